@@ -1,0 +1,108 @@
+"""Pictures of artifacts. Every function draws on `ax` (its own figure without one) and returns (figure, axes)."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INTERFERENCE_COLOURS = "magma_r"
+"""Perceptually uniform, dark where interference is high, as in the paper's heat maps."""
+
+
+def cctm_heatmap(
+    cctm: xr.DataArray, highest: float | None = None, title: str = "", ax: Axes | None = None
+) -> tuple[Figure, Axes]:
+    """Heat map of a CCTM (true, predicted) in percent, its diagonal left out.
+
+    highest: the rate at the dark end of the colours; by default the largest off-diagonal one. Give one value to
+    several heat maps to make their colours comparable. Rates are written into cells of up to 20 classes; the text
+    turns white on dark cells. Rows without test objects (NaN) stay empty.
+
+    Source: arXiv:2211.01370, Figures 1 and 8. Book: chapter *CCTM*.
+    """
+    figure, ax = _figure_and_axes(ax, (5.6, 5.2))
+    classes = cctm["true"].values
+    rates = 100 * cctm.values
+    np.fill_diagonal(rates := rates.copy(), np.nan)
+    top = 100 * highest if highest is not None else np.nanmax(rates, initial=0.0)
+    image = ax.imshow(rates, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=max(top, 1e-9))
+    ax.set_xticks(range(len(classes)), classes, rotation=90)
+    ax.set_yticks(range(len(classes)), classes)
+    ax.set(xlabel="predicted class", ylabel="true class", title=title)
+    if len(classes) <= 20:
+        for (row, column), rate in np.ndenumerate(rates):
+            if np.isfinite(rate) and rate > 0:
+                ax.text(column, row, f"{rate:.1f}", ha="center", va="center", fontsize=7,
+                        color=_readable_on(image.cmap(image.norm(rate))))  # fmt: skip
+    return figure, ax
+
+
+def cctm_heatmaps(cctms: dict[str, xr.DataArray], columns: int = 2) -> tuple[Figure, np.ndarray]:
+    """Heat maps of several CCTMs, named by their keys, with one colour scale for all."""
+    highest = max(float(np.nanmax(_off_diagonal(cctm), initial=0.0)) for cctm in cctms.values())
+    columns = min(columns, len(cctms))
+    rows = -(-len(cctms) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(4.9 * columns + 0.8, 4.9 * rows), squeeze=False,
+                                layout="constrained")  # fmt: skip
+    for (name, cctm), ax in zip(cctms.items(), axes.flat, strict=False):
+        cctm_heatmap(cctm, highest, name, ax)
+    for ax in axes.flat[len(cctms) :]:
+        ax.remove()
+    figure.colorbar(axes[0, 0].images[0], ax=axes[axes != None].tolist(), label="share of the true class, percent",  # noqa: E711
+                    shrink=0.7)  # fmt: skip
+    return figure, axes
+
+
+def recall_dots(
+    recalls: dict[str, xr.DataArray], published: dict[str, xr.DataArray] | None = None, ax: Axes | None = None
+) -> tuple[Figure, Axes]:
+    """Recall of each class (true) in percent, a marker for each network; published values as hollow markers."""
+    figure, ax = _figure_and_axes(ax, (7.2, 4.0))
+    classes = next(iter(recalls.values()))["true"].values
+    for position, (name, recall) in enumerate(recalls.items()):
+        shift = (position - (len(recalls) - 1) / 2) * 0.12
+        places = np.arange(len(classes)) + shift
+        (points,) = ax.plot(places, 100 * recall.values, "o", ms=6, label=name)
+        if published and name in published:
+            ax.plot(places, 100 * published[name].values, "o", ms=6, mfc="none", color=points.get_color(),
+                    label=f"{name}, the paper")  # fmt: skip
+    ax.set_xticks(range(len(classes)), classes)
+    ax.set(ylabel="recall, percent", xlabel="true class")
+    ax.grid(axis="y", alpha=0.3)
+    ax.legend(ncols=2, fontsize=8)
+    return figure, ax
+
+
+def error_share(shares: dict[str, np.ndarray], even: float, ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """Cumulative share of all errors held by the first k class pairs, most erring first, for each network.
+
+    shares: (pairs,) cumulative, as `confusion.pair_shares` gives. even: share of one pair if errors spread evenly.
+    """
+    figure, ax = _figure_and_axes(ax, (7.2, 4.0))
+    for name, cumulative in shares.items():
+        ax.plot(np.arange(1, len(cumulative) + 1), 100 * np.asarray(cumulative), marker=".", label=name)
+    pairs = np.arange(1, max(map(len, shares.values())) + 1)
+    ax.plot(pairs, 100 * even * pairs, "--", color="gray", label="errors spread evenly")
+    ax.set(xlabel="class pairs, most errors first", ylabel="share of all errors, percent", ylim=(0, 102))
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8)
+    return figure, ax
+
+
+def _off_diagonal(cctm: xr.DataArray) -> np.ndarray:
+    return np.where(np.eye(cctm.shape[-1], dtype=bool), np.nan, cctm.values)
+
+
+def _readable_on(colour: tuple[float, ...]) -> str:
+    """Black or white text, by the background's luminance."""
+    red, green, blue = colour[:3]
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+
+
+def _figure_and_axes(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:
+    if ax is not None:
+        return ax.figure, ax
+    return plt.subplots(figsize=size, layout="constrained")

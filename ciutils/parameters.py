@@ -1,0 +1,70 @@
+"""Notebook parameters, checked before anything is computed.
+
+papermill only warns of a parameter that the notebook does not take, and passes on whatever type it was given.
+Each notebook therefore declares its parameters as `name: type = default` and calls `check` in its next cell.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Mapping
+
+from pydantic import TypeAdapter, ValidationError
+
+
+def declared(source: str) -> dict[str, str]:
+    """Names and types that a parameters cell declares as `name: type = default`, in order."""
+    return {
+        statement.target.id: ast.unparse(statement.annotation)
+        for statement in _statements(source)
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    }
+
+
+def assigned(source: str) -> list[str]:
+    """Names that an injected cell assigns, in order."""
+    return [
+        target.id
+        for statement in _statements(source)
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    ]
+
+
+def check(namespace: Mapping[str, object]) -> dict[str, object]:
+    """Check the parameters of the notebook that calls this as `check(globals())`, and return their values by name.
+
+    The notebook's parameters cell declares them; a cell injected by papermill (it begins with "# Parameters") sets
+    some of them. Raises ValueError, naming the nearest right name, for a parameter that was not declared, and for
+    a value of the wrong type. Book: *Sweep with papermill*.
+    """
+    cells = [source for source in namespace["In"] if source.strip()]
+    injected = [name for source in cells if source.lstrip().startswith("# Parameters") for name in assigned(source)]
+    types: dict[str, str] = {}
+    for source in cells:
+        types |= declared(source)
+    verify({name: namespace[name] for name in (*types, *injected)}, types)
+    return {name: namespace[name] for name in types}
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    """The statements of a cell; none for a cell that is not plain Python, such as one with a magic command."""
+    try:
+        return ast.parse(source).body
+    except SyntaxError:
+        return []
+
+
+def verify(values: Mapping[str, object], types: Mapping[str, str]) -> None:
+    """Raise ValueError unless each of `values` is a declared parameter and of its declared type."""
+    for name, value in values.items():
+        if name not in types:
+            near = difflib.get_close_matches(name, types, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"unknown parameter {name!r}: this notebook takes {', '.join(types)}{hint}")
+        try:
+            TypeAdapter(eval(types[name])).validate_python(value, strict=True)
+        except ValidationError as error:
+            raise ValueError(f"parameter {name} = {value!r}: give {types[name]}") from error

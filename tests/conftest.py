@@ -1,0 +1,43 @@
+import os
+
+import pytest
+import torch
+
+from ciutils import datasets
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path, monkeypatch):
+    """No test reads or writes anybody's data, runs or cache."""
+    monkeypatch.setenv("CIUTILS_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("CIUTILS_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    os.environ.setdefault("MPLBACKEND", "agg")
+
+
+@pytest.fixture
+def tiny_data():
+    """Three classes of 8 x 8 images with 2 channels, told apart by brightness, in sizes that no batch divides."""
+    generator = torch.Generator().manual_seed(0)
+
+    def split(count):
+        labels = torch.randint(3, (count,), generator=generator)
+        noise = torch.randint(60, (count, 2, 8, 8), generator=generator)
+        return datasets.Split((noise + 70 * labels[:, None, None, None]).to(torch.uint8), labels, ("a", "b", "c"))
+
+    return datasets.ImageData("tiny", split(101), split(47))
+
+
+@pytest.fixture
+def tiny_model():
+    """A network with batch-norm and dropout, small enough to train in a blink."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(2, 6, 3, padding=1),
+        torch.nn.BatchNorm2d(6),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(2),
+        torch.nn.Flatten(),
+        torch.nn.Dropout(0.1),
+        torch.nn.Linear(24, 3),
+    )

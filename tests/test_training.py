@@ -1,0 +1,220 @@
+import copy
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from torch.nn import functional
+
+from ciutils import datasets, training
+
+QUICK = {"batch_size": 16, "device": "cpu"}
+
+
+def same_bits(first, second):
+    return all(
+        torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    )
+
+
+def test_setups_are_the_papers():
+    assert {name: (s.learning_rate, s.schedule, s.momentum, s.weight_decay) for name, s in training.SETUPS.items()} == {
+        "big-lr": (0.01, "constant", 0.9, 5e-4),
+        "small-lr": (0.0001, "constant", 0.9, 5e-4),
+        "anneal-lr": (0.1, "cosine", 0.9, 5e-4),
+    }
+
+
+def test_learning_rate_follows_the_cosine(tiny_model, tiny_data):
+    history = training.train(tiny_model, tiny_data, "anneal-lr", epochs=4, **QUICK)
+    expected = 0.1 * (1 + np.cos(np.pi * np.arange(4) / 4)) / 2
+    np.testing.assert_allclose(history.learning_rate, expected, rtol=1e-12)
+
+
+def test_history_counts_every_image_once_an_epoch(tiny_model, tiny_data):
+    history = training.train(tiny_model, tiny_data, "big-lr", epochs=3, **QUICK)
+    assert history.train_counts.dims == ("epoch", "true", "predicted")
+    assert list(history["true"].values) == ["a", "b", "c"]
+    assert list(history.epoch.values) == [1, 2, 3]
+    for split, counts in ((tiny_data.train, history.train_counts), (tiny_data.test, history.test_counts)):
+        expected = np.tile(split.labels.bincount().numpy(), (3, 1))
+        np.testing.assert_array_equal(counts.sum("predicted"), expected)
+
+
+def test_it_learns(tiny_model, tiny_data):
+    history = training.train(tiny_model, tiny_data, "big-lr", epochs=15, augment="none", **QUICK)
+    last = history.test_counts.isel(epoch=-1).values
+    assert np.trace(last) / last.sum() > 0.9
+    assert history.train_loss[-1] < history.train_loss[0]
+
+
+def test_one_epoch_equals_plain_torch_sgd(tiny_model, tiny_data):
+    """The same batches through torch's own loop: the same weights, and running counts of what it predicted."""
+    tiny_model[5] = torch.nn.Identity()  # dropout draws random numbers
+    twin = copy.deepcopy(tiny_model)
+    history = training.train(tiny_model, tiny_data, "big-lr", epochs=1, augment="none", precision="fp32", **QUICK)
+
+    optimizer = torch.optim.SGD(twin.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    batches = training._Batches(tiny_data.train, 16, "none", 0, torch.device("cpu"))
+    counts = np.zeros((3, 3), int)
+    for inputs, labels in batches.epoch(0):
+        logits = twin(inputs)
+        np.add.at(counts, (labels.numpy(), logits.argmax(1).numpy()), 1)
+        optimizer.zero_grad()
+        functional.cross_entropy(logits, labels).backward()
+        optimizer.step()
+    for ours, theirs in zip(tiny_model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(history.train_counts[0], counts)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_two_epochs_equal_one_and_one_resumed(tiny_model, tiny_data, tmp_path, precision):
+    twin = copy.deepcopy(tiny_model)
+    fresh = copy.deepcopy(tiny_model)
+    options = {**QUICK, "precision": precision}
+    whole = training.train(tiny_model, tiny_data, "anneal-lr", epochs=2, **options)
+
+    state = tmp_path / "resume.pt"
+    stop = KeyboardInterrupt("after one epoch")
+    step = training.Progress.step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training.Progress, "step", lambda self, note="": (step(self, note), (_ for _ in ()).throw(stop)))
+        with pytest.raises(KeyboardInterrupt):
+            training.train(twin, tiny_data, "anneal-lr", epochs=2, checkpoint=state, **options)
+    resumed = training.train(fresh, tiny_data, "anneal-lr", epochs=2, checkpoint=state, **options)
+    xr.testing.assert_identical(resumed.drop_vars("seconds"), whole.drop_vars("seconds"))
+    assert same_bits(fresh, tiny_model)
+
+
+KILLED = """
+import sys, torch
+sys.path.insert(0, sys.argv[2])
+from ciutils import datasets, models, training
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU(),
+                            torch.nn.Flatten(), torch.nn.Linear(144, 10))
+history = training.train(model, datasets.load("digits"), "anneal-lr", epochs=6, checkpoint=sys.argv[1], device="cpu")
+torch.save(model.state_dict(), sys.argv[1] + ".weights")
+history.drop_vars("seconds").to_netcdf(sys.argv[1] + ".nc", engine="h5netcdf")
+"""
+
+
+def test_sigkill_and_start_again_ends_in_the_same_bits(tmp_path):
+    def start(name):
+        root = str(Path(__file__).parent.parent)
+        return subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / name), root], stderr=subprocess.DEVNULL)
+
+    assert start("undisturbed").wait(120) == 0
+    process = start("killed")
+    while not (tmp_path / "killed").exists() and process.poll() is None:
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert start("killed").wait(120) == 0
+    first, second = (torch.load(tmp_path / f"{name}.weights", weights_only=True) for name in ("undisturbed", "killed"))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    histories = [xr.load_dataset(tmp_path / f"{name}.nc", engine="h5netcdf") for name in ("undisturbed", "killed")]
+    xr.testing.assert_identical(*histories)
+
+
+def test_checkpoint_of_another_run_is_refused(tiny_model, tiny_data, tmp_path):
+    training.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=tmp_path / "resume.pt", **QUICK)
+    with pytest.raises(ValueError, match="resume.pt is of another run: seed was 0, now 1"):
+        training.train(tiny_model, tiny_data, "big-lr", epochs=1, seed=1, checkpoint=tmp_path / "resume.pt", **QUICK)
+
+
+def test_truncated_checkpoint_is_refused(tiny_model, tiny_data, tmp_path):
+    path = tmp_path / "resume.pt"
+    training.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=path, **QUICK)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ValueError, match="resume.pt is not a readable checkpoint: move it away"):
+        training.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=path, **QUICK)
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("seed", 1), ("augment", "none"), ("batch_size", 32), ("precision", "bf16"), ("epochs", 1), ("setup", "small-lr")],
+)
+def test_every_option_changes_the_run(tiny_model, tiny_data, option, value):
+    twin = copy.deepcopy(tiny_model)
+    settings = {"setup": "big-lr", "epochs": 2, "precision": "fp32", **QUICK}
+    training.train(tiny_model, tiny_data, **settings)
+    training.train(twin, tiny_data, **(settings | {option: value}))
+    assert not same_bits(tiny_model, twin)
+
+
+def test_counts_at_the_end_of_the_epoch(tiny_model, tiny_data):
+    history = training.train(tiny_model, tiny_data, "big-lr", epochs=1, train_counts="end", **QUICK)
+    tiny_model.eval()
+    predicted = tiny_model(tiny_data.train.inputs()).argmax(1)
+    expected = np.zeros((3, 3), int)
+    np.add.at(expected, (tiny_data.train.labels.numpy(), predicted.numpy()), 1)
+    np.testing.assert_array_equal(history.train_counts[0], expected)
+    assert history.attrs["train_counts"] == "end"
+
+
+def test_each_crop_is_a_window_of_its_own_image():
+    images = torch.arange(5 * 2 * 8 * 6).view(5, 2, 8, 6)
+    index = torch.tensor([4, 0, 0, 3])
+    crops = training.random_crop_flip(images, index, (5, 4), flip=True, generator=torch.Generator().manual_seed(3))
+    assert crops.shape == (4, 2, 5, 4)
+    for image, crop in zip(images[index], crops, strict=True):
+        windows = image.unfold(1, 5, 1).unfold(2, 4, 1).permute(1, 2, 0, 3, 4).flatten(0, 1)
+        assert any(torch.equal(crop, window) or torch.equal(crop, window.flip(-1)) for window in windows)
+
+
+def test_crops_and_flips_are_uniform():
+    images = torch.zeros(1, 1, 4, 4, dtype=torch.int64)
+    images[0, 0] = torch.arange(16).view(4, 4)
+    draws = 9000
+    crops = training.random_crop_flip(
+        images, torch.zeros(draws, dtype=torch.int64), (2, 2), flip=True, generator=torch.Generator().manual_seed(0)
+    )
+    flipped = crops[:, 0, 0, 0] > crops[:, 0, 0, 1]
+    corner = torch.minimum(crops[:, 0, 0, 0], crops[:, 0, 0, 1])
+    _, frequency = torch.stack([corner, flipped.long()]).unique(dim=1, return_counts=True)
+    assert len(frequency) == 18
+    assert abs(frequency - draws / 18).max() < 5 * (draws / 18) ** 0.5
+
+
+def test_a_last_batch_of_one_image_is_avoided(tiny_model):
+    labels = torch.zeros(33, dtype=torch.int64)
+    split = datasets.Split(torch.zeros(33, 2, 8, 8), labels, ("a", "b", "c"))
+    sizes = [len(y) for _, y in training._Batches(split, 16, "none", 0, torch.device("cpu")).epoch(0)]
+    assert sizes == [11, 11, 11]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"setup": "huge-lr"}, "unknown setup 'huge-lr': choose from big-lr, small-lr, anneal-lr; did you mean"),
+        ({"epochs": 0}, "epochs = 0: give a whole number of at least 1"),
+        ({"batch_size": 2.5}, "batch_size = 2.5: give a whole number"),
+        ({"seed": -1}, "seed = -1: give a whole number of at least 0"),
+        ({"augment": "flip"}, "unknown augment 'flip'"),
+        ({"precision": "fp16"}, "unknown precision 'fp16': choose from auto, fp32, bf16"),
+        ({"device": "gpu"}, "unknown device 'gpu': choose from auto, cpu, cuda"),
+    ],
+)
+def test_bad_input_is_one_clear_line(tiny_model, tiny_data, options, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        training.train(tiny_model, tiny_data, **({"setup": "big-lr", "epochs": 1} | options))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_gpu_asked_for_where_there_is_none(tiny_model, tiny_data):
+    with pytest.raises(ValueError, match="device 'cuda': no CUDA GPU is usable on this machine; use 'auto' or 'cpu'"):
+        training.train(tiny_model, tiny_data, "big-lr", epochs=1, device="cuda")
+
+
+def test_diverged_training_says_so(tiny_model, tiny_data):
+    tiny_model[0].weight.data.fill_(float("nan"))
+    with pytest.raises(ValueError, match="training loss is nan in epoch 1: the run diverged"):
+        training.train(tiny_model, tiny_data, "big-lr", epochs=1, **QUICK)
