@@ -200,6 +200,7 @@ class Profile:
     setups: Mapping[str, tuple[str, ...]]
     epochs: int
     width: float
+    batch_size: int = 128
     augment: str = "crop-flip"
 
     @property
@@ -209,7 +210,8 @@ class Profile:
 
     def run(self, network: str, setup: str = "anneal-lr", **overrides: object) -> Run:
         """The profile's run of `network` with `setup`; keywords change any other field of `Run`."""
-        settings = {"dataset": self.dataset, "epochs": self.epochs, "width": self.width, "augment": self.augment}
+        shared = ("dataset", "epochs", "width", "batch_size", "augment")
+        settings = {name: getattr(self, name) for name in shared}
         return Run(network=network, setup=setup, **(settings | overrides))
 
 
@@ -219,7 +221,7 @@ _PAPER_SETUPS = {"vgg19": _ALL_SETUPS, "resnet18": _ALL_SETUPS, "googlenet": _AN
                  "simple-dla": _ANNEALED}  # fmt: skip
 
 PROFILES = {
-    "digits": Profile("digits", _PAPER_SETUPS, epochs=12, width=0.125, augment="crop"),
+    "digits": Profile("digits", _PAPER_SETUPS, epochs=12, width=0.125, batch_size=32, augment="crop"),
     "laptop": Profile("cifar10", _PAPER_SETUPS, epochs=30, width=0.25),
     "paper": Profile("cifar10", _PAPER_SETUPS, epochs=200, width=1.0),
 }
