@@ -86,7 +86,8 @@ def train(
     precision = devices.resolve_precision(precision, where)
     devices.keep_freed_memory()
 
-    model.to(where, memory_format=torch.channels_last)
+    layout = devices.memory_format(model, where)
+    model.to(where, memory_format=layout)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=setup.learning_rate, momentum=setup.momentum, weight_decay=setup.weight_decay
     )
@@ -97,7 +98,7 @@ def train(
     }  # fmt: skip
     state = _TrainingState(model, optimizer, scheduler, configuration)
     records = state.load(Path(checkpoint)) if checkpoint and Path(checkpoint).exists() else []
-    batches = _Batches(data.train, batch_size, augment, seed, where)
+    batches = _Batches(data.train, batch_size, augment, seed, where, layout)
 
     with Progress(epochs, "training", done=len(records)) as progress:
         for epoch in range(len(records), epochs):
@@ -144,8 +145,16 @@ def random_crop_flip(
 class _Batches:
     """The training set on the device; iterates over an epoch's (inputs, labels)."""
 
-    def __init__(self, split: Split, batch_size: int, augment: str, seed: int, device: torch.device) -> None:
-        self.split, self.augment, self.seed = split, augment, seed
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int,
+        augment: str,
+        seed: int,
+        device: torch.device,
+        layout: torch.memory_format = torch.channels_last,
+    ) -> None:
+        self.split, self.augment, self.seed, self.layout = split, augment, seed, layout
         self.count = -(-len(split) // batch_size)
         self.size = split.images.shape[2:]
         padding = 0 if augment == "none" else max(self.size) // 8
@@ -161,7 +170,7 @@ class _Batches:
                 images = self.images[index.to(self.images.device)]
             else:
                 images = random_crop_flip(self.images, index, self.size, self.augment == "crop-flip", generator)
-            inputs = self.split.normalise(images).contiguous(memory_format=torch.channels_last)
+            inputs = self.split.normalise(images).contiguous(memory_format=self.layout)
             yield inputs, self.labels[index.to(self.labels.device)]
 
 

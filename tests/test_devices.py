@@ -1,0 +1,58 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from ciutils import devices, models
+
+CPU = torch.device("cpu")
+
+
+def test_auto_device_is_usable():
+    torch.zeros(1, device=devices.resolve_device("auto"))
+
+
+@pytest.mark.parametrize(("name", "message"), [("tpu", "unknown device 'tpu'"), ("cuda", "no CUDA GPU is usable")])
+def test_unusable_device_is_one_line(name, message):
+    if name == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ValueError, match=message) as error:
+        devices.resolve_device(name)
+    assert "\n" not in str(error.value)
+
+
+def test_precision_is_computed_as_named():
+    linear = nn.Linear(2, 2)
+    for precision, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
+        with devices.autocast(CPU, precision):
+            assert linear(torch.zeros(1, 2)).dtype == dtype
+
+
+def test_unknown_precision_names_the_nearest():
+    with pytest.raises(ValueError, match="did you mean 'fp32'"):
+        devices.resolve_precision("fp23", CPU)
+
+
+def test_layout_avoids_the_strided_1x1_convolution_that_corrupts_memory():
+    assert devices.memory_format(models.build("resnet18", 10, 3, 0.25), CPU) == torch.channels_last
+    assert devices.memory_format(models.build("resnet18", 10, 3, 0.125), CPU) == torch.contiguous_format
+    assert devices.memory_format(models.build("resnet18", 10, 3, 0.125), torch.device("cuda")) == torch.channels_last
+    assert devices.memory_format(nn.Conv2d(64, 64, 1, stride=2, groups=8), CPU) == torch.contiguous_format
+    assert devices.memory_format(nn.Conv2d(8, 64, 1), CPU) == torch.channels_last
+
+
+def test_training_a_narrow_resnet_survives():
+    """Memory corruption shows as a crash, so it happens in a process of its own."""
+    code = """
+import torch
+from ciutils import datasets, models, training
+split = datasets.Split(torch.randint(256, (60, 3, 32, 32), dtype=torch.uint8), torch.arange(60) % 3, tuple("abc"),
+                       (0.5,) * 3, (0.25,) * 3)
+data = datasets.ImageData("noise", split, split)
+torch.set_num_threads(2)
+training.train(models.build("resnet18", 3, 3, 0.125), data, "small-lr", epochs=3, batch_size=5, device="cpu")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
