@@ -253,7 +253,8 @@ def provenance_line(*artifacts: xr.Dataset) -> str:
         each(lambda one, run: f"{run['dataset']} {one['data_sha256'][:8]}"),
         "commit " + each(lambda one, _: one["git_commit"][:8] + (" with changes" if one["git_dirty"] else "")),
         each(lambda one, _: f"{one['device_name']}, torch {one['versions']['torch']}"),
-        f"{_duration(sum(one['seconds'] for one in made))} in all, until " + max(one["started"] for one in made)[:10],
+        _duration(sum(one["seconds"] for one in made)) + " in all",
+        "last begun " + max(one["started"] for one in made)[:10],
     ])  # fmt: skip
 
 

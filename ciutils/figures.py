@@ -1,4 +1,7 @@
-"""Pictures of artifacts. Every function draws on `ax` (its own figure without one) and returns (figure, axes)."""
+"""Pictures of artifacts.
+
+Every function returns (figure, axes); those that take `ax` draw on it, or on a figure of their own.
+"""
 
 from __future__ import annotations
 
@@ -41,19 +44,19 @@ def cctm_heatmap(
 
 
 def cctm_heatmaps(cctms: dict[str, xr.DataArray], columns: int = 2) -> tuple[Figure, np.ndarray]:
-    """Heat maps of several CCTMs, named by their keys, with one colour scale for all."""
+    """Heat maps of several CCTMs, named by their keys, with one colour scale for all; returns an axes for each."""
     highest = max(float(np.nanmax(_off_diagonal(cctm), initial=0.0)) for cctm in cctms.values())
     columns = min(columns, len(cctms))
     rows = -(-len(cctms) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(4.9 * columns + 0.8, 4.9 * rows), squeeze=False,
                                 layout="constrained")  # fmt: skip
-    for (name, cctm), ax in zip(cctms.items(), axes.flat, strict=False):
+    drawn, empty = axes.flat[: len(cctms)], axes.flat[len(cctms) :]
+    for (name, cctm), ax in zip(cctms.items(), drawn, strict=True):
         cctm_heatmap(cctm, highest, name, ax)
-    for ax in axes.flat[len(cctms) :]:
+    for ax in empty:
         ax.remove()
-    figure.colorbar(axes[0, 0].images[0], ax=axes[axes != None].tolist(), label="share of the true class, percent",  # noqa: E711
-                    shrink=0.7)  # fmt: skip
-    return figure, axes
+    figure.colorbar(drawn[0].images[0], ax=list(drawn), label="share of the true class, percent", shrink=0.7)
+    return figure, drawn
 
 
 def recall_dots(

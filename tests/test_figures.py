@@ -1,0 +1,89 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.colors import to_rgba
+
+from ciutils import confusion, figures
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays_open():
+    yield
+    plt.close("all")
+
+
+def cctm(values, classes="abc"):
+    names = list(classes)
+    counts = xr.DataArray(np.array(values), dims=confusion.CELLS, coords={"true": names, "predicted": names})
+    return confusion.cctm(counts)
+
+
+HAND = cctm([[7, 2, 1], [0, 4, 1], [5, 0, 15]])
+
+
+def test_heat_map_puts_true_classes_on_rows_and_leaves_the_diagonal_out():
+    _, ax = figures.cctm_heatmap(HAND, title="net")
+    shown = np.ma.filled(ax.images[0].get_array().astype(float), np.nan)
+    np.testing.assert_allclose(shown, [[np.nan, 20, 10], [0, np.nan, 20], [25, 0, np.nan]])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b", "c"]
+    assert (ax.get_ylabel(), ax.get_xlabel(), ax.get_title()) == ("true class", "predicted class", "net")
+    written = {(int(text.get_position()[1]), int(text.get_position()[0])): text.get_text() for text in ax.texts}
+    assert written == {(0, 1): "20.0", (0, 2): "10.0", (1, 2): "20.0", (2, 0): "25.0"}
+
+
+def test_text_is_legible_on_its_cell():
+    """WCAG 2: a contrast of at least 3 between text and background."""
+
+    def luminance(colour):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgba(colour)[:3]]
+        return np.dot([0.2126, 0.7152, 0.0722], linear)
+
+    rates = np.diag([0.0] * 12)
+    rates[0, 1:] = np.linspace(1, 50, 11)
+    _, ax = figures.cctm_heatmap(cctm(rates, [f"c{each}" for each in range(12)]))
+    image = ax.images[0]
+    assert len(ax.texts) == 11
+    for text in ax.texts:
+        behind = luminance(image.cmap(image.norm(float(image.get_array()[0, round(text.get_position()[0])]))))
+        lighter, darker = sorted((luminance(text.get_color()), behind), reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= 3
+
+
+def test_heat_maps_share_one_colour_scale():
+    _, axes = figures.cctm_heatmaps({"one": HAND, "two": cctm([[9, 1, 0], [0, 9, 1], [4, 0, 6]]), "three": HAND})
+    scales = {ax.images[0].get_clim() for ax in axes}
+    assert [ax.get_title() for ax in axes] == ["one", "two", "three"]
+    assert scales == {(0.0, 40.0)}
+
+
+def test_absent_class_stays_empty_in_the_heat_map():
+    _, ax = figures.cctm_heatmap(cctm([[3, 1, 0], [0, 0, 0], [1, 0, 4]]))
+    assert np.ma.getmaskarray(np.ma.masked_invalid(ax.images[0].get_array()))[1].all()
+
+
+def test_many_classes_are_drawn_without_numbers():
+    _, ax = figures.cctm_heatmap(cctm(np.ones((30, 30), int), [f"c{each}" for each in range(30)]))
+    assert len(ax.texts) == 0
+
+
+def test_recall_dots_show_every_network_and_the_published_values():
+    recall = confusion.recall(HAND * 100)
+    _, ax = figures.recall_dots({"net": recall, "other": recall}, {"net": recall - 0.1})
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["net", "net, the paper", "other"]
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [70, 80, 75])
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [60, 70, 65])
+
+
+def test_error_share_is_drawn_beside_an_even_spread():
+    _, ax = figures.error_share({"net": np.array([0.6, 0.9, 1.0])}, even=1 / 3)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [60, 90, 100])
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [100 / 3, 200 / 3, 100])
+
+
+def test_figures_draw_on_the_axes_they_are_given():
+    figure, ax = plt.subplots()
+    assert figures.cctm_heatmap(HAND, ax=ax) == (figure, ax)
+    assert figures.error_share({"net": np.array([1.0])}, 1.0, ax=ax)[1] is ax
+    assert figures.recall_dots({"net": confusion.recall(HAND)}, ax=ax)[1] is ax
