@@ -7,12 +7,30 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import xarray as xr
+from IPython.display import HTML, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ciutils import experiments
+
 INTERFERENCE_COLOURS = "magma_r"
 """Perceptually uniform, dark where interference is high, as in the paper's heat maps."""
+
+
+def show(shown: Figure | pd.DataFrame, *artifacts: xr.Dataset) -> None:
+    """Display a figure or a table in a notebook, and under it one line on where its `artifacts` come from.
+
+    A table's index is shown unless it only counts rows. Book: every chapter.
+    """
+    if isinstance(shown, Figure):
+        plt.close(shown)  # else the notebook shows it once more, below the line
+        display(shown)
+    else:
+        with pd.option_context("display.max_colwidth", None):
+            display(HTML(shown.to_html(index=not isinstance(shown.index, pd.RangeIndex), border=0)))
+    display(Markdown(f"<small>{experiments.provenance_line(*artifacts)}</small>"))
 
 
 def cctm_heatmap(
@@ -75,7 +93,7 @@ def recall_dots(
     ax.set_xticks(range(len(classes)), classes)
     ax.set(ylabel="recall, percent", xlabel="true class")
     ax.grid(axis="y", alpha=0.3)
-    ax.legend(ncols=2, fontsize=8)
+    ax.legend(ncols=5, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     return figure, ax
 
 

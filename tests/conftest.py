@@ -1,5 +1,3 @@
-import os
-
 import pytest
 import torch
 
@@ -12,7 +10,7 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("CIUTILS_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("CIUTILS_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    os.environ.setdefault("MPLBACKEND", "agg")
+    monkeypatch.setenv("MPLBACKEND", "agg")
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""Each notebook executes whole with tiny parameters, and refuses wrong ones before it computes."""
+
+import os
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+
+from ciutils import experiments
+
+NOTEBOOKS = sorted((experiments.REPOSITORY / "notebooks").glob("*.ipynb"))
+TINY = {
+    "cctm": {"profile": "digits", "networks": ["resnet18", "vgg19"], "epochs": 1, "width": 0.02},
+}
+"""Parameters with which a notebook takes seconds."""
+
+by_name = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@pytest.fixture(autouse=True)
+def _inline_figures(monkeypatch):
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+
+
+def execute(notebook, tmp_path, parameters):
+    return papermill.execute_notebook(
+        notebook, tmp_path / "out.ipynb", parameters, progress_bar=False, log_output=False, cwd=tmp_path
+    )
+
+
+def kinds(cell):
+    """The kinds of output that a cell has: image/png and the like."""
+    return {kind for each in cell.get("outputs", []) for kind in each.get("data", {})}
+
+
+@by_name
+def test_it_executes_whole_and_every_figure_says_where_it_comes_from(notebook, tmp_path, caplog):
+    executed = execute(notebook, tmp_path, TINY[notebook.stem])
+    assert "unknown parameter" not in caplog.text
+    assert any(Path(os.environ["CIUTILS_RUNS"]).glob("*/run.json"))
+    with_figure = [cell for cell in executed.cells if "image/png" in kinds(cell)]
+    assert with_figure
+    for cell in with_figure:
+        shown = "".join(each.get("data", {}).get("text/markdown", "") for each in cell.outputs)
+        assert "commit" in shown, cell.source
+    assert [
+        each.text for cell in executed.cells for each in cell.get("outputs", []) if each.get("name") == "stderr"
+    ] == []
+
+
+@by_name
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sead": 1}, "unknown parameter 'sead'.*did you mean 'seed'"),
+        ({"seed": "1"}, "parameter seed = '1': give int"),
+        ({"profile": "labtop"}, "unknown profile 'labtop'.*did you mean 'laptop'"),
+    ],
+)
+def test_a_wrong_parameter_stops_it_before_anything_is_computed(notebook, tmp_path, wrong, message):
+    with pytest.raises(papermill.PapermillExecutionError, match=message):
+        execute(notebook, tmp_path, TINY[notebook.stem] | wrong)
+    assert not Path(os.environ["CIUTILS_RUNS"]).exists()
+    assert nbformat.read(tmp_path / "out.ipynb", as_version=4).metadata.papermill.exception
+
+
+@by_name
+def test_its_source_holds_no_output(notebook):
+    cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+    assert cells
+    assert not any(cell.outputs or cell.execution_count for cell in cells)
+
+
+@by_name
+def test_papermill_lists_its_parameters_with_their_types(notebook):
+    found = papermill.inspect_notebook(notebook)
+    assert {"profile", "seed"} <= set(found)
+    assert all(each["inferred_type_name"] != "None" for each in found.values())
