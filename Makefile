@@ -1,0 +1,30 @@
+# make book   execute the notebooks and build the book into _build/html/index.html
+# make test   lint and run the tests
+# make bench  measure speed against a plain training loop
+# Each sets itself up in .venv; nothing but Python 3.11 or newer, make and a network is needed.
+
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: book test bench clean
+
+book: $(VENV)/.installed
+	snakemake --workflow-profile workflow/profiles/local
+
+test: $(VENV)/.installed
+	ruff check
+	ruff format --check
+	python -m pytest
+
+bench: $(VENV)/.installed
+	python benchmarks/training.py
+
+# The stamp comes last, so an interrupted installation starts again.
+$(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
+	touch $@
+
+clean:
+	rm -rf _build book/chapters .snakemake
