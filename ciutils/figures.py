@@ -5,11 +5,13 @@ Every function returns (figure, axes); those that take `ax` draw on it, or on a 
 
 from __future__ import annotations
 
+import io
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
-from IPython.display import HTML, Markdown, display
+from IPython.display import HTML, Image, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -19,18 +21,24 @@ INTERFERENCE_COLOURS = "magma_r"
 """Perceptually uniform, dark where interference is high, as in the paper's heat maps."""
 
 
-def show(shown: Figure | pd.DataFrame, *artifacts: xr.Dataset) -> None:
+def show(shown: Figure | pd.DataFrame, *artifacts: xr.Dataset) -> Image | HTML:
     """Display a figure or a table in a notebook, and under it one line on where its `artifacts` come from.
 
-    A table's index is shown unless it only counts rows. Book: every chapter.
+    Returns what was displayed, so that another page can show the same. A table's index is shown unless it only counts
+    rows. Book: every chapter.
     """
     if isinstance(shown, Figure):
         plt.close(shown)  # else the notebook shows it once more, below the line
-        display(shown)
+        content = io.BytesIO()
+        shown.savefig(content, format="png", dpi=160)
+        rendered = Image(content.getvalue(), retina=True)
     else:
         with pd.option_context("display.max_colwidth", None):
-            display(HTML(shown.to_html(index=not isinstance(shown.index, pd.RangeIndex), border=0)))
-    display(Markdown(f"<small>{experiments.provenance_line(*artifacts)}</small>"))
+            rendered = HTML(
+                shown.to_html(index=not isinstance(shown.index, pd.RangeIndex), border=0, index_names=False)
+            )
+    display(rendered, Markdown(f"<small>{experiments.provenance_line(*artifacts)}</small>"))
+    return rendered
 
 
 def cctm_heatmap(

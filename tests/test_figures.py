@@ -1,5 +1,8 @@
+import json
+
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.colors import to_rgba
@@ -87,3 +90,38 @@ def test_figures_draw_on_the_axes_they_are_given():
     assert figures.cctm_heatmap(HAND, ax=ax) == (figure, ax)
     assert figures.error_share({"net": np.array([1.0])}, 1.0, ax=ax)[1] is ax
     assert figures.recall_dots({"net": confusion.recall(HAND)}, ax=ax)[1] is ax
+
+
+@pytest.fixture
+def artifact():
+    made = {
+        "configuration": {"network": "net", "setup": "big-lr", "epochs": 3, "width": 1, "seed": 0, "dataset": "digits"},
+        "data_sha256": "d" * 64, "git_commit": "c" * 40, "git_dirty": False, "device_name": "abacus",
+        "versions": {"torch": "2"}, "seconds": 3.0, "started": "2020-01-01T00:00:00+00:00",
+    }  # fmt: skip
+    return xr.Dataset(attrs={"provenance": json.dumps(made)})
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    everything = []
+    monkeypatch.setattr(figures, "display", lambda *each: everything.extend(each))
+    return everything
+
+
+def test_a_shown_figure_stands_above_its_provenance_and_nowhere_else(artifact, displayed):
+    figure, _ = figures.cctm_heatmap(HAND)
+    shown = figures.show(figure, artifact)
+    assert displayed[0] is shown
+    assert shown.data.startswith(b"\x89PNG")
+    assert "abacus" in displayed[1].data
+    assert len(displayed) == 2
+    assert plt.get_fignums() == []
+
+
+def test_a_shown_table_is_whole_and_hides_an_index_that_only_counts(artifact, displayed):
+    long = "x" * 300
+    assert long in figures.show(pd.DataFrame({"column": [long]}), artifact).data
+    assert "<th>0</th>" not in figures.show(pd.DataFrame({"column": [1]}), artifact).data
+    assert "<th>cat</th>" in figures.show(pd.DataFrame({"column": [1]}, index=["cat"]), artifact).data
+    assert len(displayed) == 6
