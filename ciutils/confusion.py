@@ -264,4 +264,4 @@ def _transpose_correlation(counts: xr.DataArray) -> float:
     apart = ~np.eye(len(rates), dtype=bool)
     both = np.stack([rates[apart], rates.T[apart]])
     both = both[:, np.isfinite(both).all(0)]
-    return float(np.corrcoef(both)[0, 1]) if both.shape[1] > 1 and both[0].std() > 0 else float("nan")
+    return float(np.corrcoef(both)[0, 1]) if both.shape[1] > 1 and np.ptp(both[0]) > 0 else float("nan")

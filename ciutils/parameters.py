@@ -33,20 +33,22 @@ def assigned(source: str) -> list[str]:
     ]
 
 
-def check(namespace: Mapping[str, object]) -> dict[str, object]:
+def check(namespace: dict[str, object]) -> dict[str, object]:
     """Check the parameters of the notebook that calls this as `check(globals())`, and return their values by name.
 
     The notebook's parameters cell declares them; a cell injected by papermill (it begins with "# Parameters") sets
-    some of them. Raises ValueError, naming the nearest right name, for a parameter that was not declared, and for
-    a value of the wrong type. Book: *Sweep with papermill*.
+    some of them. Lists, truth values and numbers that came as text ("[1]", "true", "1e-3", as papermill's command line
+    and YAML pass them) are read, and written back. Raises ValueError, naming the nearest right name, for a parameter
+    that was not declared, and for a value of the wrong type. Book: *Sweep with papermill*.
     """
     cells = [source for source in namespace["In"] if source.strip()]
     injected = [name for source in cells if source.lstrip().startswith("# Parameters") for name in assigned(source)]
     types: dict[str, str] = {}
     for source in cells:
         types |= declared(source)
-    verify({name: namespace[name] for name in (*types, *injected)}, types)
-    return {name: namespace[name] for name in types}
+    values = verify({name: namespace[name] for name in (*types, *injected)}, types)
+    namespace.update(values)
+    return values
 
 
 def _statements(source: str) -> list[ast.stmt]:
@@ -57,14 +59,21 @@ def _statements(source: str) -> list[ast.stmt]:
         return []
 
 
-def verify(values: Mapping[str, object], types: Mapping[str, str]) -> None:
-    """Raise ValueError unless each of `values` is a declared parameter and of its declared type."""
-    for name, value in values.items():
-        if name not in types:
-            near = difflib.get_close_matches(name, types, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"unknown parameter {name!r}: this notebook takes {', '.join(types)}{hint}")
-        try:
-            TypeAdapter(eval(types[name])).validate_python(value, strict=True)
-        except ValidationError as error:
-            raise ValueError(f"parameter {name} = {value!r}: give {types[name]}") from error
+def verify(values: Mapping[str, object], types: Mapping[str, str]) -> dict[str, object]:
+    """Return `values`, text read as JSON where the type is not text; raise ValueError unless each is a declared
+    parameter and of its declared type."""
+    return {name: _verified(name, value, types) for name, value in values.items()}
+
+
+def _verified(name: str, value: object, types: Mapping[str, str]) -> object:
+    if name not in types:
+        near = difflib.get_close_matches(name, types, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown parameter {name!r}: this notebook takes {', '.join(types)}{hint}")
+    adapter = TypeAdapter(eval(types[name]))
+    try:
+        if isinstance(value, str) and types[name] != "str":
+            return adapter.validate_json(value, strict=True)
+        return adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        raise ValueError(f"parameter {name} = {value!r}: give {types[name]}") from error

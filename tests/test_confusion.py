@@ -46,6 +46,7 @@ def test_cctm_of_a_hand_made_matrix():
     assert confusion.accuracy(HAND) == 26 / 35
 
 
+@pytest.mark.filterwarnings("ignore:A single label was found")  # scikit-learn's, of a label set that it was given
 @given(st.data())
 def test_cctm_equals_scikit_learns_row_normalised_matrix(data):
     size = data.draw(st.integers(1, 8))
@@ -208,6 +209,11 @@ def test_correlation_with_the_transpose():
     apart = ~np.eye(3, dtype=bool)
     expected = np.corrcoef(rates[apart], rates.T[apart])[0, 1]
     assert confusion.symmetry(HAND).correlation == pytest.approx(expected)
+
+
+def test_equal_rates_everywhere_have_no_correlation_with_anything():
+    with np.errstate(all="raise"):
+        assert np.isnan(confusion.symmetry(matrix(np.ones((3, 3), int) * 7)).correlation)
 
 
 def test_a_network_without_errors_is_symmetric_with_nothing_to_test():

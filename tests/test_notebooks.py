@@ -54,7 +54,7 @@ def test_it_executes_whole_and_every_figure_says_where_it_comes_from(notebook, t
     ("wrong", "message"),
     [
         ({"sead": 1}, "unknown parameter 'sead'.*did you mean 'seed'"),
-        ({"seed": "1"}, "parameter seed = '1': give int"),
+        ({"seed": "one"}, "parameter seed = 'one': give int"),
         ({"profile": "labtop"}, "unknown profile 'labtop'.*did you mean 'laptop'"),
     ],
 )

@@ -44,8 +44,8 @@ def test_whole_number_is_a_float():
             r"unknown parameter 'netwroks': this notebook takes profile, .*did you mean 'networks'\?",
         ),
         ("zzz = 1", "unknown parameter 'zzz': this notebook takes profile, networks, epochs, width$"),
-        ('epochs = "3"', r"parameter epochs = '3': give int \| None"),
-        ('width = "1e-3"', "parameter width = '1e-3': give float"),
+        ('epochs = "three"', r"parameter epochs = 'three': give int \| None"),
+        ('width = "thin"', "parameter width = 'thin': give float"),
         ("epochs = True", r"parameter epochs = True: give int \| None"),
         ('networks = "vgg19"', r"parameter networks = 'vgg19': give list\[str\]"),
         ("networks = [1]", r"parameter networks = \[1\]: give list\[str\]"),
@@ -55,3 +55,17 @@ def test_bad_parameters_stop_in_one_line(injected, message):
     with pytest.raises(ValueError, match=message) as caught:
         parameters.check(notebook(CELL, f"# Parameters\n{injected}\n"))
     assert "\n" not in str(caught.value)
+
+
+def test_lists_truth_values_and_numbers_passed_as_text_are_read_and_written_back():
+    """`papermill -p networks '["vgg19"]'` passes text."""
+    namespace = notebook(
+        CELL + "live: bool = False\n", "# Parameters\nwidth = '1e-3'\nnetworks = '[\"vgg19\"]'\nlive = 'true'\n"
+    )
+    assert parameters.check(namespace)["networks"] == namespace["networks"] == ["vgg19"]
+    assert namespace["live"] is True
+    assert namespace["width"] == 0.001
+
+
+def test_text_stays_text():
+    assert parameters.check(notebook(CELL, '# Parameters\nprofile = "1"\n'))["profile"] == "1"
