@@ -59,7 +59,7 @@ def counts(
     with evaluating(model, where), torch.inference_mode(), devices.autocast(where, precision):
         for index in torch.arange(len(split)).split(batch_size):
             inputs = split.inputs(index, device=where).contiguous(memory_format=torch.channels_last)
-            predicted.append(_checked(model(inputs), len(split.classes)).argmax(1).cpu())
+            predicted.append(checked_logits(model(inputs), len(split.classes)).argmax(1).cpu())
     return from_predictions(split.labels, torch.cat(predicted), split.classes)
 
 
@@ -197,7 +197,8 @@ def _positions(labels: Sequence[int] | np.ndarray | torch.Tensor, what: str, cla
     return array
 
 
-def _checked(logits: torch.Tensor, classes: int) -> torch.Tensor:
+def checked_logits(logits: torch.Tensor, classes: int) -> torch.Tensor:
+    """`logits` if they are finite and fit so many classes, else a ValueError."""
     if logits.ndim != 2 or logits.shape[1] != classes:
         raise ValueError(f"the network's outputs have shape {tuple(logits.shape)}: the split's {classes} classes need "
                          f"[images, {classes}]")  # fmt: skip

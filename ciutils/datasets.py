@@ -75,6 +75,14 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of all that a network is given: class names, pixels, labels, normalisation."""
+        numbers = {"mean": self.mean or (), "std": self.std or ()}
+        parts = {name: np.array(values, np.float64) for name, values in numbers.items()}
+        images = {"images": self.images.numpy(), "labels": self.labels.numpy(), "classes": np.array(self.classes)}
+        return storage.sha256_of(parts | images)
+
     def inputs(
         self,
         index: torch.Tensor | slice = slice(None),

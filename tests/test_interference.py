@@ -1,0 +1,393 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy.special import logsumexp
+from torch import nn
+
+from ciutils import datasets, ego, evaluation, interference, storage
+
+CPU = {"device": "cpu", "precision": "fp32"}
+ABC = ("a", "b", "c")
+
+
+class Position(nn.Module):
+    """Its logits are its own two parameters and a zero, whatever the image: the loss tells where in the plane it is."""
+
+    def __init__(self, first=0.0, second=0.0):
+        super().__init__()
+        self.where = nn.Parameter(torch.tensor([first, second]))
+
+    def forward(self, images):
+        logits = torch.cat([self.where, self.where.new_zeros(1)])
+        return logits.expand(len(images), 3) + 0 * images.mean((1, 2, 3), dtype=logits.dtype)[:, None]
+
+
+AXES = ego.Directions(("a", "b"), {"where": torch.eye(2)}, 1.0)
+THREE = datasets.Split(torch.zeros(6, 1, 2, 2), torch.tensor([0, 0, 0, 1, 1, 2]), ABC)
+
+
+def space_of(model, directions=AXES, split=THREE, pair="a-b", sigma=(1.0, 3.0), points=(5, 7), **options):
+    return interference.interference_space(model, split, directions, pair, sigma, points, **CPU | options)
+
+
+# --- grids
+
+
+@pytest.mark.parametrize(("sign", "second"), [("descent", -1), ("paper", 1)])
+def test_every_point_is_where_its_coordinates_say(sign, second):
+    space = space_of(Position(0.3, -0.2), sign=sign)
+    assert space["counts"].dims == ("theta1", "theta2", "true", "predicted")
+    np.testing.assert_allclose(space["theta1"], [-1, -0.5, 0, 0.5, 1])
+    np.testing.assert_allclose(space["theta2"], [-3, -2, -1, 0, 1, 2, 3])
+    for i, theta1 in enumerate(space["theta1"].values):
+        for j, theta2 in enumerate(space["theta2"].values):
+            logits = np.array([0.3 - theta1, -0.2 + second * theta2, 0])
+            losses = (logsumexp(logits) - logits) * [3, 2, 1]
+            np.testing.assert_allclose(space["loss_sum"][i, j], losses, rtol=1e-5)
+            assert space["counts"][i, j].sum() == space["counts"][i, j, :, np.argmax(logits)].sum() == 6
+
+
+def test_distances_are_in_units_of_the_weights_norm():
+    directions = ego.Directions(("a", "b"), {"where": torch.tensor([[3.0, 0.0], [0.0, 4.0]])}, 2.0)
+    space = space_of(Position(), directions)
+    np.testing.assert_allclose(space["distance1"], space["theta1"] * 3 / 2)
+    np.testing.assert_allclose(space["distance2"], space["theta2"] * 4 / 2)
+
+
+def test_the_space_of_a_linear_softmax_is_the_closed_form():
+    """Class gradients, losses and counts of softmax(W x) at every point, computed with numpy."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(60, 1, 2, 2, generator=generator)
+    split = datasets.Split(images, torch.arange(60) % 3, ABC)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3, bias=False))
+    directions = ego.ego_directions(model, split, batch_size=7, device="cpu")
+    space = space_of(model, directions, split, "c-a", batch_size=13)
+
+    weight = model[1].weight.detach().double().numpy()
+    inputs, labels = images.flatten(1).double().numpy(), split.labels.numpy()
+
+    def gradient(position):
+        mine = inputs[labels == position]
+        shares = np.exp(mine @ weight.T)
+        shares /= shares.sum(1, keepdims=True)
+        return (shares - np.eye(3)[position]).T @ mine / len(mine)
+
+    for i, theta1 in enumerate(space["theta1"].values):
+        for j, theta2 in enumerate(space["theta2"].values):
+            logits = inputs @ (weight - theta1 * gradient(2) - theta2 * gradient(0)).T
+            losses = logsumexp(logits, axis=1) - logits[np.arange(60), labels]
+            counts = np.zeros((3, 3), int)
+            np.add.at(counts, (labels, logits.argmax(1)), 1)
+            np.testing.assert_array_equal(space["counts"][i, j], counts)
+            np.testing.assert_allclose(space["loss_sum"][i, j], np.bincount(labels, losses, minlength=3), rtol=1e-4)
+
+
+def test_a_point_without_finite_output_is_nan_and_the_others_are_untouched():
+    class Root(Position):
+        def forward(self, images):
+            return super().forward(images) + (self.where[0] + 0.75).sqrt() * 0
+
+    sound, broken = space_of(Position()), space_of(Root())
+    outside = broken["theta1"] > 0.75
+    assert interference.mistake_rate(broken).sel(theta1=1.0).isnull().all()
+    assert interference.class_loss(broken).sel(theta1=1.0).isnull().all()
+    xr.testing.assert_identical(broken["counts"][~outside], sound["counts"][~outside])
+    xr.testing.assert_identical(broken["loss_sum"][~outside], sound["loss_sum"][~outside])
+
+
+# --- Proposition 1
+
+numbers = st.floats(-5, 5)
+
+
+@given(
+    arrays.arrays(np.float64, (3, 4), elements=numbers),
+    st.floats(0.01, 0.99), numbers, numbers,
+)  # fmt: skip
+def test_an_interference_model_is_a_convex_combination_of_two_ego_models(vectors, share, alpha1, alpha2):
+    """l (w - a1 g1) + (1 - l)(w - a2 g2) is the plane's point (l a1, (1 - l) a2), whatever the signs of a1 and a2."""
+    origin, first, second = ({"w": torch.from_numpy(each)} for each in vectors)
+    plane = evaluation.Plane(origin, [first, second], torch.device("cpu"))
+    ego1, ego2 = plane.at(alpha1, 0)["w"], plane.at(0, alpha2)["w"]
+    point = plane.at(share * alpha1, (1 - share) * alpha2)["w"]
+    torch.testing.assert_close(share * ego1 + (1 - share) * ego2, point, rtol=0, atol=1e-12)
+
+
+# --- interruption, shards
+
+
+def test_four_shards_merged_are_one_run(tiny_model, tiny_data):
+    directions = ego.ego_directions(tiny_model, tiny_data.train, device="cpu")
+    whole = space_of(tiny_model, directions, tiny_data.train)
+    shards = [space_of(tiny_model, directions, tiny_data.train, shard=(each, 4)) for each in range(4)]
+    assert [int(shard["done"].sum()) for shard in shards] == [2, 1, 1, 1]
+    xr.testing.assert_identical(interference.merge(shards), whole)
+
+
+def test_a_missing_or_foreign_shard_is_refused():
+    shards = [space_of(Position(), shard=(each, 2)) for each in range(2)]
+    with pytest.raises(ValueError, match="3 of 5 rows are missing"):
+        interference.merge(shards[1:])
+    with pytest.raises(ValueError, match="a shard is of another space: plane is"):
+        interference.merge([shards[0], space_of(Position(1.0), shard=(1, 2))])
+    with pytest.raises(ValueError, match="a shard is of another space: its theta2 differs"):
+        interference.merge([shards[0], space_of(Position(), sigma=(1.0, 2.0), shard=(1, 2))])
+
+
+def test_an_interrupted_space_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+    whole = space_of(Position(0.3, 0.1))
+    saves = []
+    write = storage.save_dataset
+
+    def third_write_fails(dataset, path):
+        saves.append(path)
+        if len(saves) == 3:
+            raise OSError("No space left on device")
+        write(dataset, path)
+
+    monkeypatch.setattr(storage, "save_dataset", third_write_fails)
+    with pytest.raises(OSError, match="No space left"):
+        space_of(Position(0.3, 0.1), checkpoint=tmp_path / "space.nc")
+    assert int(storage.load_dataset(tmp_path / "space.nc")["done"].sum()) == 2
+    monkeypatch.setattr(storage, "save_dataset", write)
+    xr.testing.assert_identical(space_of(Position(0.3, 0.1), checkpoint=tmp_path / "space.nc"), whole)
+
+
+def test_a_killed_space_goes_on_to_the_same_bits(tmp_path):
+    code = """
+import sys, torch
+from pathlib import Path
+from ciutils import datasets, ego, interference, models, storage
+torch.manual_seed(0)
+model = models.build("resnet18", 3, 3, 0.05)
+split = datasets.Split(torch.randint(256, (60, 3, 16, 16), dtype=torch.uint8), torch.arange(60) % 3, tuple("abc"))
+directions = ego.random_directions(model, ("a", "b"))
+space = interference.interference_space(model, split, directions, "a-b", 0.1, 9, device="cpu", checkpoint=sys.argv[1])
+storage.save_dataset(space, Path(sys.argv[2]))
+"""
+    killed, checkpoint = tmp_path / "killed.nc", tmp_path / "rows.nc"
+    process = subprocess.Popen([sys.executable, "-c", code, checkpoint, killed])
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run([sys.executable, "-c", code, checkpoint, killed], check=True)
+    subprocess.run([sys.executable, "-c", code, tmp_path / "other.nc", tmp_path / "whole.nc"], check=True)
+    xr.testing.assert_identical(storage.load_dataset(killed), storage.load_dataset(tmp_path / "whole.nc"))
+
+
+def test_a_checkpoint_of_another_space_is_refused(tmp_path):
+    space_of(Position(), checkpoint=tmp_path / "space.nc")
+    with pytest.raises(ValueError, match="space.nc is of another space: sign is 'descent' there, 'paper' here"):
+        space_of(Position(), sign="paper", checkpoint=tmp_path / "space.nc")
+
+
+# --- the network, the audit, the early stop
+
+
+def test_the_network_is_only_read(tiny_model, tiny_data):
+    tiny_model.train()
+    before = {key: value.clone() for key, value in tiny_model.state_dict().items()}
+    modes = [module.training for module in tiny_model.modules()]
+    directions = ego.random_directions(tiny_model)
+    space_of(tiny_model, directions, tiny_data.train, "random1-random2", points=3, precision="bf16")
+    assert all(torch.equal(before[key], value) for key, value in tiny_model.state_dict().items())
+    assert modes == [module.training for module in tiny_model.modules()]
+
+
+def test_the_audit_is_the_largest_difference_from_fp32(tiny_model, tiny_data):
+    directions = ego.ego_directions(tiny_model, tiny_data.train, device="cpu")
+    spaces = {
+        precision: space_of(tiny_model, directions, tiny_data.train, sigma=2.0, points=5, precision=precision)
+        for precision in ("fp32", "bf16")
+    }
+    rates = {precision: interference.mistake_rate(space).values for precision, space in spaces.items()}
+    audited = [(2, 2), (3, 3), (3, 1), (1, 3), (1, 1)]  # the middle, and halfway to each corner
+    largest = max(abs(rates["fp32"][point] - rates["bf16"][point]) for point in audited)
+    assert spaces["bf16"].attrs["audit_largest_difference"] == pytest.approx(largest)
+    assert "audit_largest_difference" not in spaces["fp32"].attrs
+
+
+def test_an_early_stop_knows_the_rate_to_the_tolerance(tiny_model):
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(256, (4000, 2, 8, 8), dtype=torch.uint8, generator=generator)
+    split = datasets.Split(images, torch.randint(3, (4000,), generator=generator), ABC)
+    directions = ego.random_directions(tiny_model)
+    exact, quick = (
+        space_of(tiny_model, directions, split, "random1-random2", 0.5, 5, batch_size=100, tolerance=tolerance)
+        for tolerance in (None, 0.05)
+    )
+    rate = interference.mistake_rate(exact)
+    assert ((quick["low"] <= rate) & (rate <= quick["high"])).all()
+    assert (quick["high"] - quick["low"] <= 0.1).all()
+    assert quick["counts"].sum() < 0.5 * exact["counts"].sum()
+    np.testing.assert_allclose(exact["low"], rate)
+    np.testing.assert_allclose(exact["high"], rate)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0, 1), st.integers(0, 2**32 - 1))
+def test_the_interval_misses_no_more_often_than_stated(rate, seed):
+    """Draw without replacement, look after every batch, and see whether any look's interval misses."""
+    random = np.random.default_rng(seed)
+    mistakes = np.zeros(1000, int)
+    mistakes[: round(1000 * rate)] = 1
+    missed = 0
+    for _ in range(40):
+        seen = np.cumsum(random.permutation(mistakes))[99::100]
+        bounds = [interference._interval(int(k), 100 * (i + 1), 1000, 0.95, 10) for i, k in enumerate(seen)]
+        missed += not all(low <= mistakes.mean() <= high for low, high in bounds)
+    assert missed <= 8  # of 40 at 5 percent: more has a probability of one in ten thousand
+
+
+# --- what follows from a space
+
+
+def made(rate, sigma=(1.0, 1.0), points=21, norms=(1.0, 1.0), cosine=0.0, weight_norm=1.0):
+    """A space whose mistake rate at (theta1, theta2) is `rate` of them, to one of 100,000 images."""
+    axes = [each * np.linspace(-1, 1, points) for each in sigma]
+    wrong = np.round(1e5 * np.clip(rate(*np.meshgrid(*axes, indexing="ij")), 0, 1)).astype(int)
+    counts = np.zeros((points, points, 2, 2), int)
+    counts[..., 0, 0], counts[..., 0, 1] = 100_000 - wrong, wrong
+    grid = ("theta1", "theta2")
+    return xr.Dataset(
+        {"counts": ((*grid, "true", "predicted"), counts), "loss_sum": ((*grid, "true"), counts[..., 1] * 2.0),
+         "undefined": (grid, np.zeros_like(wrong)), "done": ("theta1", np.ones(points, bool))},
+        coords={"theta1": axes[0], "theta2": axes[1], "true": ["a", "b"], "predicted": ["a", "b"]},
+        attrs={"norm1": norms[0], "norm2": norms[1], "cosine": cosine, "weight_norm": weight_norm,
+               "configuration": json.dumps({"pair": ["a", "b"]})},
+    )  # fmt: skip
+
+
+def bowl(theta1, theta2):
+    return 0.1 + 0.4 * (theta1**2 + theta2**2)
+
+
+def test_rates_and_losses_of_classes():
+    space = space_of(Position(), points=3)
+    point = {"theta1": 0, "theta2": 0}
+    assert interference.mistake_rate(space).isel(point) == pytest.approx(1 - 2 / 6)  # all are called b
+    np.testing.assert_allclose(interference.class_mistake_rate(space).isel(point), [1, 0, 1])
+    logits = np.array([1.0, 3.0, 0])
+    np.testing.assert_allclose(interference.class_loss(space).isel(point), logsumexp(logits) - logits, rtol=1e-6)
+
+
+def test_flat_area_of_a_bowl_is_the_disc():
+    area = interference.flat_area(made(bowl, points=401), tolerance=0.1)
+    assert area.theta == pytest.approx(np.pi * 0.25, rel=0.02)
+    assert area.distance == area.theta
+    assert area.share == pytest.approx(np.pi * 0.25 / 4, rel=0.02)
+    assert not area.touches_edge
+
+
+def test_flat_area_in_weight_distance_is_that_of_the_parallelogram():
+    space = made(bowl, points=41, norms=(3.0, 0.5), cosine=0.6, weight_norm=2.0)
+    area = interference.flat_area(space, tolerance=0.1)
+    assert area.distance == pytest.approx(area.theta * 3 * 0.5 * 0.8 / 4)
+
+
+def test_flat_area_is_connected_to_the_middle():
+    """Two valleys: only the one with the network in it counts."""
+    space = made(lambda x, y: np.where(abs(x) < 0.25, 0.1, np.where(abs(x) > 0.75, 0.0, 0.9)), points=41)
+    area = interference.flat_area(space, tolerance=0.05)
+    assert area.share == pytest.approx(9 / 41)
+    assert area.touches_edge
+
+
+def test_flat_area_of_an_undefined_middle_is_nan():
+    space = made(bowl)
+    space["undefined"].values[10, 10] = 1
+    assert np.isnan(interference.flat_area(space).theta)
+
+
+@pytest.mark.parametrize("angle", [0, 30, 90, 135])
+def test_a_cut_reads_the_line_at_its_angle(angle):
+    space = made(lambda x, y: 0.5 + 0.1 * x / 2 + 0.03 * y, sigma=(2.0, 1.0))
+    found = interference.cut(space, angle, points=5)
+    t = found["position"].values
+    expected = 0.5 + 0.1 * t * np.cos(np.radians(angle)) + 0.03 * t * np.sin(np.radians(angle))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_sensitivity_finds_the_steep_diagonal():
+    ridge = made(lambda x, y: 0.1 + 0.3 * np.abs(x - y), points=81)
+    assert float(interference.sensitivity(ridge).idxmax("angle")) == 135
+    test = interference.diagonal_test(ridge)
+    assert (test.steepest, test.share_less) == (135, 1)
+    assert test.at_45 == pytest.approx(0, abs=5e-3)
+    # Mean of 0.3 |cos - sin| |t| over t in [-1, 1] is 0.15 sqrt(2) at 135 degrees.
+    assert test.at_135 == pytest.approx(0.15 * 2**0.5, rel=0.02)
+
+
+def test_a_round_bowl_has_no_steepest_diagonal():
+    values = interference.sensitivity(made(bowl, points=81))
+    assert float(values.max() - values.min()) < 0.01
+
+
+def test_widths_along_the_egos():
+    """Rises by 0.1 at 0.2 down and 0.4 up on a, at 0.8 down on b, never up on it."""
+    space = made(
+        lambda x, y: 0.1 + np.where(x > 0, 0.5 * x, -0.25 * x) + np.where(y > 0, 0.125 * y, 0),
+        norms=(2.0, 3.0), weight_norm=4.0,
+    )  # fmt: skip
+    table = interference.ego_widths(space, tolerance=0.1).set_index(["direction", "way"])
+    assert table.loc[("a", "descent"), "theta"] == pytest.approx(0.2, abs=1e-3)
+    assert table.loc[("a", "ascent"), "theta"] == pytest.approx(0.4, abs=1e-3)
+    assert table.loc[("b", "descent"), "theta"] == pytest.approx(0.8, abs=1e-3)
+    assert table.loc[("b", "ascent"), "theta"] == np.inf
+    np.testing.assert_allclose(table["distance"], table["theta"] * [0.5, 0.5, 0.75, 0.75])
+
+
+def test_sigma_is_found_where_the_border_passes_the_level():
+    split = datasets.Split(torch.zeros(4, 1, 2, 2), torch.tensor([0, 0, 0, 2]), ABC)
+    model = Position(1.0, -5.0)  # says a: one of four is wrong, until theta1 passes 1
+
+    def border(sigma):
+        rate = interference.mistake_rate(space_of(model, split=split, sigma=sigma, points=3)).values
+        return np.delete(rate.ravel(), 4).mean()
+
+    found = interference.find_sigma(model, split, AXES, ["a-b"], level=0.3, **CPU)
+    assert border(found) >= 0.3 > border(found / 1.1)
+
+
+def test_a_level_that_is_never_reached_gets_one_line():
+    with pytest.raises(ValueError, match="level = 0.9: the mistake rate stays below it at any distance"):
+        interference.find_sigma(Position(), THREE, AXES, ["a-b"], level=0.9, **CPU)
+
+
+# --- errors
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"points": 4}, "points = 4: give an odd number"),
+        ({"points": 1}, "points = 1: give a whole number of at least 3"),
+        ({"sigma": 0}, "sigma = 0: give a number above 0"),
+        ({"sigma": (1.0, -1.0)}, "sigma = -1.0: give a number above 0"),
+        ({"pair": "a-a"}, "pair 'a-a': a class has no interference space with itself"),
+        ({"pair": "a-z"}, "unknown class 'z'"),
+        ({"scale": "layer"}, "unknown scale 'layer'"),
+        ({"sign": "plus"}, "unknown sign 'plus'"),
+        ({"bn": "freeze"}, "unknown bn 'freeze'.*did you mean 'frozen'"),
+        ({"precision": "fp8"}, "unknown precision 'fp8'"),
+        ({"shard": (4, 4)}, r"shard = \(4, 4\): give \(i, n\) with 0 <= i < n"),
+        ({"tolerance": 0.0}, "tolerance = 0.0: give a number above 0"),
+        ({"confidence": 95}, "confidence = 95: give a number between 0 and 1"),
+        ({"split": datasets.Split(torch.zeros(0, 1, 2, 2), torch.zeros(0, dtype=torch.int64), ABC)}, "no images"),
+    ],
+)
+def test_bad_arguments_get_one_line(options, message):
+    with pytest.raises(ValueError, match=message) as error:
+        space_of(Position(), **options)
+    assert "\n" not in str(error.value)
