@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -82,6 +82,22 @@ class Split:
         parts = {name: np.array(values, np.float64) for name, values in numbers.items()}
         images = {"images": self.images.numpy(), "labels": self.labels.numpy(), "classes": np.array(self.classes)}
         return storage.sha256_of(parts | images)
+
+    def stratified(self, count: int, seed: int = 0) -> Split:
+        """A random subset of `count` images in which every class has its share, to one image.
+
+        Raises ValueError unless 1 <= count <= number of images.
+        """
+        checks.whole(count, "count")
+        if count > len(self):
+            raise ValueError(f"count = {count}: the split holds {len(self)} images; give at most so many")
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        place = torch.empty(len(self), dtype=torch.float64)  # of an image among those of its class, from 0 to 1
+        for position in range(len(self.classes)):
+            mine = order[self.labels[order] == position]
+            place[mine] = (torch.arange(len(mine), dtype=torch.float64) + 0.5) / max(len(mine), 1)
+        chosen = place.argsort(stable=True)[:count].sort().values
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
 
     def inputs(
         self,

@@ -64,6 +64,12 @@ def foldable(model: nn.Module) -> dict[str, str]:
     return pairs
 
 
+def _batch_size(split: Split, device: torch.device) -> int:
+    """Images that keep the machine busy: 250 of 32 x 32 on a CPU, where more would leave its caches, or 2,000."""
+    height, width = split.images.shape[2:]
+    return max(1, (2000 if device.type == "cuda" else 250) * 32 * 32 // (height * width))
+
+
 class Images:
     """A split on the device, in batches: converted once to what the network reads, in a seeded random order."""
 
@@ -108,8 +114,10 @@ class Evaluator:
     """
 
     def __init__(
-        self, model: nn.Module, split: Split, precision: str, bn: str, device: torch.device, batch_size: int
-    ) -> None:
+        self, model: nn.Module, split: Split, precision: str, bn: str, device: torch.device,
+        batch_size: int | None = None,
+    ) -> None:  # fmt: skip
+        devices.keep_freed_memory()
         self.bn, self.device = bn, device
         self.model = copy.deepcopy(model).to(device).eval().requires_grad_(False)
         self.folds = foldable(self.model) if bn == "frozen" else {}
@@ -129,7 +137,7 @@ class Evaluator:
             self.model.to(torch.bfloat16)
         self.model.to(memory_format=torch.channels_last)
         self.targets = dict(self.model.named_parameters())
-        self.images = Images(split, batch_size, device, self.dtype)
+        self.images = Images(split, batch_size or _batch_size(split, device), device, self.dtype)
 
     def _only_linear_maps(self) -> bool:
         """Whether every weight left belongs to a convolution or linear layer, so that all of it can be bfloat16."""

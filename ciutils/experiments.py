@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import platform
 import re
-import resource
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -26,7 +26,7 @@ import xarray as xr
 from filelock import FileLock
 from torch import nn
 
-from ciutils import checks, datasets, devices, models, storage, training
+from ciutils import checks, confusion, datasets, devices, ego, interference, models, storage, training
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 """The clone this package is used from."""
@@ -110,7 +110,7 @@ class Run:
 
     def history(self) -> xr.Dataset:
         """Confusion counts, loss and learning rate of every epoch; see `training.train`."""
-        return self._load(self._trained() / "history.nc")
+        return _loaded(self._trained() / "history.nc", self.configuration)
 
     def model(self) -> nn.Module:
         """The trained network, on the CPU, in evaluation mode."""
@@ -119,6 +119,102 @@ class Run:
         model = self._network(len(made["classes"]), made["image_shape"][0])
         model.load_state_dict(weights)
         return model.eval()
+
+    def ego(self) -> xr.Dataset:
+        """Norms and cosines of the class gradients on all training images: norms (direction), cosine (direction,
+        other), and the attribute weight_norm; see `ego.ego_directions`."""
+
+        def compute(_: Path) -> xr.Dataset:
+            found = self.directions()
+            return xr.Dataset({"norms": found.norms, "cosine": found.cosine}, attrs={"weight_norm": found.weight_norm})
+
+        return self._artifact("ego.nc", {"directions": "ego"}, compute)
+
+    def directions(self) -> ego.Directions:
+        """The class gradients themselves, kept in one's own folder: they are ten times as large as the network."""
+        path = self._own_folder() / "ego.safetensors"
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                found = ego.ego_directions(self.model(), self.data.train, device=self.device)
+                facts = {"names": list(found.names), "weight_norm": found.weight_norm, "run": self.configuration}
+                storage.save_weights(found.tensors, path, {"facts": json.dumps(facts)})
+        tensors, metadata_ = storage.load_weights(path)
+        facts = json.loads(metadata_["facts"])
+        _check_configuration(path, facts["run"], self.configuration)
+        return ego.Directions(tuple(facts["names"]), tensors, facts["weight_norm"])
+
+    def sigma(self, pairs: Sequence[str], images: int = 0, level: float = 0.5) -> float:
+        """The sigma at which the border of every pair's space is at a mistake rate of `level`, rounded up to two
+        digits; see `interference.find_sigma`. images: as in `space`."""
+
+        def compute(_: Path) -> xr.Dataset:
+            split = self._training_images(images)
+            found = interference.find_sigma(self.model(), split, self.directions(), pairs, level, device=self.device)
+            return xr.Dataset({"sigma": found})
+
+        settings = {"pairs": list(pairs), "images": images, "level": level}
+        file = f"sigma-{'-'.join(map(_file_part, pairs))}-n{images or 'all'}-l{level:g}.nc"
+        return _rounded_up(float(self._artifact(file, settings, compute)["sigma"]))
+
+    def space(
+        self,
+        pair: str,
+        sigma: float,
+        points: int = 19,
+        images: int = 0,
+        *,
+        random: bool = False,
+        scale: str = "gradient",
+        sign: str = "descent",
+        bn: str = "frozen",
+        precision: str = "auto",
+    ) -> xr.Dataset:
+        """The interference space of `pair` over this run's training images; see `interference.interference_space`.
+
+        images: a class-stratified subset of so many, 0 for all; the artifact's standard_error (theta1, theta2) says
+        what that costs. random: two random directions instead of the pair's egos; `pair` then only names the file.
+        """
+        options = {"scale": scale, "sign": sign, "bn": bn, "precision": precision}
+
+        def compute(checkpoint: Path) -> xr.Dataset:
+            model, split = self.model(), self._training_images(images)
+            directions = ego.random_directions(model) if random else self.directions()
+            space = interference.interference_space(
+                model, split, directions, directions.names if random else pair, sigma, points,
+                checkpoint=checkpoint, device=self.device, **options,
+            )  # fmt: skip
+            return space.assign(standard_error=interference.standard_error(space, len(self.data.train)))
+
+        settings = {"pair": pair, "sigma": sigma, "points": points, "images": images, "random": random, **options}
+        file = f"space-{_file_part(pair)}{'-random' * random}-s{sigma!r}-p{points}-n{images or 'all'}"
+        defaults = {"scale": "gradient", "sign": "descent", "bn": "frozen", "precision": "auto"}
+        file += "".join(f"-{key}={value}" for key, value in options.items() if value != defaults[key])
+        return self._artifact(f"{file}.nc", settings, compute)
+
+    def _training_images(self, count: int) -> datasets.Split:
+        return self.data.train.stratified(count) if count else self.data.train
+
+    def _own_folder(self) -> Path:
+        folder = self.runs / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _artifact(self, file: str, settings: Mapping, compute: Callable[[Path], xr.Dataset]) -> xr.Dataset:
+        """The artifact `file` of this run: published, one's own, or made now by `compute(checkpoint)` and kept."""
+        expected = {**self.configuration, **settings}
+        published, own = self.published / self.name / file, self.runs / self.name / file
+        if published.exists():
+            return _loaded(published, expected)
+        self._trained()  # so that the time in the record is the artifact's own
+        self._own_folder()
+        with FileLock(f"{own}.lock"):
+            if not own.exists():
+                record = Record(expected, self.device)
+                checkpoint = own.with_suffix(".rows.nc")
+                made = compute(checkpoint)
+                storage.save_dataset(made.assign_attrs(provenance=json.dumps(record.provenance(self.data))), own)
+                checkpoint.unlink(missing_ok=True)
+        return _loaded(own, expected)
 
     def _network(self, classes: int, channels: int) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
@@ -131,8 +227,7 @@ class Run:
         for folder in (self.published / self.name, self.runs / self.name):
             if all((folder / file).exists() for file in files):
                 return folder
-        folder = self.runs / self.name
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self._own_folder()
         with FileLock(folder / ".lock"):
             if not all((folder / file).exists() for file in files):
                 self._train_into(folder)
@@ -152,17 +247,6 @@ class Run:
         storage.save_weights(model.state_dict(), folder / "weights.safetensors", {"provenance": json.dumps(provenance)})
         storage.save_dataset(history.assign_attrs(provenance=json.dumps(provenance)), folder / "history.nc")
         checkpoint.unlink()
-
-    def _load(self, path: Path) -> xr.Dataset:
-        artifact = storage.load_dataset(path)
-        theirs = provenance_of(artifact)["configuration"]
-        if theirs != json.loads(json.dumps(self.configuration)):
-            key = next(key for key in self.configuration if theirs.get(key) != self.configuration[key])
-            raise ValueError(
-                f"{path} is of another configuration: {key} is {theirs.get(key)!r} there, "
-                f"{self.configuration[key]!r} here; move it away to compute it again"
-            )
-        return artifact
 
 
 class Record:
@@ -188,18 +272,25 @@ class Record:
             "device_name": devices.describe(self.device),
             "started": self.started.isoformat(timespec="seconds"),
             "seconds": round(elapsed if seconds is None else seconds, 1),
-            "peak_memory_bytes": _peak_memory(self.device),
+            "peak_memory_bytes": devices.peak_memory(self.device),
         }
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A size at which the whole book can be run: data, networks with their setups, epochs, width."""
+    """A size at which the whole book can be run.
+
+    setups: of each network. points, images, pairs: of interference spaces (images 0: all); without pairs they are found
+    in a network's own confusion matrix.
+    """
 
     dataset: str
     setups: Mapping[str, tuple[str, ...]]
     epochs: int
     width: float
+    points: int = 19
+    images: int = 0
+    pairs: tuple[str, ...] = ("cat-dog", "truck-car", "horse-ship")
     batch_size: int = 128
     augment: str = "crop-flip"
 
@@ -214,6 +305,13 @@ class Profile:
         settings = {name: getattr(self, name) for name in shared}
         return Run(network=network, setup=setup, **(settings | overrides))
 
+    def pairs_of(self, run: Run) -> tuple[str, ...]:
+        """The profile's pairs, or the first, the second and the last of `run`'s pairs by their share of all errors."""
+        if self.pairs:
+            return self.pairs
+        table = confusion.pair_shares(run.history().test_counts.isel(epoch=-1)).iloc[[0, 1, -1]]
+        return tuple(table["first"] + "-" + table["second"])
+
 
 _ALL_SETUPS = ("anneal-lr", "big-lr", "small-lr")
 _ANNEALED = ("anneal-lr",)
@@ -221,16 +319,42 @@ _PAPER_SETUPS = {"vgg19": _ALL_SETUPS, "resnet18": _ALL_SETUPS, "googlenet": _AN
                  "simple-dla": _ANNEALED}  # fmt: skip
 
 PROFILES = {
-    "digits": Profile("digits", _PAPER_SETUPS, epochs=12, width=0.125, batch_size=32, augment="crop"),
-    "laptop": Profile("cifar10", _PAPER_SETUPS, epochs=30, width=0.25),
+    "digits": Profile("digits", _PAPER_SETUPS, epochs=12, width=0.125, batch_size=32, augment="crop",
+                      points=11, pairs=()),
+    "laptop": Profile("cifar10", _PAPER_SETUPS, epochs=30, width=0.25, images=10_000),
     "paper": Profile("cifar10", _PAPER_SETUPS, epochs=200, width=1.0),
-}
+}  # fmt: skip
 """digits: live in minutes on two cores. laptop: an afternoon on two cores. paper: the paper's own size, one GPU."""
 
 
 def profile(name: str) -> Profile:
     """The profile called `name`. Raises ValueError for an unknown one."""
     return PROFILES[checks.one_of(name, PROFILES, "profile")]
+
+
+def _loaded(path: Path, expected: Mapping[str, object]) -> xr.Dataset:
+    artifact = storage.load_dataset(path)
+    _check_configuration(path, provenance_of(artifact)["configuration"], expected)
+    return artifact
+
+
+def _check_configuration(path: Path, theirs: Mapping[str, object], ours: Mapping[str, object]) -> None:
+    for key, value in json.loads(json.dumps(ours)).items():
+        if theirs.get(key) != value:
+            raise ValueError(
+                f"{path} is of another configuration: {key} is {theirs.get(key)!r} there, {value!r} here; "
+                "move it away to compute it again"
+            )
+
+
+def _file_part(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", name)
+
+
+def _rounded_up(value: float, digits: int = 2) -> float:
+    """`value` rounded up to so many significant digits: short enough for a file name."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
+    return float(f"{math.ceil(value / unit - 1e-9) * unit:.{digits}g}")
 
 
 def provenance_of(artifact: xr.Dataset) -> dict[str, object]:
@@ -284,11 +408,3 @@ def _git_state() -> tuple[str, bool]:
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", "ciutils"))
     except (OSError, subprocess.CalledProcessError):
         return "unknown", False
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Peak memory so far in bytes: of the GPU's allocator, or of this process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    unit = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -6,6 +6,7 @@ Every function returns (figure, axes); those that take `ax` draw on it, or on a 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,6 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ciutils import experiments
+
+_Panels = dict[tuple[str, str], Axes]
 
 INTERFERENCE_COLOURS = "magma_r"
 """Perceptually uniform, dark where interference is high, as in the paper's heat maps."""
@@ -119,6 +122,109 @@ def error_share(shares: dict[str, np.ndarray], even: float, ax: Axes | None = No
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8)
     return figure, ax
+
+
+def surfaces(rates: Mapping[tuple[str, str], xr.DataArray]) -> tuple[Figure, np.ndarray]:
+    """Mistake rates over planes as 3-D surfaces, keyed by (row, column), such as (network, pair).
+
+    Each (theta1, theta2); one height and colour scale, 0 to 90 percent as in the paper. The point: the network itself.
+
+    Source: arXiv:2211.01370, Figures 2 to 4. Book: chapter *Sharpness*.
+    """
+    figure, axes = _grid(rates, 3.4, subplot_kw={"projection": "3d"})
+    for (row, column), rate in rates.items():
+        ax = axes[row, column]
+        theta1, theta2 = np.meshgrid(rate["theta1"], rate["theta2"], indexing="ij")
+        ax.plot_surface(theta1, theta2, 100 * rate.values, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=90,
+                        rcount=100, ccount=100, linewidth=0)  # fmt: skip
+        middle = 100 * rate.values[rate.shape[0] // 2, rate.shape[1] // 2]
+        ax.plot([0], [0], [middle], "o", color="deepskyblue", ms=5, zorder=10)
+        ax.set(title=f"{row}, {column}", zlim=(0, 90), **_theta_labels(rate))
+        ax.set_zlabel("mistakes, percent")
+        ax.tick_params(labelsize=7)
+        ax.set_box_aspect(None, zoom=0.85)  # else the labels of the vertical axis are cut off
+    return figure, _axes_of(axes, rates)
+
+
+def contours(
+    rates: Mapping[tuple[str, str], xr.DataArray], tolerance: float | None = None
+) -> tuple[Figure, np.ndarray]:
+    """Mistake rates over planes as maps, keyed by (row, column), with one colour scale.
+
+    The white line, with a `tolerance`, is where the rate is that much above the middle point's: the rim of the flat
+    area.
+
+    Source: arXiv:2211.01370, Figures 2 to 4. Book: chapter *Sharpness*.
+    """
+    figure, axes = _grid(rates, 3.4)
+    for (row, column), rate in rates.items():
+        ax = axes[row, column]
+        image = ax.pcolormesh(rate["theta1"], rate["theta2"], 100 * rate.values.T, cmap=INTERFERENCE_COLOURS,
+                              vmin=0, vmax=90, shading="nearest", rasterized=True)  # fmt: skip
+        middle = rate.values[rate.shape[0] // 2, rate.shape[1] // 2]
+        if tolerance is not None and np.nanmin(rate) <= middle + tolerance < np.nanmax(rate):
+            ax.contour(rate["theta1"], rate["theta2"], rate.values.T, levels=[middle + tolerance], colors="white")
+        ax.plot(0, 0, "+", color="deepskyblue", ms=9, mew=2)
+        ax.set(title=f"{row}, {column}", **_theta_labels(rate))
+        ax.title.set_fontsize(10)
+    figure.colorbar(image, ax=list(_axes_of(axes, rates)), label="mistakes, percent", shrink=0.8)
+    return figure, _axes_of(axes, rates)
+
+
+def sensitivities(
+    by_angle: Mapping[str, Mapping[str, xr.DataArray]], ylabel: str = "sharpness, percent"
+) -> tuple[Figure, np.ndarray]:
+    """How sharp the cut through the middle is at every angle: a panel for each outer key, a line for each inner one.
+
+    Each (angle) as `interference.sensitivity` gives. Dotted lines: the two egos' axes and the diagonal at 135 degrees.
+    """
+    figure, axes = plt.subplots(1, len(by_angle), figsize=(3.9 * len(by_angle) + 0.6, 3.4), squeeze=False, sharey=True,
+                                layout="constrained")  # fmt: skip
+    for (title, lines), ax in zip(by_angle.items(), axes.flat, strict=True):
+        for name, values in lines.items():
+            ax.plot(values["angle"], 100 * values, label=name)
+        for angle in (0, 90, 135):
+            ax.axvline(angle, ls=":", color="gray", lw=1)
+        ax.set(title=title, xlabel="angle of the cut, degrees", xticks=range(0, 181, 45))
+        ax.grid(axis="y", alpha=0.3)
+    axes[0, 0].set_ylabel(ylabel)
+    axes[0, 0].legend(fontsize=8)
+    return figure, axes[0]
+
+
+def matrix(values: xr.DataArray, label: str, title: str = "", ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """Heat map of a matrix of cosines or correlations, -1 to 1 with its values written in; diagonal left out."""
+    figure, ax = _figure_and_axes(ax, (6.0, 5.2))
+    shown = np.where(np.eye(len(values), dtype=bool), np.nan, values.values)
+    image = ax.imshow(shown, cmap="PuOr", vmin=-1, vmax=1)
+    rows, columns = (list(values[dim].values) for dim in values.dims)
+    ax.set_xticks(range(len(columns)), columns, rotation=90)
+    ax.set_yticks(range(len(rows)), rows)
+    for (row, column), value in np.ndenumerate(shown):
+        if np.isfinite(value):
+            ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7,
+                    color=_readable_on(image.cmap(image.norm(value))))  # fmt: skip
+    ax.set_title(title)
+    figure.colorbar(image, ax=ax, label=label, shrink=0.8)
+    return figure, ax
+
+
+def _grid(keys: Mapping[tuple[str, str], object], size: float, **options: object) -> tuple[Figure, _Panels]:
+    rows, columns = (list(dict.fromkeys(key[part] for key in keys)) for part in (0, 1))
+    figure, axes = plt.subplots(len(rows), len(columns), figsize=(size * len(columns) + 0.8, size * len(rows)),
+                                squeeze=False, layout="constrained", **options)  # fmt: skip
+    panels = {(row, column): axes[i, j] for i, row in enumerate(rows) for j, column in enumerate(columns)}
+    for key in panels.keys() - keys.keys():
+        panels[key].remove()
+    return figure, panels
+
+
+def _axes_of(panels: _Panels, keys: Mapping[tuple[str, str], object]) -> np.ndarray:
+    return np.array([panels[key] for key in keys], dtype=object)
+
+
+def _theta_labels(rate: xr.DataArray) -> dict[str, str]:
+    return {"xlabel": f"theta, {rate.attrs['first']}", "ylabel": f"theta, {rate.attrs['second']}"}
 
 
 def _off_diagonal(cctm: xr.DataArray) -> np.ndarray:

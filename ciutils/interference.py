@@ -39,7 +39,7 @@ def interference_space(
     bn: str = "frozen",
     precision: str = "auto",
     device: str = "auto",
-    batch_size: int = 250,
+    batch_size: int | None = None,
     tolerance: float | None = None,
     confidence: float = 0.95,
     shard: tuple[int, int] = (0, 1),
@@ -66,7 +66,8 @@ def interference_space(
     axes = _axes(sigma, points)
     checks.one_of(sign, SIGNS, "sign")
     checks.one_of(bn, BN, "bn")
-    checks.whole(batch_size, "batch_size")
+    if batch_size is not None:
+        checks.whole(batch_size, "batch_size")
     if tolerance is not None:
         checks.positive(tolerance, "tolerance")
     if not 0 < confidence < 1:
@@ -129,10 +130,14 @@ def merge(spaces: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def mistake_rate(space: xr.Dataset) -> xr.DataArray:
-    """Share of all images that are misclassified: (theta1, theta2); NaN where an output was not finite."""
+    """Share of all images that are misclassified: (theta1, theta2); NaN where an output was not finite.
+
+    The attributes first and second name the directions.
+    """
     images = space["counts"].sum(("true", "predicted"))
     correct = _correct(space).sum("true")
-    return _defined(space, 1 - correct / images).rename("mistake_rate")
+    names = {key: space.attrs[key] for key in ("first", "second")}
+    return _defined(space, 1 - correct / images).rename("mistake_rate").assign_attrs(names)
 
 
 def class_mistake_rate(space: xr.Dataset) -> xr.DataArray:
@@ -143,6 +148,22 @@ def class_mistake_rate(space: xr.Dataset) -> xr.DataArray:
 def class_loss(space: xr.Dataset) -> xr.DataArray:
     """Mean cross-entropy of each class: (theta1, theta2, true). Source: arXiv:2211.01370, Section 4.1."""
     return _defined(space, space["loss_sum"] / space["counts"].sum("predicted")).rename("class_loss")
+
+
+def standard_error(space: xr.Dataset, population: int) -> xr.DataArray:
+    """Standard error of the mistake rate as an estimate over `population` images: (theta1, theta2), 0 if all are in.
+
+    The space's images are a sample stratified by class, without replacement: the variance is the sum over classes c of
+    (n_c / n)^2 (1 - n / population) p_c (1 - p_c) / (n_c - 1).
+    """
+    per_class = space["counts"].sum("predicted")
+    images = per_class.sum("true")
+    rate = class_mistake_rate(space)
+    missing = (1 - images / population).clip(min=0)
+    variance = ((per_class / images) ** 2 * missing * rate * (1 - rate) / (per_class - 1).clip(min=1)).sum(
+        "true", skipna=False
+    )
+    return _defined(space, variance**0.5).rename("standard_error")
 
 
 @dataclass(frozen=True)
@@ -212,7 +233,7 @@ def ego_widths(space: xr.Dataset, tolerance: float = 0.05) -> pd.DataFrame:
     rate = mistake_rate(space).values
     row, column = _middle(space)
     limit = rate[row, column] + tolerance
-    names = json.loads(space.attrs["configuration"])["pair"]
+    names = space.attrs["first"], space.attrs["second"]
     table = []
     for axis, name, line, middle in ((1, names[0], rate[:, column], row), (2, names[1], rate[row], column)):
         theta = space[f"theta{axis}"].values
@@ -268,7 +289,7 @@ def find_sigma(
     if not 0 < level < 1:
         raise ValueError(f"level = {level!r}: give a mistake rate between 0 and 1")
     where = devices.resolve_device(device)
-    evaluator = Evaluator(model, split, devices.resolve_precision(precision, where), "frozen", where, 250)
+    evaluator = Evaluator(model, split, devices.resolve_precision(precision, where), "frozen", where)
     origin = dict(model.named_parameters())
     chosen = [
         ego.rescaled(
@@ -332,6 +353,7 @@ def _empty(axes: list[np.ndarray], split: Split, chosen: ego.Directions) -> xr.D
             "distance2": ("theta2", axes[1] * norm2 / chosen.weight_norm),
         },
         attrs={
+            "first": chosen.names[0], "second": chosen.names[1],
             "norm1": norm1, "norm2": norm2, "cosine": chosen.cosine.values[0, 1], "weight_norm": chosen.weight_norm,
         },
     )  # fmt: skip

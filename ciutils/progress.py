@@ -29,7 +29,12 @@ class Progress:
         elif time.monotonic() - self.last_line > _SECONDS_BETWEEN_LINES:
             self.last_line = time.monotonic()
             left = (self.last_line - self.started) / (self.done - self.first) * (self.total - self.done)
-            print(f"{self.label}: {self.done} of {self.total}, {note}, about {left:.0f} s left", flush=True)
+            print(
+                ", ".join(
+                    filter(None, [f"{self.label}: {self.done} of {self.total}", note, f"about {left:.0f} s left"])
+                ),
+                flush=True,
+            )
 
     def __enter__(self) -> Progress:
         return self

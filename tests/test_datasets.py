@@ -174,3 +174,23 @@ def test_damaged_image_and_odd_size_are_named(tmp_path):
     (tmp_path / "pets" / "train" / "cat" / "9.png").write_bytes(b"\x89PNG half")
     with pytest.raises(ValueError, match=r"9.png cannot be read as an image"):
         datasets.load(f"folder:{tmp_path / 'pets'}")
+
+
+def test_a_stratified_subset_has_every_class_in_its_share(tiny_data):
+    split = tiny_data.train
+    chosen = split.stratified(40)
+    assert len(chosen) == 40
+    expected = split.labels.bincount() * 40 / len(split)
+    assert (chosen.labels.bincount() - expected).abs().max() < 1
+    pool = {(image.numpy().tobytes(), int(label)) for image, label in zip(split.images, split.labels, strict=True)}
+    assert {
+        (image.numpy().tobytes(), int(label)) for image, label in zip(chosen.images, chosen.labels, strict=True)
+    } <= pool
+
+
+def test_a_stratified_subset_is_seeded_and_the_whole_at_most(tiny_data):
+    split = tiny_data.train
+    assert split.stratified(40).sha256 == split.stratified(40).sha256 != split.stratified(40, seed=1).sha256
+    assert split.stratified(len(split)).sha256 == split.sha256
+    with pytest.raises(ValueError, match="count = 102: the split holds 101 images"):
+        split.stratified(102)

@@ -56,3 +56,12 @@ training.train(models.build("resnet18", 3, 3, 0.125), data, "small-lr", epochs=3
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_peak_memory_is_this_processs_own():
+    """A process started by a large one has not itself been large."""
+    ballast = torch.ones(100_000_000)
+    code = "import torch; from ciutils import devices; print(devices.peak_memory(torch.device('cpu')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert devices.peak_memory(CPU) > ballast.nbytes
+    assert int(done.stdout) < devices.peak_memory(CPU) - ballast.nbytes / 2

@@ -8,7 +8,7 @@ import pytest
 import torch
 import xarray as xr
 
-from ciutils import confusion, experiments, storage, training
+from ciutils import confusion, ego, experiments, interference, storage, training
 
 QUICK = {
     "dataset": "digits",
@@ -183,6 +183,92 @@ def test_profiles_hold_the_papers_networks_and_setups():
 def test_an_unknown_profile_names_the_nearest():
     with pytest.raises(ValueError, match="unknown profile 'labtop'.*did you mean 'laptop'"):
         experiments.profile("labtop")
+
+
+# --- egos and spaces
+
+
+def test_egos_are_those_of_the_trained_network(trained):
+    found = trained.ego()
+    expected = ego.ego_directions(trained.model(), trained.data.train, device="cpu")
+    xr.testing.assert_allclose(found["norms"], expected.norms)
+    xr.testing.assert_allclose(found["cosine"], expected.cosine)
+    assert found.attrs["weight_norm"] == pytest.approx(expected.weight_norm)
+    assert experiments.provenance_of(found)["configuration"]["network"] == "resnet18"
+
+
+def test_a_space_is_measured_once_and_then_loaded(trained, monkeypatch):
+    space = trained.space("3-5", 0.5, points=3, images=200)
+    assert space["counts"].sum(("true", "predicted")).values.tolist() == [[200] * 3] * 3
+    assert (space["standard_error"] > 0).any()
+    made = experiments.provenance_of(space)["configuration"]
+    assert (made["pair"], made["sigma"], made["points"], made["images"]) == ("3-5", 0.5, 3, 200)
+    monkeypatch.setattr(interference, "interference_space", never)
+    xr.testing.assert_identical(trained.space("3-5", 0.5, points=3, images=200), space)
+    assert not list((trained.runs / trained.name).glob("*.rows.nc"))
+
+
+def test_every_setting_of_a_space_has_its_own_file(trained, monkeypatch):
+    asked = []
+
+    def remember(file, settings, compute):
+        asked.append((file, json.dumps(settings)))
+
+    monkeypatch.setattr(experiments.Run, "_artifact", lambda self, *given: remember(*given))
+    base = {"pair": "3-5", "sigma": 0.5, "points": 3, "images": 200}
+    changes = [{}, {"pair": "3-8"}, {"sigma": 0.25}, {"points": 5}, {"images": 0}, {"random": True}, {"scale": "unit"},
+               {"sign": "paper"}, {"bn": "recalibrated"}, {"precision": "fp32"}]  # fmt: skip
+    for change in changes:
+        trained.space(**base | change)
+    assert len({file for file, _ in asked}) == len({settings for _, settings in asked}) == len(changes)
+
+
+def test_an_interrupted_space_resumes_in_its_folder(trained, monkeypatch):
+    whole = trained.space("3-5", 0.5, points=3, images=100)
+    folder = trained.runs / trained.name
+    next(folder.glob("space-3-5*.nc")).unlink()
+    write, writes = storage.save_dataset, []
+
+    def second_write_fails(dataset, path):
+        writes.append(path)
+        if len(writes) == 2:
+            raise OSError("No space left on device")
+        write(dataset, path)
+
+    monkeypatch.setattr(storage, "save_dataset", second_write_fails)
+    with pytest.raises(OSError, match="No space left"):
+        trained.space("3-5", 0.5, points=3, images=100)
+    monkeypatch.setattr(storage, "save_dataset", write)
+    assert [int(storage.load_dataset(path)["done"].sum()) for path in folder.glob("*.rows.nc")] == [1]
+    again = trained.space("3-5", 0.5, points=3, images=100)
+    xr.testing.assert_identical(again.drop_attrs(), whole.drop_attrs())
+
+
+def test_a_random_plane_is_spanned_by_random_directions(trained):
+    space = trained.space("random", 0.1, points=3, images=100, random=True, scale="filter")
+    assert (space.attrs["first"], space.attrs["second"]) == ("random1", "random2")
+    expected = ego.rescaled(ego.random_directions(trained.model()), "filter", trained.model())
+    assert space.attrs["norm1"] == pytest.approx(float(expected.norms[0]))
+
+
+def test_sigma_is_found_once_and_short_enough_for_a_name(trained, monkeypatch):
+    found = trained.sigma(["3-5"], images=200, level=0.5)
+    assert float(f"{found:.2g}") == found
+    monkeypatch.setattr(interference, "find_sigma", never)
+    assert trained.sigma(["3-5"], images=200, level=0.5) == found
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.1234, 0.13), (12.0, 12.0), (1.21e-7, 1.3e-7), (99.5, 100.0)])
+def test_rounding_up_to_two_digits(value, expected):
+    assert experiments._rounded_up(value) == pytest.approx(expected)
+
+
+def test_pairs_without_a_profiles_own_come_from_the_confusion_matrix(trained):
+    table = confusion.pair_shares(trained.history().test_counts.isel(epoch=-1))
+    pairs = experiments.profile("digits").pairs_of(trained)
+    assert pairs[0] == f"{table['first'][0]}-{table['second'][0]}"
+    assert len(set(pairs)) == 3
+    assert experiments.profile("laptop").pairs_of(trained) == ("cat-dog", "truck-car", "horse-ship")
 
 
 def test_two_processes_that_want_the_same_run_train_it_once(run, tmp_path):

@@ -125,3 +125,57 @@ def test_a_shown_table_is_whole_and_hides_an_index_that_only_counts(artifact, di
     assert "<th>0</th>" not in figures.show(pd.DataFrame({"column": [1]}), artifact).data
     assert "<th>cat</th>" in figures.show(pd.DataFrame({"column": [1]}, index=["cat"]), artifact).data
     assert len(displayed) == 6
+
+
+def rate(values, first="cat", second="dog"):
+    points = {"theta1": np.linspace(-1, 1, len(values)), "theta2": np.linspace(-2, 2, len(values[0]))}
+    return xr.DataArray(np.array(values), dims=("theta1", "theta2"), coords=points,
+                        attrs={"first": first, "second": second})  # fmt: skip
+
+
+ASYMMETRIC = rate([[0.1, 0.2, 0.3, 0.4, 0.5], [0.1, 0.1, 0.1, 0.1, 0.1], [0.9, 0.8, 0.7, 0.6, 0.5]])
+"""Three points along cat, five along dog."""
+
+
+def test_contours_put_the_first_ego_on_the_horizontal_axis():
+    _, (ax,) = figures.contours({("net", "cat-dog"): ASYMMETRIC}, tolerance=0.05)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("theta, cat", "theta, dog")
+    mesh = ax.collections[0]
+    corners = mesh.get_coordinates()
+    drawn = np.ma.filled(mesh.get_array(), np.nan).reshape(5, 3)
+    np.testing.assert_allclose(drawn[:, 2], [90, 80, 70, 60, 50])  # theta of cat is 1: the right column, upwards
+    assert corners[0, -1, 0] > 1 > corners[0, 0, 0]
+    assert mesh.get_clim() == (0, 90)
+
+
+def test_surfaces_are_as_high_as_the_rates():
+    _, (ax,) = figures.surfaces({("net", "cat-dog"): ASYMMETRIC})
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_zlim()) == ("theta, cat", "theta, dog", (0, 90))
+
+
+def test_panels_stand_where_their_keys_say_and_missing_ones_are_left_out():
+    keys = [("one", "cat-dog"), ("one", "truck-car"), ("two", "truck-car")]
+    figure, axes = figures.contours(dict.fromkeys(keys, ASYMMETRIC))
+    places = [ax.get_subplotspec() for ax in axes]
+    assert [(place.rowspan.start, place.colspan.start) for place in places] == [(0, 0), (0, 1), (1, 1)]
+    assert len(figure.axes) == 4  # and the colour bar
+
+
+def test_a_flat_map_has_no_rim():
+    _, (ax,) = figures.contours({("net", "cat-dog"): rate(np.full((3, 3), 0.2))}, tolerance=0.05)
+    assert len(ax.collections) == 1
+
+
+def test_sensitivities_draw_a_line_for_each_pair():
+    values = xr.DataArray([0.1, 0.2], dims="angle", coords={"angle": [0, 90]})
+    _, axes = figures.sensitivities({"big": {"cat-dog": values, "truck-car": 2 * values}, "small": {"cat-dog": values}})
+    np.testing.assert_allclose(axes[0].lines[1].get_ydata(), [20, 40])
+    assert [ax.get_title() for ax in axes] == ["big", "small"]
+
+
+def test_matrix_leaves_its_diagonal_out():
+    cosine = xr.DataArray([[1, -0.5], [0.25, 1]], dims=("direction", "other"),
+                          coords={"direction": ["a", "b"], "other": ["a", "b"]})  # fmt: skip
+    _, ax = figures.matrix(cosine, "cosine")
+    written = {(int(text.get_position()[1]), int(text.get_position()[0])): text.get_text() for text in ax.texts}
+    assert written == {(0, 1): "-0.50", (1, 0): "0.25"}

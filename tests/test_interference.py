@@ -1,4 +1,3 @@
-import json
 import signal
 import subprocess
 import sys
@@ -265,7 +264,7 @@ def made(rate, sigma=(1.0, 1.0), points=21, norms=(1.0, 1.0), cosine=0.0, weight
          "undefined": (grid, np.zeros_like(wrong)), "done": ("theta1", np.ones(points, bool))},
         coords={"theta1": axes[0], "theta2": axes[1], "true": ["a", "b"], "predicted": ["a", "b"]},
         attrs={"norm1": norms[0], "norm2": norms[1], "cosine": cosine, "weight_norm": weight_norm,
-               "configuration": json.dumps({"pair": ["a", "b"]})},
+               "first": "a", "second": "b"},
     )  # fmt: skip
 
 
@@ -280,6 +279,18 @@ def test_rates_and_losses_of_classes():
     np.testing.assert_allclose(interference.class_mistake_rate(space).isel(point), [1, 0, 1])
     logits = np.array([1.0, 3.0, 0])
     np.testing.assert_allclose(interference.class_loss(space).isel(point), logsumexp(logits) - logits, rtol=1e-6)
+
+
+def test_standard_error_is_that_of_repeated_stratified_samples():
+    """Draw 60 of 200 images many times, by class, and compare the spread of the mistake rate."""
+    random = np.random.default_rng(0)
+    wrong = {"a": np.arange(100) < 30, "b": np.arange(100) < 80}
+    rates = [np.mean([random.choice(each, 30, replace=False).mean() for each in wrong.values()]) for _ in range(4000)]
+    counts = np.array([[21, 9], [24, 6]])  # the expected sample
+    space = made(bowl, points=3).isel(theta1=[1], theta2=[1])
+    space["counts"].values[0, 0] = counts
+    assert interference.standard_error(space, 200).item() == pytest.approx(np.std(rates), rel=0.05)
+    assert interference.standard_error(space, 60).item() == 0
 
 
 def test_flat_area_of_a_bowl_is_the_disc():
