@@ -142,6 +142,8 @@ def surfaces(rates: Mapping[tuple[str, str], xr.DataArray]) -> tuple[Figure, np.
         ax.set(title=f"{row}, {column}", zlim=(0, 90), **_theta_labels(rate))
         ax.set_zlabel("mistakes, percent")
         ax.tick_params(labelsize=7)
+        ax.locator_params(axis="x", nbins=4)
+        ax.locator_params(axis="y", nbins=4)
         ax.set_box_aspect(None, zoom=0.85)  # else the labels of the vertical axis are cut off
     return figure, _axes_of(axes, rates)
 
@@ -167,6 +169,7 @@ def contours(
         ax.plot(0, 0, "+", color="deepskyblue", ms=9, mew=2)
         ax.set(title=f"{row}, {column}", **_theta_labels(rate))
         ax.title.set_fontsize(10)
+        ax.locator_params(nbins=5)
     figure.colorbar(image, ax=list(_axes_of(axes, rates)), label="mistakes, percent", shrink=0.8)
     return figure, _axes_of(axes, rates)
 

@@ -171,12 +171,14 @@ class FlatArea:
     """The connected region around the minimum whose mistake rate is within a tolerance of the minimum's.
 
     theta: its area in theta units. distance: in weight distance, the area of the same region of weight space over
-    ||w*||^2. share: of the grid's points. touches_edge: whether it reaches the edge, so that areas are lower bounds.
+    ||w*||^2. share, points: how much of the grid it is; at one point the area is not resolved. touches_edge: whether
+    it reaches the edge, so that areas are lower bounds.
     """
 
     theta: float
     distance: float
     share: float
+    points: int
     touches_edge: bool
 
 
@@ -189,7 +191,7 @@ def flat_area(space: xr.Dataset, tolerance: float = 0.05) -> FlatArea:
     rate = mistake_rate(space)
     middle = _middle(space)
     if not np.isfinite(rate.values[middle]):
-        return FlatArea(math.nan, math.nan, math.nan, False)
+        return FlatArea(math.nan, math.nan, math.nan, 0, False)
     regions, _ = ndimage.label(rate.values <= rate.values[middle] + tolerance)
     region = regions == regions[middle]
     steps = [float(space[axis][1] - space[axis][0]) for axis in ("theta1", "theta2")]
@@ -198,7 +200,7 @@ def flat_area(space: xr.Dataset, tolerance: float = 0.05) -> FlatArea:
     # A cell of the plane is a parallelogram in weight space.
     distance = theta * norm1 * norm2 * math.sqrt(max(0.0, 1 - cosine**2)) / space.attrs["weight_norm"] ** 2
     edge = np.concatenate([region[0], region[-1], region[:, 0], region[:, -1]])
-    return FlatArea(theta, distance, float(region.mean()), bool(edge.any()))
+    return FlatArea(theta, distance, float(region.mean()), int(region.sum()), bool(edge.any()))
 
 
 def cut(space: xr.Dataset, angle: float, points: int = 101) -> xr.DataArray:
@@ -207,20 +209,13 @@ def cut(space: xr.Dataset, angle: float, points: int = 101) -> xr.DataArray:
     position runs from -1 to 1: from edge to edge of the largest ellipse in the grid, so that every angle covers as
     much of the picture. 135 degrees is one ego up and the other down. Values between grid points are bilinear.
     """
-    position = xr.DataArray(np.linspace(-1, 1, points), dims="position")
-    position = position.assign_coords(position=position)
-    radians = math.radians(angle)
-    ends = [float(space[axis][-1]) for axis in ("theta1", "theta2")]
-    return mistake_rate(space).interp(
-        theta1=position * ends[0] * math.cos(radians), theta2=position * ends[1] * math.sin(radians)
-    )
+    return _cuts(space, [angle], points).isel(angle=0)
 
 
 def sensitivity(space: xr.Dataset, angles: Sequence[float] = tuple(range(0, 180, 5))) -> xr.DataArray:
     """How sharp the cut at each angle is: its mean mistake rate above that of the middle point: (angle) in degrees."""
     middle = mistake_rate(space).values[_middle(space)]
-    values = [float(cut(space, angle).mean(skipna=False)) - middle for angle in angles]
-    return xr.DataArray(values, dims="angle", coords={"angle": list(angles)}, name="sensitivity")
+    return (_cuts(space, angles, 101).mean("position", skipna=False) - middle).rename("sensitivity")
 
 
 def ego_widths(space: xr.Dataset, tolerance: float = 0.05) -> pd.DataFrame:
@@ -416,6 +411,18 @@ def _same_space(ours: xr.Dataset, theirs: xr.Dataset, what: str) -> None:
             raise ValueError(
                 f"{what} is of another space: {key} is {other.get(key)!r} there, {value!r} here; use another one"
             )
+
+
+def _cuts(space: xr.Dataset, angles: Sequence[float], points: int) -> xr.DataArray:
+    """Mistake rates along lines through the middle: (angle, position)."""
+    coordinates = {"angle": list(angles), "position": np.linspace(-1, 1, points)}
+    position = xr.DataArray(coordinates["position"], dims="position", coords={"position": coordinates["position"]})
+    radians = xr.DataArray(np.radians(coordinates["angle"]), dims="angle", coords={"angle": coordinates["angle"]})
+    ends = [float(space[axis][-1]) for axis in ("theta1", "theta2")]
+    rates = mistake_rate(space).interp(
+        theta1=position * ends[0] * np.cos(radians), theta2=position * ends[1] * np.sin(radians)
+    )
+    return rates.transpose("angle", "position")
 
 
 def _correct(space: xr.Dataset) -> xr.DataArray:

@@ -312,6 +312,7 @@ def test_flat_area_is_connected_to_the_middle():
     space = made(lambda x, y: np.where(abs(x) < 0.25, 0.1, np.where(abs(x) > 0.75, 0.0, 0.9)), points=41)
     area = interference.flat_area(space, tolerance=0.05)
     assert area.share == pytest.approx(9 / 41)
+    assert area.points == 9 * 41
     assert area.touches_edge
 
 

@@ -12,7 +12,9 @@ from ciutils import experiments
 NOTEBOOKS = sorted((experiments.REPOSITORY / "notebooks").glob("*.ipynb"))
 TINY = {
     "cctm": {"profile": "digits", "networks": ["resnet18", "vgg19"], "epochs": 1, "width": 0.02},
-}
+    "sharpness": {"profile": "digits", "networks": ["resnet18"], "epochs": 1, "width": 0.02, "points": 3,
+                  "images": 100},
+}  # fmt: skip
 """Parameters with which a notebook takes seconds."""
 
 by_name = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
