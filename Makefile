@@ -1,6 +1,6 @@
 # make book   execute the notebooks and build the book into _build/html/index.html
 # make test   lint and run the tests
-# make bench  measure speed against a plain training loop
+# make bench  measure speed against plain loops and a peer
 # Each sets itself up in .venv; nothing but Python 3.11 or newer, make and a network is needed.
 
 VENV := .venv
@@ -17,7 +17,9 @@ test: $(VENV)/.installed
 	python -m pytest
 
 bench: $(VENV)/.installed
-	python benchmarks/training.py
+	pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	python -m benchmarks.training
+	python -m benchmarks.spaces
 
 # The stamp comes last, so an interrupted installation starts again.
 $(VENV)/.installed: requirements.txt constraints.txt pyproject.toml

@@ -4,7 +4,7 @@ The plain loop is what most public CIFAR code does: a DataLoader over PIL images
 RandomHorizontalFlip, ToTensor and Normalize, contiguous tensors in float32. Rounds alternate, so a machine that
 drifts drifts for both. Writes benchmarks/results/training-DEVICE.json and prints the same.
 
-    python benchmarks/training.py [rounds] [images]
+    python -m benchmarks.training [rounds] [images]
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def ours(split: datasets.Split, device: torch.device, precision: str) -> float:
 def peak_memory_of(arguments: str) -> int:
     """Peak resident bytes of one epoch of ours, in a process of its own."""
     code = (
-        "import resource; from benchmarks import training as b; from ciutils import devices;"
+        "from benchmarks import training as b; from ciutils import devices;"
         f"b.ours(b.random_images({arguments}), devices.resolve_device(), 'auto');"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
+        "print(devices.peak_memory(devices.resolve_device()))"
     )
     return int(
         subprocess.run(
