@@ -169,7 +169,8 @@ def contours(
         ax.plot(0, 0, "+", color="deepskyblue", ms=9, mew=2)
         ax.set(title=f"{row}, {column}", **_theta_labels(rate))
         ax.title.set_fontsize(10)
-        ax.locator_params(nbins=5)
+        ax.locator_params(axis="x", nbins=3)
+        ax.locator_params(axis="y", nbins=5)
     figure.colorbar(image, ax=list(_axes_of(axes, rates)), label="mistakes, percent", shrink=0.8)
     return figure, _axes_of(axes, rates)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -123,6 +123,54 @@ def train(
             progress.step(f"loss {loss:.3f}, test accuracy {float(confusion.accuracy(test)):.3f}")
     model.to(memory_format=torch.contiguous_format)
     return _history(records, data.classes, {"train_counts": train_counts, "precision": precision})
+
+
+class Recorder:
+    """Records a history in anybody's own training loop: the same Dataset that `train` returns.
+
+        recorder = Recorder(classes)
+        for each epoch:
+            recorder.add("train", labels, logits.argmax(1))   # for each batch
+            recorder.add("test", labels, logits.argmax(1))
+            recorder.end_epoch()
+        storage.save_dataset(recorder.history(), path)
+
+    Book: *Record your own training*.
+    """
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self.classes = tuple(classes)
+        self._records: list[dict] = []
+        self._start_epoch()
+
+    def add(self, split: str, true: torch.Tensor | np.ndarray, predicted: torch.Tensor | np.ndarray) -> None:
+        """Count predictions on the "train" or the "test" split, [n] positions in `classes` each; as often as wanted.
+
+        Raises ValueError for labels that do not fit, see `confusion.from_predictions`.
+        """
+        key = f"{checks.one_of(split, ('train', 'test'), 'split')}_counts"
+        true, predicted = (np.asarray(torch.as_tensor(each).cpu()) for each in (true, predicted))
+        self._counts[key] += confusion.from_predictions(true, predicted, self.classes).values
+
+    def end_epoch(self, train_loss: float = float("nan"), learning_rate: float = float("nan")) -> None:
+        """Close the epoch. Raises ValueError if nothing was added to it."""
+        if not any(counts.any() for counts in self._counts.values()):
+            raise ValueError(f"epoch {len(self._records) + 1} holds no predictions: add them before its end")
+        seconds = time.perf_counter() - self._started
+        self._records.append({**self._counts, "train_loss": train_loss, "learning_rate": learning_rate,
+                              "seconds": seconds})  # fmt: skip
+        self._start_epoch()
+
+    def history(self) -> xr.Dataset:
+        """The epochs closed so far, as `train` returns them. Raises ValueError if there is none."""
+        if not self._records:
+            raise ValueError("no epoch has ended: call end_epoch() after each")
+        return _history(self._records, self.classes, {"train_counts": "recorded"})
+
+    def _start_epoch(self) -> None:
+        shape = (len(self.classes), len(self.classes))
+        self._counts = {key: np.zeros(shape, np.int64) for key in ("train_counts", "test_counts")}
+        self._started = time.perf_counter()
 
 
 def random_crop_flip(

@@ -10,7 +10,8 @@ import torch
 import xarray as xr
 from torch.nn import functional
 
-from ciutils import datasets, training
+from ciutils import datasets, storage, training
+from ciutils.experiments import REPOSITORY
 
 QUICK = {"batch_size": 16, "device": "cpu"}
 
@@ -218,3 +219,47 @@ def test_diverged_training_says_so(tiny_model, tiny_data):
     tiny_model[0].weight.data.fill_(float("nan"))
     with pytest.raises(ValueError, match="training loss is nan in epoch 1: the run diverged"):
         training.train(tiny_model, tiny_data, "big-lr", epochs=1, **QUICK)
+
+
+# --- recording one's own loop
+
+
+def test_the_documented_example_of_ones_own_loop_runs(tmp_path):
+    page = (REPOSITORY / "book" / "how-to-record.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-800:]
+    history = storage.load_dataset(tmp_path / "history.nc")
+    assert history.train_counts.sum(("true", "predicted")).values.tolist() == [1400] * 25
+    assert history.test_counts.sum(("true", "predicted")).values.tolist() == [397] * 25
+    assert "TakeOver" in done.stdout
+
+
+def test_a_recorded_history_has_the_form_of_a_trained_one(tiny_model, tiny_data):
+    trained = training.train(tiny_model, tiny_data, "big-lr", epochs=2, **QUICK)
+    recorder = training.Recorder(tiny_data.classes)
+    for epoch in range(2):
+        for split in ("train", "test"):
+            true, predicted = np.nonzero(np.ones((3, 3)))
+            times = trained[f"{split}_counts"][epoch].values.ravel()
+            half = times // 2
+            for part in (half, times - half):
+                recorder.add(split, torch.tensor(true.repeat(part)), predicted.repeat(part))
+        recorder.end_epoch(float(trained.train_loss[epoch]), float(trained.learning_rate[epoch]))
+    xr.testing.assert_equal(recorder.history().drop_vars("seconds"), trained.drop_vars("seconds"))
+    assert list(recorder.history().variables) == list(trained.variables)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda recorder: recorder.add("training", [0], [0]), "unknown split 'training'.*did you mean 'train'"),
+        (lambda recorder: recorder.add("train", [3], [0]), "true label 3 at position 0 is out of range"),
+        (lambda recorder: recorder.end_epoch(), "epoch 1 holds no predictions"),
+        (lambda recorder: recorder.history(), "no epoch has ended"),
+    ],
+)
+def test_a_recorder_used_wrongly_says_so_in_one_line(call, message):
+    with pytest.raises(ValueError, match=message) as error:
+        call(training.Recorder(("a", "b", "c")))
+    assert "\n" not in str(error.value)

@@ -1,0 +1,193 @@
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from ciutils import dancing
+
+ABC = ("a", "b", "c")
+
+
+def history(counts, classes=ABC):
+    cells = ("epoch", "true", "predicted")
+    counts = np.array(counts)
+    return xr.Dataset(
+        {"train_counts": (cells, counts), "test_counts": (cells, counts[:, ::-1, ::-1])},
+        coords={"epoch": np.arange(1, len(counts) + 1), "true": list(classes), "predicted": list(classes)},
+    )
+
+
+def of_rows(*rows_of_a, b=None):
+    """A history in which class a's row is as given, b's recall as in `b` (of 100), and c is never mistaken."""
+    b = b or [90] * len(rows_of_a)
+    return history([[row, [100 - right, right, 0], [0, 0, 100]] for row, right in zip(rows_of_a, b, strict=True)])
+
+
+# --- moments
+
+
+def test_a_red_moment_is_a_drop_of_a_a_peak_of_b_and_of_the_interference():
+    found = dancing.moments(of_rows([80, 15, 5], [70, 25, 5], [85, 10, 5], b=[80, 95, 90]), "a", "b")
+    expected = pd.DataFrame({
+        "epoch": [2], "kind": ["red"], "interferer": ["b"], "recall_a": [0.7], "recall_b": [0.95],
+        "interference": [0.25],
+    })  # fmt: skip
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_a_blue_moment_is_a_drop_of_both_and_a_peak_of_a_third_class():
+    found = dancing.moments(of_rows([80, 15, 5], [70, 15, 15], [85, 10, 5], b=[95, 80, 90]), "a", "b")
+    assert list(found.itertuples(index=False, name=None)) == [(2, "blue", "c", 0.7, 0.8, 0.15)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "b", "why"),
+    [
+        ([[80, 15, 5], [80, 15, 5], [85, 10, 5]], [80, 95, 90], "a does not drop"),
+        ([[80, 15, 5], [70, 25, 5], [85, 10, 5]], [80, 95, 96], "b has no peak"),
+        ([[80, 15, 5], [70, 10, 20], [85, 5, 10]], [80, 95, 90], "the peak is another class's"),
+        ([[80, 15, 5], [70, 25, 5]], [80, 95], "the last epoch has no next one"),
+        ([[80, 15, 5]], [80], "one epoch"),
+    ],
+)
+def test_no_moment_where_a_part_is_missing(rows, b, why):
+    assert dancing.moments(of_rows(*rows, b=b), "a", "b").empty, why
+
+
+def test_a_plateau_peaks_at_its_first_epoch():
+    rows = [[80, 15, 5], [70, 25, 5], [70, 25, 5], [85, 10, 5]]
+    assert list(dancing.moments(of_rows(*rows, b=[80, 95, 95, 90]), "a", "b")["epoch"]) == [2]
+
+
+def test_a_step_up_on_the_way_is_no_peak():
+    rows = [[80, 15, 5], [70, 25, 5], [69, 25, 6], [65, 30, 5]]
+    assert dancing.moments(of_rows(*rows, b=[80, 95, 95, 96]), "a", "b").empty
+
+
+def test_an_absent_class_has_no_moments_and_no_notes():
+    rows = [[0, 0, 0]] * 3
+    absent = of_rows(*rows, b=[80, 95, 90])
+    assert dancing.moments(absent, "a", "b").empty
+    assert (dancing.notes(absent).sel(true="a") == dancing.NO_NOTE).all()
+
+
+def test_test_counts_can_be_chosen():
+    counts = of_rows([80, 15, 5], [70, 25, 5])
+    np.testing.assert_allclose(dancing.recalls(counts, "test_counts").sel(true="c"), [0.8, 0.7])
+    with pytest.raises(ValueError, match="unknown counts 'counts'"):
+        dancing.recalls(counts, "counts")
+
+
+# --- the dance score
+
+
+def simulated(random, shared=0.0, epochs=200, classes=2, images=5000):
+    """Recalls that rise together, with noise that shrinks; a share of it opposed between the first two classes."""
+    trend = 0.95 - 0.6 * np.exp(-np.arange(epochs) / 40)
+    size = 0.08 * np.exp(-np.arange(epochs) / 60) + 0.005
+    noise = random.normal(size=(classes, epochs))
+    common = random.normal(size=epochs)
+    noise[0] = np.sqrt(1 - shared) * noise[0] + np.sqrt(shared) * common
+    noise[1] = np.sqrt(1 - shared) * noise[1] - np.sqrt(shared) * common
+    right = np.round(images * np.clip(trend + size * noise, 0, 1)).astype(int)
+    counts = np.zeros((epochs, classes, classes), int)
+    for each in range(classes):
+        counts[:, each, each] = right[each]
+        counts[:, each, (each + 1) % classes] = images - right[each]
+    return history(counts, [f"c{each}" for each in range(classes)])
+
+
+@pytest.mark.parametrize("epochs", [30, 200])
+def test_independent_recalls_with_a_shared_trend_seldom_dance(epochs):
+    """At 5 percent, 25 of 500 are expected; 40 or more have a probability of 0.2 percent."""
+    random = np.random.default_rng(0)
+    values = [dancing.dance_score(simulated(random, epochs=epochs), "c0", "c1", draws=400).p_value for _ in range(500)]
+    assert np.sum(np.array(values) <= 0.05) < 40
+    assert np.mean(values) == pytest.approx(0.5, abs=0.06)
+
+
+def test_planted_opposed_movement_is_found():
+    random = np.random.default_rng(1)
+    dances = [dancing.dance_score(simulated(random, shared=0.5), "c0", "c1", draws=400) for _ in range(20)]
+    assert all(dance.p_value < 0.01 for dance in dances)
+    assert np.mean([dance.score for dance in dances]) == pytest.approx(0.5, abs=0.1)  # half of the variance
+
+
+def test_exactly_opposed_recalls_score_one():
+    wave = 10 * (-1) ** np.arange(30)
+    rows = [[50 + each, 50 - each, 0] for each in wave]
+    dance = dancing.dance_score(of_rows(*rows, b=[50 - each for each in wave]), "a", "b")
+    assert dance.score == pytest.approx(1)
+    assert dance.p_value == pytest.approx(1 / 64, abs=0.01)  # of 2^6 equally likely signs of blocks, one is as high
+
+
+def test_what_cannot_be_scored_is_nan():
+    short = dancing.dance_score(of_rows(*[[80, 15, 5], [70, 25, 5]] * 2), "a", "b")
+    still = dancing.dance_score(of_rows(*[[80, 15, 5]] * 30), "a", "b")
+    absent = dancing.dance_score(of_rows(*[[0, 0, 0]] * 30, b=[50 + each % 7 for each in range(30)]), "a", "b")
+    assert np.isnan([short.score, short.p_value, still.score, still.p_value, absent.score, absent.p_value]).all()
+
+
+def test_all_pairs_are_ranked():
+    table = dancing.dance_scores(simulated(np.random.default_rng(2), shared=0.7, classes=4), draws=200)
+    assert len(table) == 6
+    assert tuple(table.loc[0, ["first", "second"]]) == ("c0", "c1")
+    assert table["score"].is_monotonic_decreasing
+
+
+# --- notes
+
+
+def test_notes_are_the_largest_interferers():
+    found = dancing.notes(of_rows([80, 15, 5], [80, 5, 15], [100, 0, 0], b=[90, 100, 100]))
+    np.testing.assert_array_equal(found.sel(true="a"), [1, 2, -2])
+    np.testing.assert_array_equal(found.sel(true="b"), [0, -2, -2])
+    np.testing.assert_array_equal(found.sel(true="c"), [-2, -2, -2])
+
+
+def test_a_note_needs_more_than_the_threshold_and_ties_go_to_the_lowest_label():
+    thousand = history([[[999, 1, 0], [0, 1, 0], [0, 0, 1]], [[998, 2, 0], [0, 1, 0], [0, 0, 1]],
+                        [[980, 10, 10], [0, 1, 0], [0, 0, 1]]])  # fmt: skip
+    np.testing.assert_array_equal(dancing.notes(thousand).sel(true="a"), [-2, 1, 1])
+    with pytest.raises(ValueError, match="threshold = 1.0: give a share"):
+        dancing.notes(thousand, threshold=1.0)
+
+
+SONG = dancing.notes(of_rows([80, 15, 5], [80, 15, 5], [80, 5, 15], [100, 0, 0], [80, 15, 5], [80, 15, 5], [80, 15, 5]))
+"""For a: b b c none b b b."""
+
+
+def test_spells_shares_handovers_and_the_take_over():
+    spells = dancing.note_spells(SONG).query("`class` == 'a'")
+    assert list(spells.itertuples(index=False, name=None)) == [
+        ("a", "b", 1, 2, 2), ("a", "c", 3, 3, 1), ("a", "none", 4, 4, 1), ("a", "b", 5, 7, 3)]  # fmt: skip
+    shares = dancing.note_shares(SONG)
+    assert list(shares.columns) == ["a", "b", "c", "none"]
+    np.testing.assert_allclose(shares.loc["a"], [0, 5 / 7, 1 / 7, 1 / 7])
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    changes = dancing.handovers(SONG, "a")
+    assert changes.loc["b", "c"] == changes.loc["c", "none"] == changes.loc["none", "b"] == 1
+    assert changes.to_numpy().sum() == 3
+    assert dancing.take_over(SONG, "a") == dancing.TakeOver("b", 5)
+    assert dancing.take_over(SONG, "c") == dancing.TakeOver("none", 1)
+
+
+def test_one_epoch_is_one_spell():
+    song = dancing.notes(of_rows([80, 15, 5]))
+    assert list(dancing.note_spells(song)["length"]) == [1, 1, 1]
+    assert dancing.handovers(song, "a").empty
+    assert dancing.take_over(song, "a") == dancing.TakeOver("b", 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda h: dancing.moments(h, "a", "a"), "has no interference space with itself|two different classes"),
+        (lambda h: dancing.dance_score(h, "a", "z"), "unknown class 'z'"),
+        (lambda h: dancing.take_over(dancing.notes(h), "z"), "unknown class 'z'"),
+    ],
+)
+def test_bad_classes_get_one_line(call, message):
+    with pytest.raises(ValueError, match=message) as error:
+        call(of_rows([80, 15, 5]))
+    assert "\n" not in str(error.value)
