@@ -6,7 +6,7 @@ Every function returns (figure, axes); those that take `ax` draw on it, or on a 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,7 +16,7 @@ from IPython.display import HTML, Image, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ciutils import experiments
+from ciutils import confusion, dancing, experiments
 
 _Panels = dict[tuple[str, str], Axes]
 
@@ -173,6 +173,103 @@ def contours(
         ax.locator_params(axis="y", nbins=5)
     figure.colorbar(image, ax=list(_axes_of(axes, rates)), label="mistakes, percent", shrink=0.8)
     return figure, _axes_of(axes, rates)
+
+
+def class_surfaces(losses: xr.DataArray, label: str, highest: float | None = None) -> tuple[Figure, np.ndarray]:
+    """A value of every class, (theta1, theta2, true), over one plane: 3-D surfaces with one scale, two rows of five.
+
+    highest: the top of the scale; by default the 95th percentile, so that one steep corner does not flatten the rest.
+    Source: arXiv:2211.01370, Figure 5. Book: chapter *Class-wise losses*.
+    """
+    return _class_panels(losses, label, highest, solid=True)
+
+
+def class_maps(losses: xr.DataArray, label: str, highest: float | None = None) -> tuple[Figure, np.ndarray]:
+    """The same as maps; the corners say what helps and what harms which class."""
+    return _class_panels(losses, label, highest, solid=False)
+
+
+def _class_panels(losses: xr.DataArray, label: str, highest: float | None, solid: bool) -> tuple[Figure, np.ndarray]:
+    classes = list(losses["true"].values)
+    columns = min(5, len(classes))
+    rows = -(-len(classes) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(2.3 * columns + 0.9, 2.4 * rows + 0.4), squeeze=False,
+                                layout="constrained", subplot_kw={"projection": "3d"} if solid else {})  # fmt: skip
+    top = highest if highest is not None else float(np.nanpercentile(losses, 95))
+    theta1, theta2 = np.meshgrid(losses["theta1"], losses["theta2"], indexing="ij")
+    for name, ax in zip(classes, axes.flat, strict=False):
+        values = losses.sel(true=name).values
+        if solid:
+            drawn = ax.plot_surface(theta1, theta2, np.minimum(values, top), cmap=INTERFERENCE_COLOURS, vmin=0,
+                                    vmax=top, rcount=100, ccount=100, linewidth=0)  # fmt: skip
+            ax.set_zlim(0, top)
+            ax.set_box_aspect(None, zoom=0.9)
+        else:
+            drawn = ax.pcolormesh(theta1, theta2, values, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=top,
+                                  shading="nearest", rasterized=True)  # fmt: skip
+            ax.plot(0, 0, "+", color="deepskyblue", ms=8, mew=2)
+        ax.set_title(name, fontsize=10)
+        ax.tick_params(labelsize=6)
+        ax.locator_params(axis="x", nbins=3)
+        ax.locator_params(axis="y", nbins=3)
+    for ax in axes.flat[len(classes) :]:
+        ax.remove()
+    first, second = losses.attrs["first"], losses.attrs["second"]
+    figure.supxlabel(f"theta, {first}:  ascent (harms {first})  ←   → descent (helps {first})", fontsize=9)
+    figure.supylabel(f"theta, {second}:  ascent  ←   → descent", fontsize=9)
+    figure.colorbar(drawn, ax=list(axes.flat[: len(classes)]), label=label, shrink=0.8, extend="max")
+    return figure, axes.flat[: len(classes)]
+
+
+def dance(
+    history: xr.Dataset, a: str, b: str, counts: str = "train_counts", interferers: int = 4
+) -> tuple[Figure, np.ndarray]:
+    """The label dance of class a with class b: their recalls above, the row of a in the CCTM below, by epoch.
+
+    Arrows mark the moments of `dancing.moments`. Of the row, the `interferers` largest on average are drawn.
+    Source: arXiv:2211.01370, Figure 6. Book: chapter *Label dancing*.
+    """
+    recall, moments = dancing.recalls(history, counts), dancing.moments(history, a, b, counts)
+    figure, (above, below) = plt.subplots(2, 1, figsize=(8.4, 6.2), sharex=True, layout="constrained")
+    epochs = history["epoch"].values
+    above.plot(epochs, 100 * recall.sel(true=a), color="black", label=f"recall of {a}")
+    above.plot(epochs, 100 * recall.sel(true=b), color="darkcyan", ls="--", label=f"recall of {b}")
+    for kind, group in moments.groupby("kind"):
+        for epoch, height in group[["epoch", "recall_a"]].drop_duplicates().itertuples(index=False):
+            above.annotate("", (epoch, 100 * height), xytext=(0, -22), textcoords="offset points",
+                           arrowprops={"arrowstyle": "->", "color": kind, "lw": 1.5})  # fmt: skip
+    row = confusion.cctm(history[counts]).sel(true=a).drop_sel(predicted=a)
+    for name, marker in zip(row.mean("epoch").to_series().sort_values().index[::-1][:interferers], "xsov^D*P",
+                            strict=False):  # fmt: skip
+        below.plot(epochs, 100 * row.sel(predicted=name), marker=marker, ms=4, lw=0.8, label=f"{a} called {name}",
+                   color="red" if name == b else None)  # fmt: skip
+    above.set_ylabel("percent")
+    below.set(xlabel="epoch", ylabel=f"percent of {a}")
+    for ax in (above, below):
+        ax.legend(fontsize=8)
+        ax.grid(alpha=0.3)
+    return figure, np.array([above, below])
+
+
+def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np.ndarray]:
+    """Dancing notes as a score: a staff for each of `classes`, a note for each epoch at its label.
+
+    notes: (epoch, true) as `dancing.notes` gives. Source: arXiv:2211.01370, Figure 7. Book: chapter *Label dancing*.
+    """
+    names = [str(name) for name in notes["true"].values]
+    figure, axes = plt.subplots(len(classes), 1, figsize=(8.4, 1.9 * len(classes) + 0.4), sharex=True, squeeze=False,
+                                layout="constrained")  # fmt: skip
+    for ax, name in zip(axes.flat, classes, strict=True):
+        line = notes.sel(true=name)
+        for label in np.unique(line):
+            sounding = line["epoch"].values[line.values == label]
+            ax.plot(sounding, np.full(len(sounding), label), "|" if label == dancing.NO_NOTE else "o", ms=5,
+                    color="gray" if label == dancing.NO_NOTE else plt.get_cmap("tab20")(int(label) % 20))  # fmt: skip
+        ax.set_yticks([dancing.NO_NOTE, *range(len(names))], ["none", *names], fontsize=7)
+        ax.set_title(f"notes of {name}", fontsize=10, loc="left")
+        ax.grid(axis="y", alpha=0.3)
+    axes[-1, 0].set_xlabel("epoch")
+    return figure, axes[:, 0]
 
 
 def sensitivities(

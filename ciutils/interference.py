@@ -132,12 +132,11 @@ def merge(spaces: Sequence[xr.Dataset]) -> xr.Dataset:
 def mistake_rate(space: xr.Dataset) -> xr.DataArray:
     """Share of all images that are misclassified: (theta1, theta2); NaN where an output was not finite.
 
-    The attributes first and second name the directions.
+    This and the other measures of a space name the directions in their attributes first and second.
     """
     images = space["counts"].sum(("true", "predicted"))
     correct = _correct(space).sum("true")
-    names = {key: space.attrs[key] for key in ("first", "second")}
-    return _defined(space, 1 - correct / images).rename("mistake_rate").assign_attrs(names)
+    return _defined(space, 1 - correct / images).rename("mistake_rate")
 
 
 def class_mistake_rate(space: xr.Dataset) -> xr.DataArray:
@@ -164,6 +163,73 @@ def standard_error(space: xr.Dataset, population: int) -> xr.DataArray:
         "true", skipna=False
     )
     return _defined(space, variance**0.5).rename("standard_error")
+
+
+WAYS = {
+    "+1": (1, 0), "-1": (-1, 0), "+2": (0, 1), "-2": (0, -1),
+    "+1 +2": (1, 1), "-1 -2": (-1, -1), "+1 -2": (1, -1), "-1 +2": (-1, 1),
+}  # fmt: skip
+"""From the middle to the edge: + is descent on the first or second class, - is ascent."""
+
+
+def class_response(space: xr.Dataset) -> xr.DataArray:
+    """How much each class's mean loss has changed at the edge, for each of `WAYS` from the middle: (way, true).
+
+    Source: arXiv:2211.01370, Section 4.1. Book: *Class-wise losses*.
+    """
+    loss = class_loss(space)
+    i, j = _middle(space)
+    ends = np.stack([loss.values[i + a * i, j + b * j] - loss.values[i, j] for a, b in WAYS.values()])
+    coordinates = {"way": list(WAYS), "true": loss["true"].values}
+    return xr.DataArray(ends, dims=("way", "true"), coords=coordinates, name="class_response")
+
+
+def shape_similarity(space: xr.Dataset) -> xr.DataArray:
+    """Spearman's rank correlation of the loss surfaces of every two classes: (true, other), from -1 to 1.
+
+    Ranks do not depend on a surface's scale or offset. NaN for a surface with undefined points or without relief.
+    Source: arXiv:2211.01370, Section 4.1, where shapes are compared by eye. Book: *Class-wise losses*.
+    """
+    loss = class_loss(space)
+    surfaces = loss.transpose("true", ...).values.reshape(loss.sizes["true"], -1)
+    ranks = stats.rankdata(surfaces, axis=1, nan_policy="propagate")
+    with np.errstate(invalid="ignore"):
+        matrix = np.corrcoef(ranks)
+    names = list(loss["true"].values)
+    return xr.DataArray(matrix, dims=("true", "other"), coords={"true": names, "other": names}, name="shape_similarity")
+
+
+@dataclass(frozen=True)
+class PairCorrelation:
+    """Spearman's correlation of two class-by-class matrices over pairs of classes, and its p-value by permutation."""
+
+    correlation: float
+    p_value: float
+
+
+def pair_correlation(first: xr.DataArray, second: xr.DataArray, draws: int = 5000, seed: int = 0) -> PairCorrelation:
+    """Mantel's test: do pairs of classes that are high in one matrix tend to be high in the other?
+
+    Both (class, class); each pair counts once, by the mean of its two cells. Permuting the classes of one matrix, not
+    its cells, keeps what cells of one class have in common. The p-value is two-sided; pairs with NaN are left out.
+    Source: claim C18 of this book's list; Mantel 1967. Book: *Class-wise losses*.
+    """
+    checks.whole(draws, "draws")
+    one, other = ((each.values + each.values.T) / 2 for each in (first, second))
+    if one.shape != other.shape:
+        raise ValueError(f"matrices are {one.shape} and {other.shape}: give two of the same classes")
+    upper = np.triu_indices(len(one), 1)
+    random = np.random.default_rng(seed)
+
+    def correlation(order: np.ndarray) -> float:
+        left, right = one[np.ix_(order, order)][upper], other[upper]
+        both = np.isfinite(left) & np.isfinite(right)
+        return float(stats.spearmanr(left[both], right[both]).statistic)
+
+    observed = correlation(np.arange(len(one)))
+    drawn = np.array([correlation(random.permutation(len(one))) for _ in range(draws)])
+    as_far = int((np.abs(drawn) >= abs(observed) - 1e-12).sum())
+    return PairCorrelation(observed, (1 + as_far) / (1 + draws))
 
 
 @dataclass(frozen=True)
@@ -432,7 +498,8 @@ def _correct(space: xr.Dataset) -> xr.DataArray:
 
 
 def _defined(space: xr.Dataset, values: xr.DataArray) -> xr.DataArray:
-    return values.where((space["undefined"] == 0) & space["done"])
+    names = {key: space.attrs[key] for key in ("first", "second")}
+    return values.where((space["undefined"] == 0) & space["done"]).assign_attrs(names)
 
 
 def _middle(space: xr.Dataset) -> tuple[int, int]:

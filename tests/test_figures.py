@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from matplotlib.colors import to_rgba
 
-from ciutils import confusion, figures
+from ciutils import confusion, dancing, figures
 
 
 @pytest.fixture(autouse=True)
@@ -179,3 +179,46 @@ def test_matrix_leaves_its_diagonal_out():
     _, ax = figures.matrix(cosine, "cosine")
     written = {(int(text.get_position()[1]), int(text.get_position()[0])): text.get_text() for text in ax.texts}
     assert written == {(0, 1): "-0.50", (1, 0): "0.25"}
+
+
+def test_class_panels_show_every_class_on_one_scale():
+    values = xr.DataArray(
+        np.arange(27.0).reshape(3, 3, 3), dims=("theta1", "theta2", "true"),
+        coords={"theta1": [-1, 0, 1], "theta2": [-2, 0, 2], "true": ["a", "b", "c"]},
+        attrs={"first": "a", "second": "b"},
+    )  # fmt: skip
+    _, axes = figures.class_maps(values, "loss", highest=20)
+    assert [ax.get_title() for ax in axes] == ["a", "b", "c"]
+    assert {ax.collections[0].get_clim() for ax in axes} == {(0, 20)}
+    mesh = axes[1].collections[0]
+    corners, drawn = mesh.get_coordinates(), np.ma.filled(mesh.get_array(), np.nan).reshape(3, 3)
+    for i, j in np.ndindex(3, 3):  # the cell that is drawn around (theta1, theta2) has its value
+        theta1, theta2 = corners[i : i + 2, j : j + 2].reshape(-1, 2).mean(0)
+        assert drawn[i, j] == values.sel(true="b").sel(theta1=theta1, theta2=theta2, method="nearest")
+    _, solid = figures.class_surfaces(values, "loss")
+    assert {ax.get_zlim() for ax in solid} == {(0, float(np.percentile(values, 95)))}
+
+
+def counts_over_epochs(rows):
+    names = ["a", "b", "c"]
+    counts = np.array([[row, [100 - right, right, 0], [0, 0, 100]] for row, right in rows])
+    cells = ("epoch", "true", "predicted")
+    return xr.Dataset({"train_counts": (cells, counts)},
+                      coords={"epoch": [1, 2, 3], "true": names, "predicted": names})  # fmt: skip
+
+
+def test_a_dance_draws_recalls_the_row_and_an_arrow_for_each_moment():
+    history = counts_over_epochs([([80, 15, 5], 80), ([70, 25, 5], 95), ([85, 10, 5], 90)])
+    _, (above, below) = figures.dance(history, "a", "b")
+    np.testing.assert_allclose(above.lines[0].get_ydata(), [80, 70, 85])
+    np.testing.assert_allclose(above.lines[1].get_ydata(), [80, 95, 90])
+    assert [(text.xy, text.arrow_patch.get_edgecolor()) for text in above.texts] == [((2, 70.0), to_rgba("red"))]
+    assert [line.get_label() for line in below.lines] == ["a called b", "a called c"]
+
+
+def test_a_score_has_a_staff_for_each_class_and_a_note_for_each_epoch():
+    history = counts_over_epochs([([80, 15, 5], 100), ([80, 5, 15], 100), ([100, 0, 0], 100)])
+    _, axes = figures.notes_score(dancing.notes(history), ["a", "c"])
+    drawn = {(int(x), int(y)) for line in axes[0].lines for x, y in zip(*line.get_data(), strict=True)}
+    assert drawn == {(1, 1), (2, 2), (3, -2)}
+    assert [text.get_text() for text in axes[0].get_yticklabels()] == ["none", "a", "b", "c"]

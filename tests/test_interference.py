@@ -293,6 +293,72 @@ def test_standard_error_is_that_of_repeated_stratified_samples():
     assert interference.standard_error(space, 60).item() == 0
 
 
+def with_losses(*surfaces, points=9):
+    """A space whose classes have these mean losses, functions of (theta1, theta2)."""
+    theta1, theta2 = np.meshgrid(*[np.linspace(-1, 1, points)] * 2, indexing="ij")
+    names = [f"c{each}" for each in range(len(surfaces))]
+    grid, classes = ("theta1", "theta2"), len(surfaces)
+    counts = np.zeros((points, points, classes, classes), int) + 10 * np.eye(classes, dtype=int)
+    losses = np.stack([10 * surface(theta1, theta2) for surface in surfaces], axis=-1)
+    return xr.Dataset(
+        {"counts": ((*grid, "true", "predicted"), counts), "loss_sum": ((*grid, "true"), losses),
+         "undefined": (grid, np.zeros((points, points), int)), "done": ("theta1", np.ones(points, bool))},
+        coords={"theta1": theta1[:, 0], "theta2": theta2[0], "true": names, "predicted": names},
+        attrs={"first": "c0", "second": "c1"},
+    )  # fmt: skip
+
+
+def slope(x, y):
+    return x + 0.3 * y
+
+
+def test_class_response_is_the_change_from_the_middle_to_the_edge():
+    found = interference.class_response(with_losses(lambda x, y: 5 + x - 2 * y, lambda x, y: x * y))
+    assert dict(zip(found["way"].values, found.sel(true="c0").values, strict=True)) == pytest.approx(
+        {"+1": 1, "-1": -1, "+2": -2, "-2": 2, "+1 +2": -1, "-1 -2": 1, "+1 -2": 3, "-1 +2": -3}
+    )
+    np.testing.assert_allclose(found.sel(true="c1"), [0, 0, 0, 0, 1, 1, -1, -1])
+
+
+def test_a_shape_is_like_its_scaled_and_shifted_copy_and_unlike_its_mirror():
+    space = with_losses(
+        slope, lambda x, y: 7 + 3 * slope(x, y), lambda x, y: np.exp(slope(x, y)), lambda x, y: -slope(x, y),
+        lambda x, y: slope(-x, y), lambda x, y: 0 * x,
+    )  # fmt: skip
+    found = interference.shape_similarity(space).sel(true="c0").values
+    np.testing.assert_allclose(found[:4], [1, 1, 1, -1])
+    # Mirrored in theta1, x + 0.3 y becomes -x + 0.3 y: the values correlate by (0.09 - 1) / 1.09, the ranks about so.
+    assert found[4] == pytest.approx(-0.835, abs=0.05)
+    assert np.isnan(found[5])
+
+
+def square(values):
+    names = [f"c{each}" for each in range(len(values))]
+    return xr.DataArray(np.array(values), dims=("true", "other"), coords={"true": names, "other": names})
+
+
+def test_matrices_that_agree_over_pairs_correlate():
+    random = np.random.default_rng(0)
+    values = random.normal(size=(10, 10))
+    same = interference.pair_correlation(square(values), square(3 * values.T + 1), draws=500)
+    assert same.correlation == pytest.approx(1)
+    assert same.p_value < 0.01
+    with pytest.raises(ValueError, match=r"matrices are \(10, 10\) and \(3, 3\)"):
+        interference.pair_correlation(square(values), square(values[:3, :3]))
+
+
+def test_unrelated_matrices_seldom_correlate_even_if_classes_stand_out():
+    """Cells of one class go together in both matrices: permuting cells would find far too much."""
+    random = np.random.default_rng(1)
+
+    def marked():
+        effects = random.normal(size=8)
+        return square(effects[:, None] + effects + 0.3 * random.normal(size=(8, 8)))
+
+    p_values = [interference.pair_correlation(marked(), marked(), draws=100).p_value for _ in range(100)]
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.12  # 5 expected; above 12 has a probability of 0.2 percent
+
+
 def test_flat_area_of_a_bowl_is_the_disc():
     area = interference.flat_area(made(bowl, points=401), tolerance=0.1)
     assert area.theta == pytest.approx(np.pi * 0.25, rel=0.02)

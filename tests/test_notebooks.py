@@ -14,6 +14,9 @@ TINY = {
     "cctm": {"profile": "digits", "networks": ["resnet18", "vgg19"], "epochs": 1, "width": 0.02},
     "sharpness": {"profile": "digits", "networks": ["resnet18"], "epochs": 1, "width": 0.02, "points": 3,
                   "images": 100},
+    "classwise_losses": {"profile": "digits", "network": "resnet18", "epochs": 1, "width": 0.02, "points": 3,
+                         "images": 100},
+    "label_dancing": {"profile": "digits", "network": "resnet18", "epochs": 2, "width": 0.02},
 }  # fmt: skip
 """Parameters with which a notebook takes seconds."""
 
