@@ -18,11 +18,9 @@ from ciutils.datasets import class_index, class_pair
 COUNTS = ("train_counts", "test_counts")
 NO_NOTE = -2
 """The note of a class that no class interferes with above the threshold; the paper's own value."""
-TREND_WINDOW = 21
-"""Epochs over which a recall's trend is fitted, by a parabola; fewer in a shorter history."""
 BLOCK = 5
 """Epochs whose signs are drawn together in the test of a dance. Neighbouring residuals hang together, because they
-share a fitted trend: with shorter blocks, or trends fitted more closely, the test finds too many dances by chance."""
+share a fitted trend: with shorter blocks the test finds too many dances by chance."""
 _SHORTEST = 5  # epochs to which a trend can be fitted
 
 
@@ -75,8 +73,9 @@ def dance_score(
 ) -> Dance:
     """Test whether the recalls of a and b move against each other, beyond the trend that all recalls share.
 
-    Each recall is taken relative to its trend (a parabola fitted over `TREND_WINDOW` epochs around each). Under the
-    null hypothesis the two residuals are independent and each is as likely up as down, so the signs of blocks of
+    Each recall is taken relative to its trend (a parabola fitted over a tenth of the epochs around each, but 7 to 21)
+    and to what all other classes do (the part of the residual that the mean of theirs explains). Under the null
+    hypothesis the two residuals are independent and each is as likely up as down, so the signs of blocks of
     `BLOCK` epochs of one are drawn at random, `draws` times: unlike a permutation of blocks this keeps the large
     movements at the start of training where they are. The p-value is at least 2^-blocks, so a short history cannot
     give a small one. NaN for fewer than 5 epochs, an absent class, or a recall that does not move.
@@ -86,7 +85,9 @@ def dance_score(
     checks.whole(draws, "draws")
     recall = recalls(history, counts)
     pair = class_pair(list(recall["true"].values), (a, b))
-    first, second = (_residuals(recall.values[:, position]) for position in pair)
+    residuals = np.apply_along_axis(_residuals, 0, recall.values)
+    others = np.delete(residuals, pair, axis=1)
+    first, second = (_without(residuals[:, position], others) for position in pair)
     if not (first.any() and second.any()) or not (np.isfinite(first).all() and np.isfinite(second).all()):
         return Dance(np.nan, np.nan)
     product = -first * second / np.sqrt(first @ first * (second @ second))
@@ -188,6 +189,15 @@ def _residuals(recall: np.ndarray) -> np.ndarray:
     """A recall relative to its trend; NaN where there is none."""
     if len(recall) < _SHORTEST or not np.isfinite(recall).all():
         return np.full(len(recall), np.nan)
-    longest = len(recall) - 1 + len(recall) % 2  # a window is odd
-    residuals = recall - savgol_filter(recall, min(TREND_WINDOW, longest), polyorder=2)
+    window = min(max(len(recall) // 10, 7), 21, len(recall))
+    residuals = recall - savgol_filter(recall, window - 1 + window % 2, polyorder=2)  # a window is odd
     return np.where(np.abs(residuals) < 1e-12, 0.0, residuals)
+
+
+def _without(residuals: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """`residuals` (epoch) without the part that the mean of `others` (epoch, class) explains."""
+    others = others[:, np.isfinite(others).all(0)]
+    if not others.any():
+        return residuals
+    common = others.mean(1)
+    return residuals - common * (residuals @ common) / (common @ common)

@@ -106,6 +106,25 @@ def test_independent_recalls_with_a_shared_trend_seldom_dance(epochs):
     assert np.mean(values) == pytest.approx(0.5, abs=0.06)
 
 
+def test_a_steep_start_and_bad_epochs_that_all_classes_share_are_no_dance_and_hide_none():
+    random = np.random.default_rng(3)
+
+    def recalls_of(opposed):
+        epochs = np.arange(30)
+        shared = 0.9 - 0.7 * np.exp(-epochs / 2) + 0.02 * random.normal(size=30)
+        own = 0.01 * random.normal(size=(6, 30))
+        own[1] = own[1] * (1 - opposed) - own[0] * opposed
+        right = np.round(5000 * np.clip(shared + own, 0, 1)).astype(int)
+        counts = np.zeros((30, 6, 6), int)
+        for each in range(6):
+            counts[:, each, each], counts[:, each, (each + 1) % 6] = right[each], 5000 - right[each]
+        return dancing.dance_score(history(counts, [f"c{each}" for each in range(6)]), "c0", "c1", draws=400)
+
+    assert np.mean([recalls_of(0).p_value <= 0.05 for _ in range(200)]) < 0.1
+    assert np.mean([recalls_of(1).score for _ in range(50)]) > 0.5
+    assert np.mean([recalls_of(1).p_value <= 0.05 for _ in range(50)]) > 0.5  # six blocks cannot do much better
+
+
 def test_planted_opposed_movement_is_found():
     random = np.random.default_rng(1)
     dances = [dancing.dance_score(simulated(random, shared=0.5), "c0", "c1", draws=400) for _ in range(20)]
