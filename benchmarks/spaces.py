@@ -16,16 +16,13 @@ Rounds alternate. Speeds are images a second: images x points / seconds. Writes 
 from __future__ import annotations
 
 import copy
-import json
 import platform
-import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from importlib import metadata
-from pathlib import Path
 
 import loss_landscapes
 import loss_landscapes.metrics
@@ -34,9 +31,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from ciutils import datasets, devices, ego, evaluation, interference, models, storage
+from benchmarks.training import ROOT, keep, random_images
+from ciutils import datasets, devices, ego, evaluation, interference, models
 
-ROOT = Path(__file__).resolve().parent.parent
 NETWORK, WIDTH = "resnet18", 0.25
 OURS, POINTS = 19, 5
 
@@ -44,14 +41,6 @@ OURS, POINTS = 19, 5
 def network() -> nn.Module:
     torch.manual_seed(0)
     return models.build(NETWORK, width=WIDTH).eval()
-
-
-def random_images(count: int) -> datasets.Split:
-    """Noise of CIFAR-10's shape: the speed does not depend on what an image shows."""
-    random = np.random.default_rng(0)
-    images = torch.from_numpy(random.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8))
-    labels = torch.from_numpy(random.integers(0, 10, count))
-    return datasets.Split(images, labels, tuple("0123456789"), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
 
 
 def per_second(images: int, points: int, work: Callable[[], object]) -> float:
@@ -163,9 +152,7 @@ def main(rounds: int = 3, images: int = 2000) -> None:
         "ours, auto, over deep copies": round(ours[0] / medians["deep copies and a DataLoader"], 2),
         "peak memory of ours, bytes": {str(points): peak_memory_of(images, points) for points in (3, 9)},
     }  # fmt: skip
-    print(json.dumps(result, indent=2))
-    place = re.sub(r"[^A-Za-z0-9]+", "-", devices.describe(device)).strip("-").lower()
-    storage.save_json(result, ROOT / "benchmarks" / "results" / f"spaces-{place}.json")
+    keep(result, "spaces", device)
 
 
 if __name__ == "__main__":

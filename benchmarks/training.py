@@ -122,9 +122,14 @@ def main(rounds: int = 3, images: int = 12_800) -> None:
         },
         "peak memory of ours, bytes": peak_memory_of(str(images)),
     }  # fmt: skip
+    keep(result, "training", device)
+
+
+def keep(result: dict, what: str, device: torch.device) -> None:
+    """Print a result, and write it to benchmarks/results/WHAT-DEVICE.json."""
     print(json.dumps(result, indent=2))
     place = re.sub(r"[^A-Za-z0-9]+", "-", devices.describe(device)).strip("-").lower()
-    storage.save_json(result, ROOT / "benchmarks" / "results" / f"training-{place}.json")
+    storage.save_json(result, ROOT / "benchmarks" / "results" / f"{what}-{place}.json")
 
 
 if __name__ == "__main__":
