@@ -56,7 +56,8 @@ def interference_space(
 
     Returns a Dataset over theta1, theta2 (with distance1, distance2 = |theta| ||g|| / ||w*||, signed):
     counts (.., true, predicted) int64; loss_sum (.., true) float64, summed cross-entropy; undefined (..), images whose
-    output was not finite: there mistake rates and losses are NaN; done (theta1), rows that were measured. Attributes
+    output was not finite: there mistake rates and losses are NaN; low, high (..), the interval of the mistake rate, one
+    value without `tolerance`; done (theta1), rows that were measured. Attributes
     hold the configuration, the norms and the cosine of the directions, and the bf16 audit: the largest difference of
     mistake rate from float32 at `AUDITED` points.
 

@@ -18,9 +18,6 @@ RECALL = pd.DataFrame(
 ).T
 """Table 1: test recall in percent (network, class), all trained with anneal-lr."""
 
-INTERFERERS = {"plane": 3, "bird": 5, "car": 1, "truck": 1}
-"""Appendix 2, Table 2: how many classes interfere above 0.5 percent, for GoogLeNet."""
-
 ACCURACY = {
     ("vgg19", "anneal-lr"): 93.87, ("resnet18", "anneal-lr"): 95.15,
     ("vgg19", "small-lr"): 84.99, ("resnet18", "small-lr"): 86.88,
