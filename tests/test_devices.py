@@ -35,6 +35,21 @@ def test_unknown_precision_names_the_nearest():
         devices.resolve_precision("fp23", CPU)
 
 
+@pytest.mark.parametrize(
+    ("processor", "instructions", "precision"),
+    [
+        ("AMD EPYC", {"avx512_bf16"}, "bf16"),
+        ("Intel(R) Xeon(R) Processor", {"avx512_bf16"}, "fp32"),
+        ("Intel(R) Xeon(R) Processor", {"avx512_bf16", "amx_bf16"}, "bf16"),
+        ("AMD EPYC", set(), "fp32"),
+    ],
+)
+def test_auto_precision_is_the_faster_one(monkeypatch, processor, instructions, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(instructions, True))
+    monkeypatch.setattr(devices, "_processor", lambda: processor)
+    assert devices.resolve_precision("auto", CPU) == precision
+
+
 def test_layout_avoids_the_strided_1x1_convolution_that_corrupts_memory():
     assert devices.memory_format(models.build("resnet18", 10, 3, 0.25), CPU) == torch.channels_last
     assert devices.memory_format(models.build("resnet18", 10, 3, 0.125), CPU) == torch.contiguous_format
