@@ -23,3 +23,6 @@ ACCURACY = {
     ("vgg19", "small-lr"): 84.99, ("resnet18", "small-lr"): 86.88,
 }  # fmt: skip
 """Section 3: test accuracy in percent, as the text prints it."""
+
+INTERFERERS = {"plane": 3, "bird": 5, "car": 1, "truck": 1}
+"""Table 2: how many classes take more than 0.5% of a class's test images, in GoogLeNet."""
