@@ -26,7 +26,7 @@ import xarray as xr
 from filelock import FileLock
 from torch import nn
 
-from ciutils import checks, confusion, datasets, devices, ego, interference, models, storage, training
+from ciutils import checks, confusion, datasets, devices, ego, interference, models, paper, storage, training
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 """The clone this package is used from."""
@@ -44,7 +44,8 @@ class Run:
     dataset: as `datasets.load` takes it. network: as `models.build` takes it, with `width`. setup, epochs,
     batch_size, seed, augment, train_counts, precision, device: as `training.train` takes them; the seed also draws
     the initial weights. normalisation: by the data's own channel deviations, or by the "public-code" ones (CIFAR-10).
-    runs, published: folders of one's own and of published artifacts.
+    runs, published: folders of one's own and of published artifacts. compute: whether what is in neither is computed;
+    False raises FileNotFoundError instead.
 
     Raises ValueError for unknown names and numbers out of range, before anything is computed.
     Book: *Execute a notebook*.
@@ -64,6 +65,7 @@ class Run:
     device: str = "auto"
     runs: Path = field(default_factory=lambda: Path(os.environ.get("CIUTILS_RUNS") or REPOSITORY / "runs"))
     published: Path = REPOSITORY / "results"
+    compute: bool = True
 
     def __post_init__(self) -> None:
         if not self.dataset.startswith("folder:"):
@@ -82,7 +84,7 @@ class Run:
     @property
     def configuration(self) -> dict[str, object]:
         """What makes this run this run: everything but where it is computed and kept."""
-        apart = ("device", "runs", "published")
+        apart = ("device", "runs", "published", "compute")
         return {key.name: getattr(self, key.name) for key in dataclasses.fields(self) if key.name not in apart}
 
     @property
@@ -132,6 +134,7 @@ class Run:
 
     def directions(self) -> ego.Directions:
         """The class gradients themselves, kept in one's own folder: they are ten times as large as the network."""
+        self._may_compute("ego.safetensors")
         path = self._own_folder() / "ego.safetensors"
         with FileLock(f"{path}.lock"):
             if not path.exists():
@@ -155,6 +158,14 @@ class Run:
         settings = {"pairs": list(pairs), "images": images, "level": level}
         file = f"sigma-{'-'.join(map(_file_part, pairs))}-n{images or 'all'}-l{level:g}.nc"
         return _rounded_up(float(self._artifact(file, settings, compute)["sigma"]))
+
+    def paper_sigma(self, pairs: Sequence[str], images: int = 0, level: float = 0.5) -> float:
+        """The sigma of the same network trained with big-lr, times the paper's ratio for this run's setup.
+
+        Source: arXiv:2211.01370, Figures 2 to 4.
+        """
+        big = dataclasses.replace(self, setup="big-lr").sigma(pairs, images, level)
+        return float(f"{big * paper.SIGMA_RATIOS[self.setup]:.6g}")
 
     def space(
         self,
@@ -191,6 +202,12 @@ class Run:
         file += "".join(f"-{key}={value}" for key, value in options.items() if value != defaults[key])
         return self._artifact(f"{file}.nc", settings, compute)
 
+    def _may_compute(self, file: str) -> None:
+        if not self.compute:
+            raise FileNotFoundError(
+                f"{self.name}/{file} is neither in {self.published} nor in {self.runs}: compute it first"
+            )
+
     def _training_images(self, count: int) -> datasets.Split:
         return self.data.train.stratified(count) if count else self.data.train
 
@@ -205,6 +222,8 @@ class Run:
         published, own = self.published / self.name / file, self.runs / self.name / file
         if published.exists():
             return _loaded(published, expected)
+        if not own.exists():
+            self._may_compute(file)
         self._trained()  # so that the time in the record is the artifact's own
         self._own_folder()
         with FileLock(f"{own}.lock"):
@@ -227,6 +246,7 @@ class Run:
         for folder in (self.published / self.name, self.runs / self.name):
             if all((folder / file).exists() for file in files):
                 return folder
+        self._may_compute("history.nc")
         folder = self._own_folder()
         with FileLock(folder / ".lock"):
             if not all((folder / file).exists() for file in files):
