@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,9 @@ import xarray as xr
 from scipy import stats
 from statsmodels.stats import proportion
 
-from ciutils import confusion, dancing, interference, paper
+from ciutils import confusion, dancing, experiments, interference, paper
+
+_Key = TypeVar("_Key")
 
 VERDICTS = ("reproduced", "partly", "not reproduced", "not testable here")
 NETWORKS = ("vgg19", "resnet18", "googlenet", "dla", "simple-dla")
@@ -40,6 +44,37 @@ class Evidence:
     histories: Mapping[tuple[str, str], xr.Dataset] = field(default_factory=dict)
     spaces: Mapping[tuple[str, str, str], xr.Dataset] = field(default_factory=dict)
     classwise: Mapping[str, xr.Dataset] = field(default_factory=dict)
+
+
+def gather(size: experiments.Profile, images: int = 0, **changes: object) -> Evidence:
+    """The artifacts of a profile that are published or in one's own runs; nothing is computed.
+
+    images: training images of the planes' points; 0 means the profile's. changes: other fields of `experiments.Run`.
+    """
+    images = images or size.images
+    runs = {(network, setup): size.run(network, setup, compute=False, **changes)
+            for network, setups in size.setups.items() for setup in setups}  # fmt: skip
+    annealed = runs["vgg19", "anneal-lr"]
+
+    def plane(run: experiments.Run, pair: str, sigma: Callable[..., float]) -> Callable[[], xr.Dataset]:
+        return lambda: run.space(pair, sigma(PAIRS, images), size.points, images)
+
+    return Evidence(
+        _existing({key: run.history for key, run in runs.items()}),
+        _existing({
+            (network, setup, pair): plane(run, pair, run.paper_sigma)
+            for (network, setup), run in runs.items() if network in SPACE_NETWORKS for pair in PAIRS
+        }),
+        _existing({pair: plane(annealed, pair, annealed.sigma) for pair in PAIRS[:2]}),
+    )  # fmt: skip
+
+
+def _existing(loaders: Mapping[_Key, Callable[[], xr.Dataset]]) -> dict[_Key, xr.Dataset]:
+    found = {}
+    for key, load in loaders.items():
+        with suppress(FileNotFoundError):
+            found[key] = load()
+    return found
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,14 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 
+import pandas as pd
 import torch
 import xarray as xr
 from filelock import FileLock
@@ -382,6 +383,30 @@ def provenance_of(artifact: xr.Dataset) -> dict[str, object]:
     if "provenance" not in artifact.attrs:
         raise ValueError("this artifact carries no provenance: it was not made by ciutils.experiments")
     return json.loads(artifact.attrs["provenance"])
+
+
+def records(runs: Iterable[Run]) -> pd.DataFrame:
+    """Where each artifact of `runs` comes from, as far as it exists; nothing is computed.
+
+    One row for each training, space and so on: run, artifact (file), kind, device, precision, torch, seconds, memory
+    (peak, bytes), started, commit. Book: page *Machines and times*.
+    """
+    rows = []
+    for run in runs:
+        folders = [folder for folder in (run.published / run.name, run.runs / run.name) if folder.exists()]
+        for path in (path for folder in folders[:1] for path in sorted(folder.glob("*.nc"))):
+            artifact = storage.load_dataset(path)
+            made = provenance_of(artifact)
+            settings = json.loads(artifact.attrs.get("configuration", "{}"))
+            rows.append({
+                "run": run.name, "artifact": path.name,
+                "kind": {"history": "training", "ego": "class gradients"}.get(path.stem, path.name.split("-")[0]),
+                "device": made["device_name"],
+                "precision": artifact.attrs.get("precision", settings.get("precision", "")),
+                "torch": made["versions"]["torch"], "seconds": made["seconds"], "memory": made["peak_memory_bytes"],
+                "started": made["started"], "commit": made["git_commit"][:8],
+            })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def provenance_line(*artifacts: xr.Dataset) -> str:

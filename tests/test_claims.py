@@ -282,3 +282,28 @@ def test_its_link_leads_to_a_section_of_a_chapter(claim):
     titles = [line.lstrip("# ") for line in lines.splitlines() if line.startswith("#")]
     slugs = ["".join(c for c in title.lower().replace(" ", "-") if c.isalnum() or c == "-") for title in titles]
     assert section in slugs
+
+
+def test_what_is_published_is_gathered_and_nothing_is_computed(monkeypatch):
+    monkeypatch.setattr(experiments.Run, "_train_into", lambda *_: pytest.fail("trained"))
+    assert claims.gather(experiments.profile("digits")) == Evidence()
+    published = claims.gather(experiments.profile("laptop"))
+    assert ("resnet18", "anneal-lr") in published.histories
+    assert verdict("C02", Evidence(published.histories)) != "not testable here"
+
+
+def test_planes_are_gathered_at_the_sigma_of_their_figure(monkeypatch):
+    """Figures 2 to 4 by the ratio to big-lr's sigma, Figure 5 by the annealed network's own."""
+    size = experiments.Profile("digits", dict.fromkeys(claims.SPACE_NETWORKS, ("anneal-lr", "big-lr")), 1,
+                               0.02, points=3, images=60, batch_size=256, pairs=("3-8",))  # fmt: skip
+    monkeypatch.setattr(claims, "PAIRS", ("3-8", "1-2"))
+    annealed = size.run("vgg19", "anneal-lr")
+    ratio, own = (sigma(("3-8", "1-2"), 60) for sigma in (annealed.paper_sigma, annealed.sigma))
+    annealed.space("3-8", ratio, 3, 60)
+    annealed.space("1-2", own, 3, 60)
+    found = claims.gather(size)
+    assert set(found.histories) == {("vgg19", "anneal-lr"), ("vgg19", "big-lr")}
+    assert {key: float(space.theta1[-1]) for key, space in found.spaces.items()} == {
+        ("vgg19", "anneal-lr", "3-8"): pytest.approx(ratio)
+    }
+    assert {key: float(space.theta1[-1]) for key, space in found.classwise.items()} == {"1-2": pytest.approx(own)}

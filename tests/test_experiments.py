@@ -298,3 +298,17 @@ def test_planes_of_the_setups_have_the_papers_ratios(run, monkeypatch, setup, ex
     monkeypatch.setattr(experiments.Run, "sigma", lambda self, *_: asked.append(self.setup) or 0.37)
     assert dataclasses.replace(run, setup=setup).paper_sigma(["3-8"]) == expected
     assert asked == ["big-lr"]
+
+
+def test_records_name_each_artifact_and_what_it_took(trained):
+    trained.ego()
+    trained.space("3-8", 0.1, 3, 60)
+    untrained = dataclasses.replace(trained, seed=1)
+    table = experiments.records([trained, untrained]).set_index("kind")
+    assert list(table["artifact"]) == ["ego.nc", "history.nc", "space-3-8-s0.1-p3-n60.nc"]
+    assert set(table.index) == {"training", "class gradients", "space"}
+    assert set(table["run"]) == {trained.name}
+    assert table.loc["training", "seconds"] == experiments.provenance_of(trained.history())["seconds"]
+    assert table.loc["training", "precision"] in ("fp32", "bf16")
+    assert table.loc["space", "precision"] in ("fp32", "bf16")
+    assert not (trained.runs / untrained.name).exists()
