@@ -243,16 +243,28 @@ def dance(
             above.annotate("", (epoch, 100 * height), xytext=(0, -22), textcoords="offset points",
                            arrowprops={"arrowstyle": "->", "color": kind, "lw": 1.5})  # fmt: skip
     row = confusion.cctm(history[counts]).sel(true=a).drop_sel(predicted=a)
-    for name, marker in zip(row.mean("epoch").to_series().sort_values().index[::-1][:interferers], "xsov^D*P",
-                            strict=False):  # fmt: skip
-        below.plot(epochs, 100 * row.sel(predicted=name), marker=marker, ms=4, lw=0.8, label=f"{a} called {name}",
-                   color="red" if name == b else None)  # fmt: skip
+    classes = list(history["true"].values)
+    for name in row.mean("epoch").to_series().sort_values().index[::-1][:interferers]:
+        below.plot(epochs, 100 * row.sel(predicted=name), ms=4, lw=0.8, label=f"{a} called {name}",
+                   **_mark(classes.index(name)))  # fmt: skip
     above.set_ylabel("percent")
     below.set(xlabel="epoch", ylabel=f"percent of {a}")
     for ax in (above, below):
         ax.legend(fontsize=8)
         ax.grid(alpha=0.3)
     return figure, np.array([above, below])
+
+
+_MARKS = (
+    ("o", "tab:blue"), ("D", "tab:orange"), ("s", "black"), ("P", "hotpink"), ("v", "tab:brown"), ("x", "red"),
+    ("^", "tab:green"), ("<", "tab:olive"), (">", "tab:cyan"), ("*", "tab:purple"),
+)  # fmt: skip
+"""Marker and colour of each label as an interferer; BIRD's, CAT's and DOG's are those of the paper's Figures 6, 7."""
+
+
+def _mark(label: int) -> dict[str, str]:
+    marker, colour = ("|", "gray") if label == dancing.NO_NOTE else _MARKS[label % len(_MARKS)]
+    return {"marker": marker, "color": colour}
 
 
 def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np.ndarray]:
@@ -267,8 +279,7 @@ def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np
         line = notes.sel(true=name)
         for label in np.unique(line):
             sounding = line["epoch"].values[line.values == label]
-            ax.plot(sounding, np.full(len(sounding), label), "|" if label == dancing.NO_NOTE else "o", ms=5,
-                    color="gray" if label == dancing.NO_NOTE else plt.get_cmap("tab20")(int(label) % 20))  # fmt: skip
+            ax.plot(sounding, np.full(len(sounding), label), ls="none", ms=5, **_mark(int(label)))
         ax.set_yticks([dancing.NO_NOTE, *range(len(names))], ["none", *names], fontsize=7)
         ax.set_title(f"notes of {name}", fontsize=10, loc="left")
         ax.grid(axis="y", alpha=0.3)

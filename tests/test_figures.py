@@ -224,6 +224,21 @@ def test_a_score_has_a_staff_for_each_class_and_a_note_for_each_epoch():
     assert [text.get_text() for text in axes[0].get_yticklabels()] == ["none", "a", "b", "c"]
 
 
+def test_marks_are_the_papers_and_the_same_in_both_figures():
+    """Figures 6 and 7 of the paper: DOG a red cross, BIRD a black rectangle, CAT pink."""
+    names = ["plane", "car", "bird", "cat", "deer", "dog"]
+    cat_rows = [[0, 0, 0, 80, 0, 20], [0, 0, 20, 80, 0, 0], [0, 0, 0, 80, 0, 20]]
+    counts = np.repeat(np.array(cat_rows)[:, None], 6, axis=1)
+    table = xr.DataArray(counts, dims=("epoch", *confusion.CELLS), coords={"true": names, "predicted": names})
+    history = xr.Dataset({"train_counts": table}).assign_coords(epoch=[1, 2, 3])
+    _, (_, below) = figures.dance(history, "cat", "dog", interferers=2)
+    dance = {line.get_label().split()[-1]: (line.get_marker(), line.get_color()) for line in below.lines}
+    assert dance == {"dog": ("x", "red"), "bird": ("s", "black")}
+    _, (staff,) = figures.notes_score(dancing.notes(history), ["cat"])
+    score = {names[int(line.get_ydata()[0])]: (line.get_marker(), line.get_color()) for line in staff.lines}
+    assert score == dance
+
+
 def judgement(id, verdict, parts=(), page="cctm#the-matrix"):
     claim = claims.Claim(id, f"statement <{id}>", "9%", "a rule", page, lambda _: [])
     return claims.Judgement(claim, verdict, tuple(parts))
