@@ -388,8 +388,8 @@ def provenance_of(artifact: xr.Dataset) -> dict[str, object]:
 def records(runs: Iterable[Run]) -> pd.DataFrame:
     """Where each artifact of `runs` comes from, as far as it exists; nothing is computed.
 
-    One row for each training, space and so on: run, artifact (file), kind, device, precision, torch, seconds, memory
-    (peak, bytes), started, commit. Book: page *Machines and times*.
+    One row for each training, space and so on: run, network, setup, artifact (file), kind, device, precision, torch,
+    seconds, memory (peak, bytes), started, commit. Book: page *Machines and times*.
     """
     rows = []
     for run in runs:
@@ -399,7 +399,7 @@ def records(runs: Iterable[Run]) -> pd.DataFrame:
             made = provenance_of(artifact)
             settings = json.loads(artifact.attrs.get("configuration", "{}"))
             rows.append({
-                "run": run.name, "artifact": path.name,
+                "run": run.name, "network": run.network, "setup": run.setup, "artifact": path.name,
                 "kind": {"history": "training", "ego": "class gradients"}.get(path.stem, path.name.split("-")[0]),
                 "device": made["device_name"],
                 "precision": artifact.attrs.get("precision", settings.get("precision", "")),
