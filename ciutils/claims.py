@@ -90,7 +90,7 @@ class Number:
     def __str__(self) -> str:
         known = math.isfinite(self.low + self.high) and self.low < self.high
         interval = f" ({self.low:.3g} to {self.high:.3g})" if known else ""
-        return f"{self.name} {self.value:.3g}{self.unit}{interval}"
+        return f"{self.name} {self.value:.3g}{self.unit}{interval}".strip()
 
 
 @dataclass(frozen=True)
@@ -495,7 +495,7 @@ def _car_ascent(space: xr.Dataset) -> list[Part]:
         *_responses(space, "car", {"car": -1, "truck": 1}, {"car": -1, "truck": -1}),
         *_responses(space, "truck", {"car": 1}),
     ]
-    return [Part(number.name, number.value > 0.1, (number,)) for number in found]
+    return [Part(rise.name, rise.value > 0.1, (Number("", rise.value),)) for rise in found]
 
 
 @_claim(
@@ -882,7 +882,7 @@ def _responses(space: xr.Dataset, name: str, *ways: Mapping[str, int]) -> list[N
     for way in ways:
         value = float(response.sel(way=key_of[tuple(way.get(each, 0) for each in order)], true=name))
         label = " ".join(("+" if step > 0 else "-") + each for each, step in way.items())
-        found.append(Number(f"{name}'s rise, {label}:", value))
+        found.append(Number(f"{name}'s rise, {label}", value))
     return found
 
 
