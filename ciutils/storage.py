@@ -98,6 +98,17 @@ def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     return tensors, metadata
 
 
+def weights_sha256(path: Path) -> str:
+    """The digest that `save_weights` wrote into the file, read without the tensors. Errors as in `load_dataset`."""
+    try:
+        with safe_open(_existing(path), framework="pt") as file:
+            return dict(file.metadata())[_DIGEST]
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise _refused(path, f"{type(error).__name__}") from error
+
+
 def sha256_of(parts: Mapping[str, np.ndarray]) -> str:
     """Digest of named arrays: names, types, shapes and bytes, in the order of the names."""
     digest = hashlib.sha256()
