@@ -7,6 +7,7 @@ artifacts (`results/`) are read, never written; everybody's own go to `runs/`.
 from __future__ import annotations
 
 import dataclasses
+import glob
 import hashlib
 import json
 import math
@@ -258,6 +259,7 @@ class Run:
 
     def _kept(self, own: Path, trained: Path | None = None) -> bool:
         """Whether the file `own` is to be kept. One that is there and is not is moved aside; its lock is held."""
+        _remove_unfinished(own)
         fault = self._fault(own, trained)
         if fault and own.exists():
             _move_aside(own, fault)
@@ -265,6 +267,7 @@ class Run:
 
     def _checkpoint(self, path: Path, roots: tuple[str, ...]) -> Path:
         """`path`, with a note beside it of the code that fills it, so that no work is continued by other code."""
+        _remove_unfinished(path)
         note, code = Path(f"{path}.code"), sources.of_artifact(roots)
         if os.environ.get(RENEW) and path.exists() and note.exists() and note.read_text() != code:
             _move_aside(path, "of other package code")
@@ -427,6 +430,12 @@ def _check_configuration(path: Path, theirs: Mapping[str, object], ours: Mapping
 
 def _file_part(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", name)
+
+
+def _remove_unfinished(file: Path) -> None:
+    """Remove what writers of `file` left that were killed; its lock is held, so none is at work."""
+    for left in file.parent.glob(f".{glob.escape(file.name)}.*.part"):
+        left.unlink()
 
 
 def _move_aside(file: Path, why: str) -> None:

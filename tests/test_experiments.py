@@ -341,6 +341,16 @@ def test_work_begun_by_other_code_is_not_continued(run, monkeypatch):
     assert not list(folder.glob("resume.pt*"))
 
 
+def test_what_killed_writers_left_is_removed(run):
+    folder = run.runs / run.name
+    folder.mkdir(parents=True)
+    left = [folder / f".{name}.abc.part" for name in ("history.nc", "weights.safetensors", "resume.pt")]
+    for file in left:
+        file.write_bytes(b"half")
+    run.history()
+    assert not list(folder.glob(".*.part"))
+
+
 @pytest.mark.usefixtures("renew")
 def test_published_artifacts_are_never_renewed(trained, monkeypatch):
     trained.ego()
