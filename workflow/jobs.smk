@@ -10,67 +10,81 @@ EXECUTE = (
     " bash workflow/execute.sh {input.notebook} {log.notebook} {output} {params.given:q}"
 )
 
-if SHARDS:
+PLANNED = Path(".snakemake/planned.json")
+
+
+def planned():
+    """For each notebook that has a plan: whether it has planes, and its unpublished runs' settings by their names."""
     from ciutils import plans
 
-    PLANS = {name: plans.plan(target.notebook, target.parameters) for name, target in TARGETS.items()}
-else:
+    found = {}
+    for name, target in TARGETS.items():
+        plan = plans.plan(target.notebook, target.parameters)
+        if plan:
+            ours = [run for run in plan.runs.values() if not (run.published / run.name).exists()]
+            profile = parameters.defaults(parameters.of_notebook(target.notebook)) | target.parameters
+            found[name] = {"planes": plan.planes is not None, "runs": {
+                run.name: {"profile": profile["profile"], "network": run.network, "setup": run.setup,
+                           "dataset": run.dataset, "epochs": run.epochs, "width": run.width, "seed": run.seed}
+                for run in ours
+            }}
+    return found
+
+
+if not SHARDS:
     PLANS = {}
+elif workflow.is_main_process:
+    PLANS = planned()
+    if not workflow.dryrun:
+        PLANNED.write_text(json.dumps(PLANS))
+else:  # a job on another machine reads what its driver found, and need not load torch to be told
+    PLANS = json.loads(PLANNED.read_text())
+
+RUN_SETTINGS = {name: run for plan in PLANS.values() for name, run in plan["runs"].items()}
 
 
-def unpublished(plan):
-    return [run for run in plan.runs.values() if not (run.published / run.name).exists()]
+def stamps_of(name, step):
+    return [f"{JOBS}/{step}/{run}.json" for run in PLANS[name]["runs"]]
 
 
 def heavy(name):
     """The stamps that a notebook waits for."""
-    plan = PLANS.get(name)
-    if plan is None:
-        return {}
-    if plan.planes is None:
-        return {"trained": [f"{JOBS}/train/{run.name}.json" for run in unpublished(plan)]}
-    return {"spaces": [f"{JOBS}/spaces/{name}/{run.name}.json" for run in unpublished(plan)]}
+    if name not in PLANS:
+        return []
+    return stamps_of(name, f"spaces/{name}" if PLANS[name]["planes"] else "train")
 
 
 def heavy_files(name):
     """All stamps below a notebook."""
-    plan = PLANS.get(name)
-    if plan is None:
-        return []
-    steps = ["train"] if plan.planes is None else ["train", "ego", f"spaces/{name}"]
-    found = [f"{JOBS}/{step}/{run.name}.json" for step in steps for run in unpublished(plan)]
-    return found + ([f"{JOBS}/sigma/{name}.json"] if plan.planes and found else [])
+    if not heavy(name) or not PLANS[name]["planes"]:
+        return heavy(name)
+    return [*stamps_of(name, "train"), *stamps_of(name, "ego"), f"{JOBS}/sigma/{name}.json", *heavy(name)]
 
 
-RUN_OF = {run.name: run for plan in PLANS.values() if plan for run in plan.runs.values()}
-OPTIONS_OF = {
-    run.name: f"--profile {TARGETS[name].parameters.get('profile', 'digits')} --network {network} --setup {setup}"
-    f" --dataset {run.dataset} --epochs {run.epochs} --width {run.width!r} --seed {run.seed}"
-    for name, plan in PLANS.items() if plan
-    for (network, setup), run in plan.runs.items()
-}
+def options(job):
+    return shlex.join(f"--{name}={value}" for name, value in RUN_SETTINGS[job.run].items())
 
 
 def of_chapter(job):
-    target, run = TARGETS[job.target], RUN_OF[job.run]
-    return f"{target.notebook} --network {run.network} --setup {run.setup}"
+    run = RUN_SETTINGS[job.run]
+    return f"{TARGETS[job.target].notebook} --network {run['network']} --setup {run['setup']}"
 
 
 def given(job):
     return json.dumps(TARGETS[job.target].parameters)
 
 
-def all_of(job, folder):
-    return [f"{JOBS}/{folder}/{run.name}.json" for run in unpublished(PLANS[job.target])]
+def data_of(job):
+    return sweeps.data(RUN_SETTINGS[job.run])
 
 
 rule train:
     output:
         f"{JOBS}/train/{{run}}.json",
     params:
-        options=lambda job: OPTIONS_OF[job.run],
+        options=options,
         code=sources.of_artifact(sources.TRAINING),
-        data=lambda job: sweeps.data({"dataset": RUN_OF[job.run].dataset}),
+        data=data_of,
     threads: THREADS
     resources:
         gpu=GPU, mem_mb=8000, runtime=480,
@@ -84,9 +98,9 @@ rule ego:
     output:
         f"{JOBS}/ego/{{run}}.json",
     params:
-        options=lambda job: OPTIONS_OF[job.run],
+        options=options,
         code=sources.of_artifact(sources.MEASURING),
-        data=lambda job: sweeps.data({"dataset": RUN_OF[job.run].dataset}),
+        data=data_of,
     threads: THREADS
     resources:
         gpu=GPU, mem_mb=16000, runtime=60,
@@ -96,8 +110,7 @@ rule ego:
 
 rule sigma:
     input:
-        lambda job: ancient(all_of(job, "train")),
-        lambda job: ancient(all_of(job, "ego")),
+        lambda job: ancient(stamps_of(job.target, "train") + stamps_of(job.target, "ego")),
     output:
         f"{JOBS}/sigma/{{target}}.json",
     params:

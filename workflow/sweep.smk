@@ -15,7 +15,7 @@ rule sweep:
 
 rule sweep_run:
     input:
-        unpack(lambda job: heavy(sweeps.key(SWEEP, SWEEP_RUNS[job.run]))),
+        lambda job: heavy(sweeps.key(SWEEP, SWEEP_RUNS[job.run])),
         notebook=lambda job: SWEEP_RUNS[job.run].notebook,
     output:
         "sweeps/{sweep}/{run}.ipynb",

@@ -1,0 +1,25 @@
+"""A short version of tests/faults.py, which kills a whole workflow many times."""
+
+import faults
+from scratch import drive, scratch, toy
+
+QUICK = {"profile": "digits", "notebooks": [
+    {"notebook": "label_dancing", "parameters": {"network": "resnet18", "epochs": 2, "width": 0.02}},
+]}  # fmt: skip
+
+
+def test_a_killed_group_and_its_stale_locks_change_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(faults, "SWEEP", QUICK)
+    monkeypatch.setattr(faults, "AS_JOBS", ("sweep",))
+    undisturbed = scratch(tmp_path / "undisturbed", QUICK)
+    assert drive(undisturbed, "sweep").returncode == 0
+    expected = faults.contents(undisturbed)
+    assert {name.rpartition("/")[2] for name in expected} == {"history.nc", "weights.safetensors", "table.csv"}
+    assert faults.judged(tmp_path / "killed", expected, faults.stale_locks).faults == []
+
+
+def test_the_second_of_two_drivers_says_so_and_stops(tmp_path, monkeypatch):
+    monkeypatch.setattr(faults, "AS_JOBS", ("sweep",))
+    folder = scratch(tmp_path / "clone", {"notebooks": [{"notebook": "toy"}]})
+    toy(folder, "import time; time.sleep(8)")
+    assert faults.two_drivers(folder).faults == []
