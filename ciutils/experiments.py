@@ -15,19 +15,32 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 
+import pandas as pd
 import torch
 import xarray as xr
 from filelock import FileLock
 from torch import nn
 
-from ciutils import checks, confusion, datasets, devices, ego, interference, models, sources, storage, training
+from ciutils import (
+    checks,
+    confusion,
+    datasets,
+    devices,
+    ego,
+    interference,
+    models,
+    paper,
+    sources,
+    storage,
+    training,
+)  # fmt: skip
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 """The clone this package is used from."""
@@ -49,7 +62,8 @@ class Run:
     dataset: as `datasets.load` takes it. network: as `models.build` takes it, with `width`. setup, epochs,
     batch_size, seed, augment, train_counts, precision, device: as `training.train` takes them; the seed also draws
     the initial weights. normalisation: by the data's own channel deviations, or by the "public-code" ones (CIFAR-10).
-    runs, published: folders of one's own and of published artifacts.
+    runs, published: folders of one's own and of published artifacts. compute: whether what is in neither is computed;
+    False raises FileNotFoundError instead.
 
     Raises ValueError for unknown names and numbers out of range, before anything is computed.
     Book: *Execute a notebook*.
@@ -69,6 +83,7 @@ class Run:
     device: str = "auto"
     runs: Path = field(default_factory=lambda: Path(os.environ.get("CIUTILS_RUNS") or REPOSITORY / "runs"))
     published: Path = REPOSITORY / "results"
+    compute: bool = True
 
     def __post_init__(self) -> None:
         if not self.dataset.startswith("folder:"):
@@ -87,7 +102,7 @@ class Run:
     @property
     def configuration(self) -> dict[str, object]:
         """What makes this run this run: everything but where it is computed and kept."""
-        apart = ("device", "runs", "published")
+        apart = ("device", "runs", "published", "compute")
         return {key.name: getattr(self, key.name) for key in dataclasses.fields(self) if key.name not in apart}
 
     @property
@@ -139,6 +154,7 @@ class Run:
         """The class gradients themselves, kept in one's own folder: they are ten times as large as the network."""
         trained, path = self._trained(), self.runs / self.name / "ego.safetensors"
         if self._fault(path, trained):
+            self._may_compute(path.name)
             self._own_folder()
             with FileLock(f"{path}.lock"):
                 if not self._kept(path, trained):
@@ -164,6 +180,14 @@ class Run:
         settings = {"pairs": list(pairs), "images": images, "level": level}
         file = f"sigma-{'-'.join(map(_file_part, pairs))}-n{images or 'all'}-l{level:g}.nc"
         return _rounded_up(float(self._artifact(file, settings, compute)["sigma"]))
+
+    def paper_sigma(self, pairs: Sequence[str], images: int = 0, level: float = 0.5) -> float:
+        """The sigma of the same network trained with big-lr, times the paper's ratio for this run's setup.
+
+        Source: arXiv:2211.01370, Figures 2 to 4.
+        """
+        big = dataclasses.replace(self, setup="big-lr").sigma(pairs, images, level)
+        return float(f"{big * paper.SIGMA_RATIOS[self.setup]:.6g}")
 
     def space(
         self,
@@ -219,6 +243,12 @@ class Run:
             (self.runs / self.name / _part_file(file, (i, shards))).unlink(missing_ok=True)
         return space
 
+    def _may_compute(self, file: str) -> None:
+        if not self.compute:
+            raise FileNotFoundError(
+                f"{self.name}/{file} is neither in {self.published} nor in {self.runs}: compute it first"
+            )
+
     def _training_images(self, count: int) -> datasets.Split:
         return self.data.train.stratified(count) if count else self.data.train
 
@@ -233,6 +263,8 @@ class Run:
         published, own = self.published / self.name / file, self.runs / self.name / file
         if published.exists():
             return _loaded(published, expected)
+        if not own.exists():
+            self._may_compute(file)
         trained = self._trained()  # first, so that the time in the record is the artifact's own
         if self._fault(own, trained):
             self._own_folder()
@@ -307,6 +339,7 @@ class Run:
         if all((published / file).exists() for file in files):
             return published
         if any(self._fault(folder / file) for file in files):
+            self._may_compute("history.nc")
             self._own_folder()
             with FileLock(folder / ".lock"):
                 kept = [self._kept(folder / file) for file in files]
@@ -465,6 +498,30 @@ def provenance_of(artifact: xr.Dataset) -> dict[str, object]:
     if "provenance" not in artifact.attrs:
         raise ValueError("this artifact carries no provenance: it was not made by ciutils.experiments")
     return json.loads(artifact.attrs["provenance"])
+
+
+def records(runs: Iterable[Run]) -> pd.DataFrame:
+    """Where each artifact of `runs` comes from, as far as it exists; nothing is computed.
+
+    One row for each training, space and so on: run, network, setup, artifact (file), kind, device, precision, torch,
+    seconds, memory (peak, bytes), started, commit. Book: page *Machines and times*.
+    """
+    rows = []
+    for run in runs:
+        folders = [folder for folder in (run.published / run.name, run.runs / run.name) if folder.exists()]
+        for path in (path for folder in folders[:1] for path in sorted(folder.glob("*.nc"))):
+            artifact = storage.load_dataset(path)
+            made = provenance_of(artifact)
+            settings = json.loads(artifact.attrs.get("configuration", "{}"))
+            rows.append({
+                "run": run.name, "network": run.network, "setup": run.setup, "artifact": path.name,
+                "kind": {"history": "training", "ego": "class gradients"}.get(path.stem, path.name.split("-")[0]),
+                "device": made["device_name"],
+                "precision": artifact.attrs.get("precision", settings.get("precision", "")),
+                "torch": made["versions"]["torch"], "seconds": made["seconds"], "memory": made["peak_memory_bytes"],
+                "started": made["started"], "commit": made["git_commit"][:8],
+            })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def provenance_line(*artifacts: xr.Dataset) -> str:

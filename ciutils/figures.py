@@ -5,6 +5,7 @@ Every function returns (figure, axes); those that take `ax` draw on it, or on a 
 
 from __future__ import annotations
 
+import html
 import io
 from collections.abc import Mapping, Sequence
 
@@ -15,8 +16,9 @@ import xarray as xr
 from IPython.display import HTML, Image, Markdown, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from ciutils import confusion, dancing, experiments
+from ciutils import claims, confusion, dancing, experiments
 
 _Panels = dict[tuple[str, str], Axes]
 
@@ -24,7 +26,7 @@ INTERFERENCE_COLOURS = "magma_r"
 """Perceptually uniform, dark where interference is high, as in the paper's heat maps."""
 
 
-def show(shown: Figure | pd.DataFrame, *artifacts: xr.Dataset) -> Image | HTML:
+def show(shown: Figure | pd.DataFrame | HTML, *artifacts: xr.Dataset) -> Image | HTML:
     """Display a figure or a table in a notebook, and under it one line on where its `artifacts` come from.
 
     Returns what was displayed, so that another page can show the same. A table's index is shown unless it only counts
@@ -35,6 +37,8 @@ def show(shown: Figure | pd.DataFrame, *artifacts: xr.Dataset) -> Image | HTML:
         content = io.BytesIO()
         shown.savefig(content, format="png", dpi=160)
         rendered = Image(content.getvalue(), retina=True)
+    elif isinstance(shown, HTML):
+        rendered = shown
     else:
         with pd.option_context("display.max_colwidth", None):
             rendered = HTML(
@@ -239,16 +243,28 @@ def dance(
             above.annotate("", (epoch, 100 * height), xytext=(0, -22), textcoords="offset points",
                            arrowprops={"arrowstyle": "->", "color": kind, "lw": 1.5})  # fmt: skip
     row = confusion.cctm(history[counts]).sel(true=a).drop_sel(predicted=a)
-    for name, marker in zip(row.mean("epoch").to_series().sort_values().index[::-1][:interferers], "xsov^D*P",
-                            strict=False):  # fmt: skip
-        below.plot(epochs, 100 * row.sel(predicted=name), marker=marker, ms=4, lw=0.8, label=f"{a} called {name}",
-                   color="red" if name == b else None)  # fmt: skip
+    classes = list(history["true"].values)
+    for name in row.mean("epoch").to_series().sort_values().index[::-1][:interferers]:
+        below.plot(epochs, 100 * row.sel(predicted=name), ms=4, lw=0.8, label=f"{a} called {name}",
+                   **_mark(classes.index(name)))  # fmt: skip
     above.set_ylabel("percent")
     below.set(xlabel="epoch", ylabel=f"percent of {a}")
     for ax in (above, below):
         ax.legend(fontsize=8)
         ax.grid(alpha=0.3)
     return figure, np.array([above, below])
+
+
+_MARKS = (
+    ("o", "tab:blue"), ("D", "tab:orange"), ("s", "black"), ("P", "hotpink"), ("v", "tab:brown"), ("x", "red"),
+    ("^", "tab:green"), ("<", "tab:olive"), (">", "tab:cyan"), ("*", "tab:purple"),
+)  # fmt: skip
+"""Marker and colour of each label as an interferer; BIRD's, CAT's and DOG's are those of the paper's Figures 6, 7."""
+
+
+def _mark(label: int) -> dict[str, str]:
+    marker, colour = ("|", "gray") if label == dancing.NO_NOTE else _MARKS[label % len(_MARKS)]
+    return {"marker": marker, "color": colour}
 
 
 def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np.ndarray]:
@@ -263,13 +279,93 @@ def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np
         line = notes.sel(true=name)
         for label in np.unique(line):
             sounding = line["epoch"].values[line.values == label]
-            ax.plot(sounding, np.full(len(sounding), label), "|" if label == dancing.NO_NOTE else "o", ms=5,
-                    color="gray" if label == dancing.NO_NOTE else plt.get_cmap("tab20")(int(label) % 20))  # fmt: skip
+            ax.plot(sounding, np.full(len(sounding), label), ls="none", ms=5, **_mark(int(label)))
         ax.set_yticks([dancing.NO_NOTE, *range(len(names))], ["none", *names], fontsize=7)
         ax.set_title(f"notes of {name}", fontsize=10, loc="left")
         ax.grid(axis="y", alpha=0.3)
     axes[-1, 0].set_xlabel("epoch")
     return figure, axes[:, 0]
+
+
+_VERDICT_STYLES = {
+    "reproduced": ("#1b7837", "✓"), "partly": ("#8073ac", "≈"), "not reproduced": ("#b35806", "✗"),
+    "not testable here": ("#9e9e9e", "–"),
+}  # fmt: skip
+"""Colour and sign of each verdict; told apart by colour-blind readers, and on a dark page."""
+
+
+def verdicts(judgements: Sequence[claims.Judgement]) -> tuple[Figure, Axes]:
+    """The verdict on every claim at a glance: a tile each, a row for each chapter that shows it.
+
+    Book: chapter *Claims*.
+    """
+    rows: dict[str, list[claims.Judgement]] = {}
+    for each in judgements:
+        rows.setdefault(each.claim.page.split("#")[0], []).append(each)
+    longest = max(map(len, rows.values()))
+    figure, ax = plt.subplots(figsize=(0.72 * longest + 2.2, 0.75 * len(rows) + 0.9), layout="constrained")
+    for row, (chapter, members) in enumerate(rows.items()):
+        ax.text(-0.7, row, chapter.replace("_", " "), ha="right", va="center", fontsize=10)
+        for column, each in enumerate(members):
+            colour, sign = _VERDICT_STYLES[each.verdict]
+            ax.add_patch(Rectangle((column - 0.45, row - 0.45), 0.9, 0.9, color=colour))
+            ax.text(column, row, f"{each.claim.id}\n{sign}", ha="center", va="center", color="white", fontsize=10)
+    ax.set(xlim=(-0.6, longest - 0.4), ylim=(len(rows) - 0.4, -0.6), aspect="equal")
+    ax.axis("off")
+    handles = [Rectangle((0, 0), 1, 1, color=colour, label=f"{sign} {name}")
+               for name, (colour, sign) in _VERDICT_STYLES.items()]  # fmt: skip
+    ax.legend(handles=handles, ncols=4, loc="upper center", bbox_to_anchor=(0.4, 0), frameon=False, fontsize=9)
+    return figure, ax
+
+
+def claims_table(judgements: Sequence[claims.Judgement], suffix: str) -> HTML:
+    """Every claim with what the paper prints, the verdict, and, unfolded, the parts it rests on and the rule.
+
+    suffix: of the pages that the claims link to, such as "cifar10" for cctm-cifar10.html. Book: chapter *Claims*.
+    """
+    rows = []
+    for each in judgements:
+        claim, (colour, sign) = each.claim, _VERDICT_STYLES[each.verdict]
+        notebook, section = claim.page.split("#")
+        held = sum(part.holds is True for part in each.parts)
+        parts = "".join(
+            f"<li>{_PART_SIGNS[part.holds]} {html.escape(part.what)}"
+            + "".join(f"; {html.escape(str(number))}" for number in part.numbers)
+            + ("; not published" if part.holds is None else "")
+            + "</li>"
+            for part in each.parts
+        )
+        rows.append(
+            f'<tr id="{claim.id}"><td><a href="{notebook}-{suffix}.html#{section}">{claim.id}</a></td>'
+            f"<td>{html.escape(claim.statement)}<br><small>The paper: {html.escape(claim.printed)}</small></td>"
+            f'<td><span style="color:{colour};white-space:nowrap">{sign} {each.verdict}</span>'
+            f"<details><summary>{held} of {len(each.parts)} parts hold</summary><ul>{parts}</ul>"
+            f"<small>Rule: {html.escape(claim.rule)}.</small></details></td></tr>"
+        )
+    head = "<tr><th></th><th>claim</th><th>verdict</th></tr>"
+    return HTML(f'<table class="claims"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>')
+
+
+_PART_SIGNS = {True: "✓", False: "✗", None: "–"}
+
+
+def times(records: pd.DataFrame, ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """Minutes that each run took, by what they were spent on; `records` as `experiments.records` gives.
+
+    Book: page *Machines and times*.
+    """
+    minutes = records.pivot_table(index="run", columns="kind", values="seconds", aggfunc="sum", fill_value=0) / 60
+    minutes = minutes[[kind for kind in records["kind"].unique() if kind in minutes]]
+    figure, ax = _figure_and_axes(ax, (8.4, 0.4 * len(minutes) + 1.3))
+    left = np.zeros(len(minutes))
+    for kind, values in minutes.items():
+        ax.barh(range(len(minutes)), values, left=left, label=kind)
+        left += values.to_numpy()
+    ax.set_yticks(range(len(minutes)), minutes.index, fontsize=8)
+    ax.invert_yaxis()
+    ax.set_xlabel("minutes")
+    ax.legend(ncols=4, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
+    return figure, ax
 
 
 def sensitivities(

@@ -15,7 +15,7 @@ import xarray as xr
 from scipy import ndimage, stats
 from torch import nn
 
-from ciutils import checks, devices, ego, storage
+from ciutils import checks, confusion, devices, ego, storage
 from ciutils.datasets import Split, class_pair
 from ciutils.evaluation import Evaluator, Plane
 from ciutils.progress import Progress
@@ -81,7 +81,7 @@ def interference_space(
     precision = devices.resolve_precision(precision, where)
     names = [directions.names[position] for position in class_pair(directions.names, pair)]
     chosen = ego.rescaled(directions.only(names), scale, model)
-    plane = Plane(dict(model.named_parameters()), [chosen[0], _signed(chosen[1], sign)], where)
+    plane = _plane(model, chosen, sign, where)
     space = _empty(axes, split, chosen)
     space.attrs["configuration"] = json.dumps({
         "pair": names, "scale": scale, "sign": sign, "bn": bn, "precision": precision, "tolerance": tolerance,
@@ -125,6 +125,30 @@ def merge(spaces: Sequence[xr.Dataset]) -> xr.Dataset:
     if missing:
         raise ValueError(f"{missing} of {merged.sizes['theta1']} rows are missing: measure the other shards too")
     return merged
+
+
+def measured_again(
+    space: xr.Dataset,
+    model: nn.Module,
+    split: Split,
+    directions: ego.Directions,
+    points: Sequence[tuple[int, int]],
+    device: str = "auto",
+) -> xr.DataArray:
+    """The counts of single grid points of `space`, measured anew with its own settings: (point, true, predicted).
+
+    points: (row, column) positions in the grid. Used to verify a published space.
+    """
+    where = devices.resolve_device(device)
+    settings = json.loads(space.attrs["configuration"])
+    chosen = ego.rescaled(directions.only(settings["pair"]), settings["scale"], model)
+    plane = _plane(model, chosen, settings["sign"], where)
+    evaluator = Evaluator(model, split, settings["precision"], settings["bn"], where)
+    counts = []
+    for row, column in points:
+        evaluator.move(plane.at(float(space["theta1"][row]), float(space["theta2"][column])))
+        counts.append(evaluator.measure().counts)
+    return xr.DataArray(np.stack(counts), dims=("point", *confusion.CELLS))
 
 
 # --- what follows from a space
@@ -390,6 +414,10 @@ def _axes(sigma: float | tuple[float, float], points: int | tuple[int, int]) -> 
         if number % 2 == 0:
             raise ValueError(f"points = {number}: give an odd number, so that the network itself is the middle point")
     return [each * np.linspace(-1, 1, number) for each, number in zip(sigmas, numbers, strict=True)]
+
+
+def _plane(model: nn.Module, chosen: ego.Directions, sign: str, where: torch.device) -> Plane:
+    return Plane(dict(model.named_parameters()), [chosen[0], _signed(chosen[1], sign)], where)
 
 
 def _signed(direction: dict[str, torch.Tensor], sign: str) -> dict[str, torch.Tensor]:

@@ -23,3 +23,9 @@ ACCURACY = {
     ("vgg19", "small-lr"): 84.99, ("resnet18", "small-lr"): 86.88,
 }  # fmt: skip
 """Section 3: test accuracy in percent, as the text prints it."""
+
+INTERFERERS = {"plane": 3, "bird": 5, "car": 1, "truck": 1}
+"""Table 2: how many classes take more than 0.5% of a class's test images, in GoogLeNet."""
+
+SIGMA_RATIOS = {"big-lr": 1, "small-lr": 0.1, "anneal-lr": 10}
+"""Half sides of the planes of Figures 2, 3 and 4: their ratios are all that is known of them."""

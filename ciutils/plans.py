@@ -10,14 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ciutils import checks, ego, experiments, parameters
+from ciutils import datasets, ego, experiments, paper, parameters
 from ciutils.experiments import Profile, Run
 
 Key = tuple[str, str]
 """(network, setup)."""
-
-RATIOS = {"big-lr": 1, "small-lr": 0.1, "anneal-lr": 10}
-"""Of the half sides of planes: Figures 2, 3 and 4 of the paper."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +77,10 @@ def _sharpness(values: Mapping) -> Plan:
     last = (networks[-1], setups[-1])
 
     def sigma(key: Key, pairs: list[str]) -> float:
-        network, setup = key
-        checks.one_of(setup, RATIOS, "setup")
         if values["sigma"]:
-            return float(f"{values['sigma'] * RATIOS[setup]:.6g}")
+            return float(f"{values['sigma'] * paper.SIGMA_RATIOS[key[1]]:.6g}")
         if "big-lr" in setups:
-            found = runs[network, "big-lr"].sigma(pairs, images, values["level"])
-            return float(f"{found * RATIOS[setup]:.6g}")
+            return runs[key].paper_sigma(pairs, images, values["level"])
         return runs[key].sigma(pairs, images, values["level"])
 
     def planes(key: Key) -> list[dict]:
@@ -104,7 +98,7 @@ def _sharpness(values: Mapping) -> Plan:
 def _reach(run: Run, pair: str, sigma: float, scale: str) -> float:
     """Weight distance of a plane's edge, the mean of its two axes."""
     directions = run.directions()
-    names = [directions.names[each] for each in experiments.datasets.class_pair(directions.names, pair)]
+    names = [directions.names[each] for each in datasets.class_pair(directions.names, pair)]
     chosen = ego.rescaled(directions.only(names), scale, run.model())
     return float(sum(sigma * norm / chosen.weight_norm for norm in chosen.norms.values)) / 2
 

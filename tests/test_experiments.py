@@ -399,3 +399,35 @@ def test_two_processes_that_want_the_same_run_train_it_once(run, tmp_path):
     both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     first, second = (process.communicate()[0] for process in both)
     assert first == second != ""
+
+
+def test_a_run_that_may_not_compute_only_loads(trained):
+    loading = dataclasses.replace(trained, compute=False)
+    assert loading.history().identical(trained.history())
+    for missing in (loading.ego, loading.directions, lambda: loading.space("3-8", 0.1, 3)):
+        with pytest.raises(FileNotFoundError, match="is neither in .* nor in .*: compute it first"):
+            missing()
+    with pytest.raises(FileNotFoundError, match="history.nc"):
+        dataclasses.replace(loading, seed=1).history()
+
+
+@pytest.mark.parametrize(("setup", "expected"), [("big-lr", 0.37), ("small-lr", 0.037), ("anneal-lr", 3.7)])
+def test_planes_of_the_setups_have_the_papers_ratios(run, monkeypatch, setup, expected):
+    asked = []
+    monkeypatch.setattr(experiments.Run, "sigma", lambda self, *_: asked.append(self.setup) or 0.37)
+    assert dataclasses.replace(run, setup=setup).paper_sigma(["3-8"]) == expected
+    assert asked == ["big-lr"]
+
+
+def test_records_name_each_artifact_and_what_it_took(trained):
+    trained.ego()
+    trained.space("3-8", 0.1, 3, 60)
+    untrained = dataclasses.replace(trained, seed=1)
+    table = experiments.records([trained, untrained]).set_index("kind")
+    assert list(table["artifact"]) == ["ego.nc", "history.nc", "space-3-8-s0.1-p3-n60.nc"]
+    assert set(table.index) == {"training", "class gradients", "space"}
+    assert set(table["run"]) == {trained.name}
+    assert table.loc["training", "seconds"] == experiments.provenance_of(trained.history())["seconds"]
+    assert table.loc["training", "precision"] in ("fp32", "bf16")
+    assert table.loc["space", "precision"] in ("fp32", "bf16")
+    assert not (trained.runs / untrained.name).exists()

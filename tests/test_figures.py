@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from matplotlib.colors import to_rgba
 
-from ciutils import confusion, dancing, figures
+from ciutils import claims, confusion, dancing, figures
 
 
 @pytest.fixture(autouse=True)
@@ -222,3 +222,55 @@ def test_a_score_has_a_staff_for_each_class_and_a_note_for_each_epoch():
     drawn = {(int(x), int(y)) for line in axes[0].lines for x, y in zip(*line.get_data(), strict=True)}
     assert drawn == {(1, 1), (2, 2), (3, -2)}
     assert [text.get_text() for text in axes[0].get_yticklabels()] == ["none", "a", "b", "c"]
+
+
+def test_marks_are_the_papers_and_the_same_in_both_figures():
+    """Figures 6 and 7 of the paper: DOG a red cross, BIRD a black rectangle, CAT pink."""
+    names = ["plane", "car", "bird", "cat", "deer", "dog"]
+    cat_rows = [[0, 0, 0, 80, 0, 20], [0, 0, 20, 80, 0, 0], [0, 0, 0, 80, 0, 20]]
+    counts = np.repeat(np.array(cat_rows)[:, None], 6, axis=1)
+    table = xr.DataArray(counts, dims=("epoch", *confusion.CELLS), coords={"true": names, "predicted": names})
+    history = xr.Dataset({"train_counts": table}).assign_coords(epoch=[1, 2, 3])
+    _, (_, below) = figures.dance(history, "cat", "dog", interferers=2)
+    dance = {line.get_label().split()[-1]: (line.get_marker(), line.get_color()) for line in below.lines}
+    assert dance == {"dog": ("x", "red"), "bird": ("s", "black")}
+    _, (staff,) = figures.notes_score(dancing.notes(history), ["cat"])
+    score = {names[int(line.get_ydata()[0])]: (line.get_marker(), line.get_color()) for line in staff.lines}
+    assert score == dance
+
+
+def judgement(id, verdict, parts=(), page="cctm#the-matrix"):
+    claim = claims.Claim(id, f"statement <{id}>", "9%", "a rule", page, lambda _: [])
+    return claims.Judgement(claim, verdict, tuple(parts))
+
+
+def test_verdicts_have_a_tile_each_and_a_row_for_each_chapter():
+    judged = [judgement("C01", "reproduced"), judgement("C02", "partly"),
+              judgement("C06", "not reproduced", page="sharpness#test-accuracy")]  # fmt: skip
+    _, ax = figures.verdicts(judged)
+    texts = {text.get_text(): text.get_position() for text in ax.texts}
+    assert texts["C01\n✓"] == (0, 0)
+    assert texts["C02\n≈"] == (1, 0)
+    assert texts["C06\n✗"] == (0, 1)
+    assert {"cctm", "sharpness"} < set(texts)
+    assert len({patch.get_facecolor() for patch in ax.patches}) == 3
+
+
+def test_the_table_of_claims_shows_parts_numbers_and_links_and_escapes_text():
+    part = claims.Part("vgg19", True, (claims.Number("share", 9.0, 7.4, 10.9, "%"),))
+    missing = claims.Part("dla", None)
+    table = figures.claims_table([judgement("C01", "partly", (part, missing))], "cifar10").data
+    assert '<a href="cctm-cifar10.html#the-matrix">C01</a>' in table
+    assert "statement &lt;C01&gt;" in table
+    assert "1 of 2 parts hold" in table
+    assert "✓ vgg19; share 9% (7.4 to 10.9)" in table
+    assert "– dla; not published" in table
+
+
+def test_times_are_stacked_by_what_they_were_spent_on():
+    table = pd.DataFrame({"run": ["a", "a", "a", "b"], "kind": ["training", "space", "space", "training"],
+                          "seconds": [600, 60, 120, 1200.0]})  # fmt: skip
+    _, ax = figures.times(table)
+    lengths = {(bar.get_y() + bar.get_height() / 2, bar.get_x()): bar.get_width() for bar in ax.patches}
+    assert lengths == {(0.0, 0.0): 10.0, (0.0, 10.0): 3.0, (1.0, 0.0): 20.0, (1.0, 20.0): 0.0}
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]

@@ -59,7 +59,7 @@ def test_the_steps_of_a_chapter_one_after_the_other(tmp_path, monkeypatch):
     ],
 )
 def test_a_mistake_gets_one_line(words, message, capsys):
-    assert commands.main(words) == 1
+    assert commands.main(words) == 2
     told = capsys.readouterr().err
     assert re.search(message, told)
     assert told.count("\n") == 1

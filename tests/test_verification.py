@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+from ciutils import __main__ as commands
+from ciutils import experiments, storage, verification
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A published run of the digits, with a plane."""
+    run = experiments.Run("digits", "resnet18", "anneal-lr", epochs=1, width=0.02, batch_size=256, device="cpu",
+                          runs=tmp_path / "results", published=tmp_path / "elsewhere")  # fmt: skip
+    run.ego()
+    run.space("3-8", sigma=0.1, points=5, images=60)
+    run.space("random", sigma=0.1, points=3, images=60, random=True)
+    folder = run.runs / run.name
+    for extra in {*folder.glob("*.lock"), folder / "ego.safetensors"}:
+        extra.unlink()  # what is published are results alone
+    return run.runs
+
+
+def failed(folder):
+    return [check.what for check in verification.verify(folder) if not check.passed]
+
+
+def changed(path, change):
+    """Rewrite an artifact with other contents and a digest that fits them."""
+    storage.save_dataset(change(storage.load_dataset(path).copy(deep=True)), path)
+
+
+def test_what_was_published_is_found_again(results):
+    checks = list(verification.verify(results))
+    assert all(check.passed for check in checks), checks
+    points = [check for check in checks if "point" in check.what]
+    assert [check.found for check in points] == ["the published counts"] * 3
+    assert sum(check.found == "whole" for check in checks) == 6
+
+
+def test_one_run_can_be_verified_alone(results):
+    assert failed(next(results.iterdir())) == []
+
+
+def test_a_damaged_file_is_named_and_nothing_is_recomputed(results, monkeypatch):
+    path = next(results.glob("*/ego.nc"))
+    path.write_bytes(path.read_bytes()[:-50])
+    monkeypatch.setattr(verification, "_recomputed", lambda *_: pytest.fail("recomputed from damaged files"))
+    assert failed(results) == [f"{path.parent.name}/ego.nc"]
+
+
+def test_an_artifact_of_another_run_is_named(results):
+    path = next(results.glob("*/history.nc"))
+    other = experiments.Run("digits", "resnet18", "big-lr", epochs=1, width=0.02, batch_size=256, device="cpu")
+    other.history()
+    path.write_bytes((other.runs / other.name / "history.nc").read_bytes())
+    (check,) = [check for check in verification.verify(results) if not check.passed]
+    assert (check.what, check.found) == (f"{path.parent.name}/history.nc", "of another run: setup differ")
+
+
+def test_counts_that_the_weights_do_not_give_are_found(results):
+    def one_more_mistake(history):
+        history["test_counts"][-1, 0, 0] -= 1
+        history["test_counts"][-1, 0, 1] += 1
+        return history
+
+    path = next(results.glob("*/history.nc"))
+    changed(path, one_more_mistake)
+    assert failed(results) == [f"{path.parent.name}, CCTM"]
+
+
+def test_a_plane_that_the_weights_do_not_give_is_found(results):
+    def another_corner(space):
+        space["counts"][0, -1, 0, 0] += 1
+        return space
+
+    path = next(results.glob("*/space-3-8-*.nc"))
+    changed(path, another_corner)
+    assert failed(results) == [f"{path.name}, point (0, 4)"]
+
+
+@pytest.mark.parametrize(("tolerance", "passes"), [(0.05, True), (0.005, False)])
+def test_machines_of_another_kind_may_round_differently(results, monkeypatch, tolerance, passes):
+    """One mistake of 60 images, 0.017, is within the one tolerance and beyond the other."""
+    path = next(results.glob("*/space-3-8-*.nc"))
+
+    def elsewhere(space):
+        space.attrs["provenance"] = space.attrs["provenance"].replace('"device_name": "', '"device_name": "other ')
+        corner = space["counts"].values[0, -1]
+        true = int(np.argmax(np.diagonal(corner)))
+        corner[true, true] -= 1
+        corner[true, (true + 1) % 10] += 1
+        return space
+
+    changed(path, elsewhere)
+    monkeypatch.setattr(verification, "TOLERANCE", tolerance)
+    (check,) = [check for check in verification.verify(results) if check.what.endswith("(0, 4)")]
+    assert "made on other" in check.found
+    assert check.passed == passes
+
+
+def test_the_command_prints_each_check_and_fails_if_one_does(results, capsys):
+    assert commands.main(["verify", str(results)]) == 0
+    assert "all checks passed" in capsys.readouterr().out
+    (next(results.glob("*/run.json")).parent / "stray.txt").write_text("")
+    assert commands.main(["verify", str(results)]) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_a_folder_without_runs_is_one_line(tmp_path, capsys):
+    assert commands.main(["verify", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: no run in {tmp_path}: give results, or the folder of one run\n"
