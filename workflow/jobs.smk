@@ -128,11 +128,13 @@ rule shard:
     input:
         ancient(f"{JOBS}/sigma/{{target}}.json"),
     output:
-        temp(f"{JOBS}/shards/{{target}}/{{run}}/{{shard}}.json"),
+        # Not temp(): after a kill Snakemake would make these again, stop there and report success.
+        f"{JOBS}/shards/{{target}}/{{run}}/{{shard}}.json",
     params:
         given=given,
         run=of_chapter,
         shards=SHARDS,
+        code=sources.of_artifact(sources.MEASURING),
     threads: THREADS
     resources:
         gpu=GPU, mem_mb=16000, runtime=240,
