@@ -110,7 +110,7 @@ def test_the_table_has_numbers_and_texts_and_says_what_is_missing(folder):
     assert list(table["done"]) == [True, False, False]
     assert table.loc[0, ["value", "score", "best", "count"]].tolist() == [1, 0.25, "a|b", 3]
     assert table.loc[1:, "score"].isna().all()
-    page = (folder / "book/chapters/sweeps/mine.md").read_text()
+    page = (folder / "book/chapters/sweep-mine.md").read_text()
     assert told in page
     assert "| toy-value=1 | 1 | 0.25 | a\\|b |" in page
 
@@ -125,8 +125,8 @@ def test_the_page_and_the_chapters_are_in_the_table_of_contents_only_when_asked_
     parts = yaml.safe_load(sweeps.Path(sweeps.toc(toc, sweep)).read_text())["parts"]
     assert parts[0] == {"caption": "first"}
     entry = parts[1]["chapters"][0]
-    assert entry == {"file": "book/chapters/sweeps/mine", "sections": [{"file": "book/chapters/sweeps/mine/toy"}]}
-    assert (folder / "book/chapters/sweeps/mine/toy.ipynb").exists()
+    assert entry == {"file": "book/chapters/sweep-mine", "sections": [{"file": "book/chapters/sweep-mine-toy"}]}
+    assert (folder / "book/chapters/sweep-mine-toy.ipynb").exists()
 
 
 def test_a_folder_of_images_is_other_data_once_a_file_has_changed(tmp_path):

@@ -136,9 +136,10 @@ def kept(sweep: Sweep, run: Run) -> str:
 
 def pages(sweep: Sweep) -> list[str]:
     """What a whole sweep leaves: the table, the book's page of it, and the chapters if there are to be any."""
-    folder = f"book/chapters/sweeps/{sweep.name}"
-    chapters = [f"{folder}/{run.name}.ipynb" for run in sweep.runs] if sweep.chapters else []
-    return [f"sweeps/{sweep.name}/table.csv", f"{folder}.md", *chapters]
+    # Chapters stand beside the book's own, since they refer to its pages.
+    page = f"book/chapters/sweep-{sweep.name}"
+    chapters = [f"{page}-{run.name}.ipynb" for run in sweep.runs] if sweep.chapters else []
+    return [f"sweeps/{sweep.name}/table.csv", f"{page}.md", *chapters]
 
 
 def collect(sweep: Sweep) -> str:
