@@ -90,7 +90,7 @@ class Number:
     def __str__(self) -> str:
         known = math.isfinite(self.low + self.high) and self.low < self.high
         interval = f" ({self.low:.3g} to {self.high:.3g})" if known else ""
-        return f"{self.name} {self.value:.3g}{self.unit}{interval}"
+        return f"{self.name} {self.value:.3g}{self.unit}{interval}".strip()
 
 
 @dataclass(frozen=True)
@@ -495,7 +495,7 @@ def _car_ascent(space: xr.Dataset) -> list[Part]:
         *_responses(space, "car", {"car": -1, "truck": 1}, {"car": -1, "truck": -1}),
         *_responses(space, "truck", {"car": 1}),
     ]
-    return [Part(number.name, number.value > 0.1, (number,)) for number in found]
+    return [Part(rise.name, rise.value > 0.1, (Number("", rise.value),)) for rise in found]
 
 
 @_claim(
@@ -640,11 +640,11 @@ def _late(history: xr.Dataset) -> list[Part]:
     song = dancing.notes(history).sel(true="cat")
     is_dog = song.values == list(history["true"].values).index("dog")
     late = np.arange(1, len(is_dog) + 1) > LATE * len(is_dog)
-    before, after = (Number(name, 100 * float(is_dog[when].mean()), unit="% of epochs")
-                     for name, when in (("before", ~late), ("after", late)))  # fmt: skip
+    before, after = (Number("dog", 100 * float(is_dog[when].mean()), unit="% of epochs")
+                     for when in (~late, late))  # fmt: skip
     return [
-        Part("after", after.value >= 90, (after,)),
-        Part("less before", before.value < after.value, (before,)),
+        Part("late in training", after.value >= 90, (after,)),
+        Part("less before that", before.value < after.value, (before,)),
     ]
 
 
@@ -882,7 +882,7 @@ def _responses(space: xr.Dataset, name: str, *ways: Mapping[str, int]) -> list[N
     for way in ways:
         value = float(response.sel(way=key_of[tuple(way.get(each, 0) for each in order)], true=name))
         label = " ".join(("+" if step > 0 else "-") + each for each, step in way.items())
-        found.append(Number(f"{name}'s rise, {label}:", value))
+        found.append(Number(f"{name}'s rise, {label}", value))
     return found
 
 
@@ -890,9 +890,10 @@ def _most_frequent(shares: pd.DataFrame, name: str, expected: set[str], after: i
     """Whether the notes of class `name` at places after + 1, ... are the expected ones; each must have sounded."""
     ranked = shares.loc[name].drop("none").sort_values(ascending=False, kind="stable")
     found = ranked.iloc[after : after + len(expected)]
+    found = found[found > 0]
     numbers = tuple(Number(str(note), 100 * value, unit="% of epochs") for note, value in found.items())
     order = "next" if after else "most frequent"
-    return Part(f"{name}'s {order}: {', '.join(sorted(expected))}", set(found[found > 0].index) == expected, numbers)
+    return Part(f"{name}'s {order}: {', '.join(sorted(expected))}", set(found.index) == expected, numbers)
 
 
 def _longest(spells: pd.DataFrame, name: str, note: str) -> int:

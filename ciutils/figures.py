@@ -281,6 +281,7 @@ def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np
             sounding = line["epoch"].values[line.values == label]
             ax.plot(sounding, np.full(len(sounding), label), ls="none", ms=5, **_mark(int(label)))
         ax.set_yticks([dancing.NO_NOTE, *range(len(names))], ["none", *names], fontsize=7)
+        ax.set_ylim(dancing.NO_NOTE - 0.7, len(names) - 0.3)
         ax.set_title(f"notes of {name}", fontsize=10, loc="left")
         ax.grid(axis="y", alpha=0.3)
     axes[-1, 0].set_xlabel("epoch")

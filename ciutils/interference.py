@@ -194,17 +194,21 @@ WAYS = {
     "+1": (1, 0), "-1": (-1, 0), "+2": (0, 1), "-2": (0, -1),
     "+1 +2": (1, 1), "-1 -2": (-1, -1), "+1 -2": (1, -1), "-1 +2": (-1, 1),
 }  # fmt: skip
-"""From the middle to the edge: + is descent on the first or second class, - is ascent."""
+"""Ways out of the middle: + is descent on the first or second class, - is ascent."""
 
 
-def class_response(space: xr.Dataset) -> xr.DataArray:
-    """How much each class's mean loss has changed at the edge, for each of `WAYS` from the middle: (way, true).
+def class_response(space: xr.Dataset, reach: float = 1.0) -> xr.DataArray:
+    """How much each class's mean loss has changed for each of `WAYS` from the middle: (way, true).
 
+    reach: how far along each way, as a share of the way to the edge, rounded to a grid point, at least one step.
     Source: arXiv:2211.01370, Section 4.1. Book: *Class-wise losses*.
     """
+    if not 0 < reach <= 1:
+        raise ValueError(f"reach = {reach!r}: give a share of the way to the edge, above 0 and up to 1")
     loss = class_loss(space)
     i, j = _middle(space)
-    ends = np.stack([loss.values[i + a * i, j + b * j] - loss.values[i, j] for a, b in WAYS.values()])
+    far1, far2 = (max(1, round(reach * half)) for half in (i, j))
+    ends = np.stack([loss.values[i + a * far1, j + b * far2] - loss.values[i, j] for a, b in WAYS.values()])
     coordinates = {"way": list(WAYS), "true": loss["true"].values}
     return xr.DataArray(ends, dims=("way", "true"), coords=coordinates, name="class_response")
 

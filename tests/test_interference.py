@@ -320,6 +320,18 @@ def test_class_response_is_the_change_from_the_middle_to_the_edge():
     np.testing.assert_allclose(found.sel(true="c1"), [0, 0, 0, 0, 1, 1, -1, -1])
 
 
+@pytest.mark.parametrize(("reach", "share"), [(1.0, 1), (0.5, 0.5), (0.01, 0.25)])
+def test_class_response_part_of_the_way_is_at_the_nearest_grid_point_but_not_the_middle(reach, share):
+    found = interference.class_response(with_losses(lambda x, y: 5 + x - 2 * y), reach)
+    assert float(found.sel(way="+1 -2", true="c0")) == pytest.approx(3 * share)
+
+
+@pytest.mark.parametrize("reach", [0, -0.1, 1.1])
+def test_a_reach_beyond_the_plane_is_one_line(reach):
+    with pytest.raises(ValueError, match=f"reach = {reach}: give a share of the way to the edge"):
+        interference.class_response(with_losses(lambda x, y: x + y), reach)
+
+
 def test_a_shape_is_like_its_scaled_and_shifted_copy_and_unlike_its_mirror():
     space = with_losses(
         slope, lambda x, y: 7 + 3 * slope(x, y), lambda x, y: np.exp(slope(x, y)), lambda x, y: -slope(x, y),
