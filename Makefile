@@ -1,15 +1,23 @@
 # make book   execute the notebooks and build the book into _build/html/index.html
 # make test   lint and run the tests
+# make sweep  SWEEP=workflow/sweeps/digits.yaml   execute notebooks with many parameters, collect their results
 # make bench  measure speed against plain loops and a peer
 # Each sets itself up in .venv; nothing but Python 3.11 or newer, make and a network is needed.
+# PROFILE=slurm runs on a cluster; FLAGS=--dry-run says what would run and why; book with SWEEP= gets the sweep's page.
 
 VENV := .venv
+PROFILE := local
+export SWEEP
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: book test bench clean
+.PHONY: book sweep test bench clean
 
 book: $(VENV)/.installed
-	snakemake --workflow-profile workflow/profiles/local
+	snakemake --workflow-profile workflow/profiles/$(PROFILE) $(FLAGS)
+
+sweep: $(VENV)/.installed
+	@test -n "$(SWEEP)" || { echo "which one? make sweep SWEEP=workflow/sweeps/digits.yaml"; exit 1; }
+	snakemake sweep --workflow-profile workflow/profiles/$(PROFILE) $(FLAGS)
 
 test: $(VENV)/.installed
 	ruff check

@@ -7,6 +7,7 @@ artifacts (`results/`) are read, never written; everybody's own go to `runs/`.
 from __future__ import annotations
 
 import dataclasses
+import glob
 import hashlib
 import json
 import math
@@ -27,7 +28,19 @@ import xarray as xr
 from filelock import FileLock
 from torch import nn
 
-from ciutils import checks, confusion, datasets, devices, ego, interference, models, paper, storage, training
+from ciutils import (
+    checks,
+    confusion,
+    datasets,
+    devices,
+    ego,
+    interference,
+    models,
+    paper,
+    sources,
+    storage,
+    training,
+)  # fmt: skip
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 """The clone this package is used from."""
@@ -36,6 +49,10 @@ PACKAGES = ("torch", "torchvision", "numpy", "xarray")
 """Packages whose versions a record names."""
 
 NORMALISATIONS = ("data", "public-code")
+
+RENEW = "CIUTILS_RENEW"
+"""Environment variable that the workflow sets: one's own artifacts that are damaged, or made by other package code, on
+other data or on other weights, are then moved to the run's aside/ and computed again. Published ones never are."""
 
 
 @dataclass(frozen=True)
@@ -135,13 +152,17 @@ class Run:
 
     def directions(self) -> ego.Directions:
         """The class gradients themselves, kept in one's own folder: they are ten times as large as the network."""
-        self._may_compute("ego.safetensors")
-        path = self._own_folder() / "ego.safetensors"
-        with FileLock(f"{path}.lock"):
-            if not path.exists():
-                found = ego.ego_directions(self.model(), self.data.train, device=self.device)
-                facts = {"names": list(found.names), "weight_norm": found.weight_norm, "run": self.configuration}
-                storage.save_weights(found.tensors, path, {"facts": json.dumps(facts)})
+        trained, path = self._trained(), self.runs / self.name / "ego.safetensors"
+        if self._fault(path, trained):
+            self._may_compute(path.name)
+            self._own_folder()
+            with FileLock(f"{path}.lock"):
+                if not self._kept(path, trained):
+                    found = ego.ego_directions(self.model(), self.data.train, device=self.device)
+                    facts = {"names": list(found.names), "weight_norm": found.weight_norm, "run": self.configuration}
+                    made = self._origin(sources.MEASURING, trained) | {"data_sha256": self.data.sha256}
+                    told = {"facts": json.dumps(facts), "provenance": json.dumps(made)}
+                    storage.save_weights(found.tensors, path, told)
         tensors, metadata_ = storage.load_weights(path)
         facts = json.loads(metadata_["facts"])
         _check_configuration(path, facts["run"], self.configuration)
@@ -180,28 +201,47 @@ class Run:
         sign: str = "descent",
         bn: str = "frozen",
         precision: str = "auto",
+        shard: tuple[int, int] | None = None,
+        shards: int = 1,
     ) -> xr.Dataset:
         """The interference space of `pair` over this run's training images; see `interference.interference_space`.
 
         images: a class-stratified subset of so many, 0 for all; the artifact's standard_error (theta1, theta2) says
         what that costs. random: two random directions instead of the pair's egos; `pair` then only names the file.
+        shard: (i, n) measures rows i, i + n, ... and keeps them as a file of their own, unless the whole space exists.
+        shards: n makes the whole from n such files, measuring those that are missing, and removes them: the same
+        counts and losses; the record's seconds are the sum of theirs. Book: *When one machine is not enough*.
         """
         options = {"scale": scale, "sign": sign, "bn": bn, "precision": precision}
 
-        def compute(checkpoint: Path) -> xr.Dataset:
+        def measure(checkpoint: Path, rows: tuple[int, int]) -> xr.Dataset:
             model, split = self.model(), self._training_images(images)
             directions = ego.random_directions(model) if random else self.directions()
-            space = interference.interference_space(
+            return interference.interference_space(
                 model, split, directions, directions.names if random else pair, sigma, points,
-                checkpoint=checkpoint, device=self.device, **options,
+                shard=rows, checkpoint=checkpoint, device=self.device, **options,
             )  # fmt: skip
+
+        def part(rows: tuple[int, int]) -> xr.Dataset:
+            return self._artifact(_part_file(file, rows), settings, lambda checkpoint: measure(checkpoint, rows))
+
+        def whole(checkpoint: Path) -> xr.Dataset:
+            parts = [part((i, shards)) for i in range(shards)] if shards > 1 else [measure(checkpoint, (0, 1))]
+            space = interference.merge(parts)
+            if shards > 1:
+                space.attrs["seconds"] = sum(provenance_of(each)["seconds"] for each in parts)
             return space.assign(standard_error=interference.standard_error(space, len(self.data.train)))
 
         settings = {"pair": pair, "sigma": sigma, "points": points, "images": images, "random": random, **options}
         file = f"space-{_file_part(pair)}{'-random' * random}-s{sigma!r}-p{points}-n{images or 'all'}"
         defaults = {"scale": "gradient", "sign": "descent", "bn": "frozen", "precision": "auto"}
         file += "".join(f"-{key}={value}" for key, value in options.items() if value != defaults[key])
-        return self._artifact(f"{file}.nc", settings, compute)
+        if shard and not self._has(f"{file}.nc"):
+            return part(shard)
+        space = self._artifact(f"{file}.nc", settings, whole)
+        for i in range(shards if shards > 1 else 0):
+            (self.runs / self.name / _part_file(file, (i, shards))).unlink(missing_ok=True)
+        return space
 
     def _may_compute(self, file: str) -> None:
         if not self.compute:
@@ -225,16 +265,67 @@ class Run:
             return _loaded(published, expected)
         if not own.exists():
             self._may_compute(file)
-        self._trained()  # so that the time in the record is the artifact's own
-        self._own_folder()
-        with FileLock(f"{own}.lock"):
-            if not own.exists():
-                record = Record(expected, self.device)
-                checkpoint = own.with_suffix(".rows.nc")
-                made = compute(checkpoint)
-                storage.save_dataset(made.assign_attrs(provenance=json.dumps(record.provenance(self.data))), own)
-                checkpoint.unlink(missing_ok=True)
+        trained = self._trained()  # first, so that the time in the record is the artifact's own
+        if self._fault(own, trained):
+            self._own_folder()
+            with FileLock(f"{own}.lock"):
+                if not self._kept(own, trained):
+                    record = Record(expected, self.device)
+                    checkpoint = self._checkpoint(own.with_suffix(".rows.nc"), sources.MEASURING)
+                    made = compute(checkpoint)
+                    provenance = record.provenance(self.data, made.attrs.pop("seconds", None))
+                    provenance |= self._origin(sources.MEASURING, trained)
+                    storage.save_dataset(made.assign_attrs(provenance=json.dumps(provenance)), own)
+                    _forget(checkpoint)
         return _loaded(own, expected)
+
+    def _has(self, file: str) -> bool:
+        """Whether `file` is published, or one's own and to be kept."""
+        own = self.runs / self.name / file
+        return (self.published / self.name / file).exists() or self._fault(own, self._trained()) is None
+
+    def _origin(self, roots: tuple[str, ...], trained: Path | None = None) -> dict[str, str]:
+        """What an artifact was made by, and on which weights."""
+        made = {"code": sources.of_artifact(roots)}
+        return made | ({"weights_sha256": storage.weights_sha256(trained / "weights.safetensors")} if trained else {})
+
+    def _kept(self, own: Path, trained: Path | None = None) -> bool:
+        """Whether the file `own` is to be kept. One that is there and is not is moved aside; its lock is held."""
+        _remove_unfinished(own)
+        fault = self._fault(own, trained)
+        if fault and own.exists():
+            _move_aside(own, fault)
+        return fault is None
+
+    def _checkpoint(self, path: Path, roots: tuple[str, ...]) -> Path:
+        """`path`, with a note beside it of the code that fills it, so that no work is continued by other code."""
+        _remove_unfinished(path)
+        note, code = Path(f"{path}.code"), sources.of_artifact(roots)
+        if os.environ.get(RENEW) and path.exists() and note.exists() and note.read_text() != code:
+            _move_aside(path, "of other package code")
+        storage.write_atomically(note, lambda file: file.write_text(code))
+        return path
+
+    def _fault(self, own: Path, trained: Path | None = None) -> str | None:
+        """Why the file `own` cannot be used, or None: it is missing or, if the workflow asks, no longer true."""
+        if not own.exists():
+            return "missing"
+        if not os.environ.get(RENEW):
+            return None
+        try:
+            if own.suffix == ".nc":
+                text = storage.load_dataset(own).attrs.get("provenance", "{}")
+            else:
+                text = storage.load_weights(own)[1].get("provenance", "{}")
+        except ValueError:
+            return "damaged"
+        made = json.loads(text)
+        now = self._origin(sources.MEASURING if trained else sources.TRAINING, trained)
+        if self.dataset.startswith("folder:"):  # all others are checked when they are read
+            now["data_sha256"] = self.data.sha256
+        meaning = {"code": "package code", "weights_sha256": "weights", "data_sha256": "data"}
+        changed = [meaning[key] for key, value in now.items() if made.get(key, value) != value]
+        return f"of other {' and '.join(changed)}" if changed else None
 
     def _network(self, classes: int, channels: int) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
@@ -244,30 +335,32 @@ class Run:
     def _trained(self) -> Path:
         """The folder that holds history and weights; trains if there is none."""
         files = ("history.nc", "weights.safetensors")
-        for folder in (self.published / self.name, self.runs / self.name):
-            if all((folder / file).exists() for file in files):
-                return folder
-        self._may_compute("history.nc")
-        folder = self._own_folder()
-        with FileLock(folder / ".lock"):
-            if not all((folder / file).exists() for file in files):
-                self._train_into(folder)
+        published, folder = self.published / self.name, self.runs / self.name
+        if all((published / file).exists() for file in files):
+            return published
+        if any(self._fault(folder / file) for file in files):
+            self._may_compute("history.nc")
+            self._own_folder()
+            with FileLock(folder / ".lock"):
+                kept = [self._kept(folder / file) for file in files]
+                if not all(kept):
+                    self._train_into(folder)
         return folder
 
     def _train_into(self, folder: Path) -> None:
         record = Record(self.configuration, self.device)
         data = self.data
         model = self._network(len(data.classes), data.train.images.shape[1])
-        checkpoint = folder / "resume.pt"
+        checkpoint = self._checkpoint(folder / "resume.pt", sources.TRAINING)
         history = training.train(
             model, data, self.setup, self.epochs, self.batch_size, self.seed, checkpoint,
             augment=self.augment, train_counts=self.train_counts, device=self.device, precision=self.precision,
         )  # fmt: skip
-        provenance = record.provenance(data, float(history.seconds.sum()))
+        provenance = record.provenance(data, float(history.seconds.sum())) | self._origin(sources.TRAINING)
         storage.save_json(provenance, folder / "run.json")
         storage.save_weights(model.state_dict(), folder / "weights.safetensors", {"provenance": json.dumps(provenance)})
         storage.save_dataset(history.assign_attrs(provenance=json.dumps(provenance)), folder / "history.nc")
-        checkpoint.unlink()
+        _forget(checkpoint)
 
 
 class Record:
@@ -370,6 +463,28 @@ def _check_configuration(path: Path, theirs: Mapping[str, object], ours: Mapping
 
 def _file_part(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", name)
+
+
+def _remove_unfinished(file: Path) -> None:
+    """Remove what writers of `file` left that were killed; its lock is held, so none is at work."""
+    for left in file.parent.glob(f".{glob.escape(file.name)}.*.part"):
+        left.unlink()
+
+
+def _move_aside(file: Path, why: str) -> None:
+    aside = file.parent / "aside" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{file.name}"
+    aside.parent.mkdir(exist_ok=True)
+    file.rename(aside)
+    print(f"{file} is {why}: moved to {aside}, computed again", flush=True)
+
+
+def _forget(checkpoint: Path) -> None:
+    checkpoint.unlink(missing_ok=True)
+    Path(f"{checkpoint}.code").unlink(missing_ok=True)
+
+
+def _part_file(stem: str, rows: tuple[int, int]) -> str:
+    return f"{stem}.part-{rows[0]}-of-{rows[1]}.nc"
 
 
 def _rounded_up(value: float, digits: int = 2) -> float:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Mapping
+from pathlib import Path
 
+import nbformat
 from pydantic import TypeAdapter, ValidationError
 
 
@@ -19,6 +21,25 @@ def declared(source: str) -> dict[str, str]:
         statement.target.id: ast.unparse(statement.annotation)
         for statement in _statements(source)
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    }
+
+
+def of_notebook(path: Path) -> str:
+    """The source of a notebook's parameters cell. Raises ValueError if there is no notebook or no such cell."""
+    if not path.is_file():
+        raise ValueError(f"no notebook at {path}: choose from {', '.join(sorted(_names_in(path.parent)))}")
+    for cell in nbformat.read(path, as_version=4).cells:
+        if "parameters" in cell.metadata.get("tags", ()):
+            return cell.source
+    raise ValueError(f"{path} has no cell tagged 'parameters': it cannot be given any")
+
+
+def defaults(source: str) -> dict[str, object]:
+    """Names and default values that a parameters cell declares, in order."""
+    return {
+        statement.target.id: ast.literal_eval(statement.value)
+        for statement in _statements(source)
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value
     }
 
 
@@ -49,6 +70,10 @@ def check(namespace: dict[str, object]) -> dict[str, object]:
     values = verify({name: namespace[name] for name in (*types, *injected)}, types)
     namespace.update(values)
     return values
+
+
+def _names_in(folder: Path) -> list[str]:
+    return [path.stem for path in folder.glob("*.ipynb")]
 
 
 def _statements(source: str) -> list[ast.stmt]:

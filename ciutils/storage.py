@@ -6,9 +6,11 @@ Nothing here ever deletes an artifact.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +22,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 _DIGEST = "content_sha256"
+_FULL = 1 << 16  # bytes free, beside what a failed writer still holds
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -39,10 +42,15 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.chmod(0o644)  # mkstemp makes files private; artifacts are for everybody
         temporary.replace(path)
         _flush(path.parent)
-    except OSError as error:
+    except Exception as error:
+        # torch, safetensors and HDF5 each have an error of their own for a full disk.
+        full = shutil.disk_usage(path.parent).free < _FULL
+        if not (full or isinstance(error, OSError)):
+            raise
+        reason = os.strerror(errno.ENOSPC) if full else error.strerror or error
         raise OSError(
-            error.errno,
-            f"cannot write {path}: {error.strerror or error}; free some space or name "
+            errno.ENOSPC if full else error.errno,
+            f"cannot write {path}: {reason}; free some space or name "
             "another folder, then run again: what is finished is kept",
         ) from error
     finally:
@@ -96,6 +104,17 @@ def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     if metadata.pop(_DIGEST, None) != _tensors_digest(tensors):
         raise _refused(path, "its contents do not match its digest")
     return tensors, metadata
+
+
+def weights_sha256(path: Path) -> str:
+    """The digest that `save_weights` wrote into the file, read without the tensors. Errors as in `load_dataset`."""
+    try:
+        with safe_open(_existing(path), framework="pt") as file:
+            return dict(file.metadata())[_DIGEST]
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise _refused(path, f"{type(error).__name__}") from error
 
 
 def sha256_of(parts: Mapping[str, np.ndarray]) -> str:

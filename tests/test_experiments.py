@@ -244,6 +244,125 @@ def test_an_interrupted_space_resumes_in_its_folder(trained, monkeypatch):
     xr.testing.assert_identical(again.drop_attrs(), whole.drop_attrs())
 
 
+def without_provenance(artifact):
+    return artifact.drop_attrs(deep=False).assign_attrs(
+        {key: value for key, value in artifact.attrs.items() if key != "provenance"}
+    )
+
+
+def test_shards_gathered_are_the_whole_space(trained, tmp_path):
+    plane = {"pair": "3-5", "sigma": 0.5, "points": 5, "images": 100}
+    whole = trained.space(**plane)
+    (trained.runs / trained.name / "space-3-5-s0.5-p5-n100.nc").rename(tmp_path / "whole.nc")
+    parts = [trained.space(**plane, shard=(i, 3)) for i in range(2)]  # the third is left to the gathering
+    assert [int(part["done"].sum()) for part in parts] == [2, 2]
+    gathered = trained.space(**plane, shards=3)
+    xr.testing.assert_identical(without_provenance(gathered), without_provenance(whole))
+    made = experiments.provenance_of(gathered)
+    assert made["configuration"] == experiments.provenance_of(whole)["configuration"]
+    assert made["seconds"] >= sum(experiments.provenance_of(part)["seconds"] for part in parts)
+    assert not list((trained.runs / trained.name).glob("*.part-*.nc"))
+
+
+def test_a_shard_of_a_space_that_exists_is_not_measured(trained, monkeypatch):
+    plane = {"pair": "3-5", "sigma": 0.5, "points": 3, "images": 100}
+    whole = trained.space(**plane)
+    monkeypatch.setattr(interference, "interference_space", never)
+    xr.testing.assert_identical(trained.space(**plane, shard=(0, 2)), whole)
+
+
+# --- renewing, as the workflow asks for
+
+
+@pytest.fixture
+def renew(monkeypatch):
+    monkeypatch.setenv(experiments.RENEW, "1")
+
+
+def aside(run):
+    return sorted(file.name.split("-", 1)[1] for file in (run.runs / run.name).glob("aside/*"))
+
+
+@pytest.mark.usefixtures("renew")
+def test_what_is_whole_and_true_is_not_renewed(trained, monkeypatch):
+    made = trained.ego(), trained.space("3-5", 0.5, points=3, images=100)
+    for module, name in ((training, "train"), (ego, "ego_directions"), (interference, "interference_space")):
+        monkeypatch.setattr(module, name, never)
+    xr.testing.assert_identical(trained.ego(), made[0])
+    xr.testing.assert_identical(trained.space("3-5", 0.5, points=3, images=100), made[1])
+    assert aside(trained) == []
+
+
+@pytest.mark.usefixtures("renew")
+@pytest.mark.parametrize("file", ["history.nc", "weights.safetensors", "ego.nc", "ego.safetensors"])
+def test_a_damaged_file_is_put_aside_and_computed_again(trained, file):
+    before = without_provenance(trained.ego()), trained.model().state_dict()
+    path = trained.runs / trained.name / file
+    damaged = path.read_bytes()[:-100]
+    path.write_bytes(damaged)
+    xr.testing.assert_identical(without_provenance(trained.ego()), before[0])
+    trained.directions()
+    assert all(torch.equal(value, before[1][name]) for name, value in trained.model().state_dict().items())
+    assert aside(trained) == [file]
+    assert next((trained.runs / trained.name).glob("aside/*")).read_bytes() == damaged
+
+
+@pytest.mark.usefixtures("renew")
+def test_other_code_renews_what_depends_on_it(trained, monkeypatch):
+    trained.ego()
+    real = experiments.sources.of_artifact
+    other = {experiments.sources.MEASURING: "edited"}
+    monkeypatch.setattr(experiments.sources, "of_artifact", lambda roots: other.get(roots) or real(roots))
+    monkeypatch.setattr(training, "train", never)
+    trained.ego()
+    assert aside(trained) == ["ego.nc", "ego.safetensors"]
+
+
+@pytest.mark.usefixtures("renew")
+def test_artifacts_of_other_weights_are_renewed(trained):
+    trained.ego()
+    folder = trained.runs / trained.name
+    tensors, metadata_ = storage.load_weights(folder / "weights.safetensors")
+    storage.save_weights(
+        {name: value * 2 for name, value in tensors.items()}, folder / "weights.safetensors", metadata_
+    )
+    trained.ego()
+    assert aside(trained) == ["ego.nc", "ego.safetensors"]
+
+
+@pytest.mark.usefixtures("renew")
+def test_work_begun_by_other_code_is_not_continued(run, monkeypatch):
+    folder = run.runs / run.name
+    folder.mkdir(parents=True)
+    (folder / "resume.pt").write_bytes(b"half of another training")
+    (folder / "resume.pt.code").write_text("another")
+    run.history()
+    assert aside(run) == ["resume.pt"]
+    assert not list(folder.glob("resume.pt*"))
+
+
+def test_what_killed_writers_left_is_removed(run):
+    folder = run.runs / run.name
+    folder.mkdir(parents=True)
+    left = [folder / f".{name}.abc.part" for name in ("history.nc", "weights.safetensors", "resume.pt")]
+    for file in left:
+        file.write_bytes(b"half")
+    run.history()
+    assert not list(folder.glob(".*.part"))
+
+
+@pytest.mark.usefixtures("renew")
+def test_published_artifacts_are_never_renewed(trained, monkeypatch):
+    trained.ego()
+    (trained.runs / trained.name).rename(trained.published.mkdir() or trained.published / trained.name)
+    before = {file: file.stat().st_mtime_ns for file in trained.published.rglob("*")}
+    monkeypatch.setattr(experiments.sources, "of_artifact", lambda roots: "edited")
+    monkeypatch.setattr(training, "train", never)
+    trained.history()
+    trained.ego()
+    assert before == {file: file.stat().st_mtime_ns for file in trained.published.rglob("*")}
+
+
 def test_a_random_plane_is_spanned_by_random_directions(trained):
     space = trained.space("random", 0.1, points=3, images=100, random=True, scale="filter")
     assert (space.attrs["first"], space.attrs["second"]) == ("random1", "random2")

@@ -7,10 +7,10 @@ import pytest
 from ciutils import experiments
 
 FLOORS = [
-    {"checks", "progress", "storage", "devices", "paper", "datasets", "models", "confusion"},
+    {"checks", "progress", "storage", "sources", "devices", "paper", "datasets", "models", "confusion"},
     {"training", "ego", "evaluation", "interference", "dancing"},
     {"experiments", "parameters"},
-    {"figures", "claims", "verification"},
+    {"figures", "claims", "verification", "plans"},
     {"__main__"},
 ]
 PACKAGE = experiments.REPOSITORY / "ciutils"

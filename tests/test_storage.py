@@ -1,4 +1,5 @@
 import errno
+import shutil
 import subprocess
 import sys
 
@@ -98,3 +99,18 @@ def test_killed_writer_leaves_the_old_file(tmp_path):
     done = subprocess.run([sys.executable, "-c", killed, str(tmp_path / "run.json")], check=False)
     assert done.returncode == -9
     assert (tmp_path / "run.json").read_text() == '{\n  "old": 1\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("free", "kind", "message"), [(0, OSError, "No space left on device; free some"), (1 << 30, RuntimeError, "odd")]
+)
+def test_a_full_disk_is_called_so_whatever_the_writer_raises(tmp_path, monkeypatch, free, kind, message):
+    """torch.save raises RuntimeError on a full disk."""
+
+    def fail(_):
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1 << 31, 0, free))
+    with pytest.raises(kind, match=message):
+        storage.write_atomically(tmp_path / "a.nc", fail)
+    assert list(tmp_path.iterdir()) == []

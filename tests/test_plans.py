@@ -1,0 +1,44 @@
+"""What the workflow makes ahead of a chapter is all that the chapter needs."""
+
+import os
+from pathlib import Path
+
+import pytest
+from test_notebooks import TINY, execute
+
+from ciutils import experiments, plans
+
+NOTEBOOKS = experiments.REPOSITORY / "notebooks"
+
+
+def artifacts():
+    folder = Path(os.environ["CIUTILS_RUNS"])
+    return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.suffix in (".nc", ".safetensors")}
+
+
+@pytest.mark.parametrize("notebook", ["classwise_losses", "label_dancing", "sharpness"])
+def test_after_its_plan_a_chapter_computes_nothing(notebook, tmp_path, monkeypatch):
+    monkeypatch.delenv("MPLBACKEND")
+    path, given = NOTEBOOKS / f"{notebook}.ipynb", TINY[notebook]
+    plan = plans.plan(path, given)
+    for key, run in plan.runs.items():
+        run.history()
+        if plan.planes:
+            run.ego()
+            for plane in plan.planes(key):
+                run.space(**plane)
+    before = artifacts()
+    assert before
+    execute(path, tmp_path, given)
+    assert artifacts() == before
+
+
+def test_a_notebook_without_a_plan_has_none(tmp_path):
+    copy = tmp_path / "another.ipynb"
+    copy.write_bytes((NOTEBOOKS / "cctm.ipynb").read_bytes())
+    assert plans.plan(copy, {}) is None
+
+
+def test_a_misspelt_parameter_is_found_before_anything_runs():
+    with pytest.raises(ValueError, match="unknown parameter 'network'.*did you mean 'networks'"):
+        plans.plan(NOTEBOOKS / "cctm.ipynb", {"network": "vgg19"})

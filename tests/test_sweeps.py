@@ -1,0 +1,239 @@
+"""Sweeps: what is declared, what is run and when it is run again, what is collected."""
+
+import os
+import re
+
+import nbformat
+import pandas as pd
+import pytest
+import yaml
+from scratch import drive, scratch, toy
+
+import stamps
+import sweeps
+from ciutils import experiments
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working folder with the toy notebook."""
+    toy(tmp_path, "1")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(folder, declaration):
+    file = folder / "mine.yaml"
+    file.write_text(yaml.safe_dump(declaration))
+    return sweeps.read(file)
+
+
+# --- declarations
+
+
+def test_products_lists_and_shared_parameters(folder):
+    sweep = read(folder, {"threads": 2, "notebooks": [
+        {"notebook": "toy", "parameters": {"name": "b"}, "product": {"value": [1, 2]}},
+        {"notebook": "toy", "product": {"value": [3]}, "runs": [{"name": "c"}, {"name": "d/e"}]},
+    ]})  # fmt: skip
+    assert [(run.name, run.parameters) for run in sweep.runs] == [
+        ("toy-value=1", {"name": "b", "value": 1}),
+        ("toy-value=2", {"name": "b", "value": 2}),
+        ("toy-name=c-value=3", {"name": "c", "value": 3}),
+        ("toy-name=d_e-value=3", {"name": "d/e", "value": 3}),
+    ]
+    assert (sweep.name, sweep.threads, sweep.chapters) == ("mine", 2, False)
+
+
+def test_the_example_is_two_networks_by_three_setups():
+    root = experiments.REPOSITORY
+    sweep = sweeps.read(root / "workflow" / "sweeps" / "digits.yaml", root / "notebooks")
+    assert len({(run.parameters["network"], run.parameters["setup"]) for run in sweep.runs}) == len(sweep.runs) == 6
+    assert {run.parameters["profile"] for run in sweep.runs} == {"digits"}
+
+
+@pytest.mark.parametrize(
+    ("declaration", "message"),
+    [
+        ({"notebooks": [{"notebook": "toys"}]}, "no notebook at notebooks/toys.ipynb: choose from toy"),
+        ({"notebooks": [{"notebook": "toy", "product": {"valeu": [1]}}]}, "unknown .* 'valeu'.*did you mean 'value'"),
+        ({"notebooks": [{"notebook": "toy", "product": {"value": ["x"]}}]}, "parameter value = 'x': give int"),
+        ({"profile": "digits", "notebooks": [{"notebook": "toy"}]}, "unknown parameter 'profile'"),
+        ({"notebooks": [{"notebook": "toy", "product": {"value": 1}}]}, "notebooks.0.product.value: .*list"),
+        ({"notebook": [{"notebook": "toy"}]}, "notebook"),
+        ({"notebooks": []}, "notebooks: .*at least 1"),
+        ({"notebooks": [{"notebook": "toy", "runs": [{"name": "a/b"}, {"name": "a b"}]}]}, "two runs .*toy-name=a_b"),
+    ],
+)
+def test_a_wrong_declaration_gets_one_line(folder, declaration, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        read(folder, declaration)
+    assert "\n" not in str(caught.value)
+    assert "mine.yaml" in str(caught.value)
+
+
+def test_a_missing_declaration_names_an_example(folder):
+    with pytest.raises(ValueError, match="no sweep at none.yaml: workflow/sweeps/digits.yaml is an example"):
+        sweeps.read(sweeps.Path("none.yaml"))
+
+
+# --- results
+
+
+def glue(name, value):
+    return nbformat.v4.new_output(
+        "display_data", {f"{sweeps.GLUED}text/plain": repr(value)}, metadata={"scrapbook": {"name": name}}
+    )
+
+
+def executed(file, *outputs):
+    cell = nbformat.v4.new_code_cell("x", outputs=list(outputs))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), file)
+
+
+def test_the_table_has_numbers_and_texts_and_says_what_is_missing(folder):
+    sweep = read(folder, {"notebooks": [{"notebook": "toy", "product": {"value": [1, 2, 3]}}]})
+    done, failed, _ = sweep.runs
+    executed(folder / sweeps.executed(sweep, done), glue("score", 0.25), glue("best", "a|b"), glue("count", 3),
+             glue("p", float("nan")), glue("figure", object()))  # fmt: skip
+    error = nbformat.v4.new_output("error", ename="ValueError", evalue="diverged", traceback=[])
+    executed(folder / sweeps.kept(sweep, failed), error)
+    told = sweeps.collect(sweep)
+    assert told.splitlines() == [
+        "2 of 3 runs have no result:",
+        "- toy-value=2: ValueError: diverged; sweeps/mine/logs/toy-value=2.ipynb",
+        "- toy-value=3: not begun",
+    ]
+    table = pd.read_csv("sweeps/mine/table.csv")
+    assert list(table.columns) == ["run", "notebook", "done", "value", "score", "best", "count", "p"]
+    assert list(table["done"]) == [True, False, False]
+    assert table.loc[0, ["value", "score", "best", "count"]].tolist() == [1, 0.25, "a|b", 3]
+    assert table.loc[1:, "score"].isna().all()
+    page = (folder / "book/chapters/sweep-mine.md").read_text()
+    assert told in page
+    assert "| toy-value=1 | 1 | 0.25 | a\\|b |" in page
+
+
+def test_the_page_and_the_chapters_are_in_the_table_of_contents_only_when_asked_for(folder):
+    (folder / "_toc.yml").write_text(yaml.safe_dump({"root": "book/index", "parts": [{"caption": "first"}]}))
+    toc = sweeps.Path("_toc.yml")
+    assert sweeps.toc(toc, None) == "_toc.yml"
+    sweep = read(folder, {"chapters": True, "notebooks": [{"notebook": "toy"}]})
+    executed(folder / sweeps.executed(sweep, sweep.runs[0]))
+    assert sweeps.collect(sweep) == ""
+    parts = yaml.safe_load(sweeps.Path(sweeps.toc(toc, sweep)).read_text())["parts"]
+    assert parts[0] == {"caption": "first"}
+    entry = parts[1]["chapters"][0]
+    assert entry == {"file": "book/chapters/sweep-mine", "sections": [{"file": "book/chapters/sweep-mine-toy"}]}
+    assert (folder / "book/chapters/sweep-mine-toy.ipynb").exists()
+
+
+def test_a_folder_of_images_is_other_data_once_a_file_has_changed(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"1")
+    given = {"dataset": f"folder:{tmp_path}"}
+    before = sweeps.data(given)
+    assert sweeps.data(given) == before
+    (tmp_path / "a.png").write_bytes(b"22")
+    assert sweeps.data(given) != before
+    assert sweeps.data({"dataset": "digits"}) == "digits"
+
+
+def test_a_stamp_counts_only_while_what_it_names_is_as_it_was(tmp_path):
+    artifact, stamp, notebook = (tmp_path / name for name in ("a.nc", "jobs/stamp.json", "n.ipynb"))
+    artifact.write_bytes(b"1234")
+    stamp.parent.mkdir()
+    stamp.write_text(f'{{"{artifact}": 4}}')
+    notebook.write_text("{}")
+
+    def broken():
+        return [(file.name, why.split(maxsplit=1)[-1]) for file, why in stamps.broken(stamp.parent, [notebook])]
+
+    assert broken() == []
+    artifact.write_bytes(b"123")
+    assert broken() == [("stamp.json", "has changed")]
+    artifact.unlink()
+    assert broken() == [("stamp.json", "is gone")]
+    stamp.write_text("{")
+    notebook.write_text('{"cells": [')
+    assert [file for file, _ in broken()] == ["stamp.json", "n.ipynb"]
+
+
+# --- the driver
+
+
+def to_run(told):
+    """What a dry run would run."""
+    return set(re.findall(r"output: sweeps/sweep/(\S+)\.ipynb", told.stdout))
+
+
+def test_a_failed_run_stops_no_other_and_after_repair_it_alone_is_run(tmp_path):
+    folder = scratch(tmp_path / "clone", {"notebooks": [{"notebook": "toy", "product": {"value": [1, 2, 3]}}]})
+    imports = "from pathlib import Path\nfrom myst_nb import glue"
+    fails = "assert value != 2 or Path('repaired').exists(), 'the second'"
+    toy(folder, imports, fails, "glue('square', value**2, display=False)")
+    planned = drive(folder, "sweep", "--dry-run")
+    assert to_run(planned) == {"toy-value=1", "toy-value=2", "toy-value=3"}
+    assert "Missing output files" in planned.stdout
+
+    first = drive(folder, "sweep")
+    made = folder / "sweeps" / "sweep"
+    assert first.returncode != 0
+    assert "1 of 3 runs have no result:\n- toy-value=2: AssertionError: the second; sweeps/sweep/logs/" in first.stdout
+    assert {file.stem for file in made.glob("*.ipynb")} == {"toy-value=1", "toy-value=3"}
+    assert (made / "logs" / "toy-value=2.ipynb").exists()
+    assert pd.read_csv(made / "table.csv")["done"].tolist() == [True, False, True]
+
+    (folder / "repaired").touch()
+    times = {file: file.stat().st_mtime_ns for file in made.glob("*.ipynb")}
+    assert to_run(drive(folder, "sweep", "--dry-run")) == {"toy-value=2"}
+    assert drive(folder, "sweep").returncode == 0
+    assert times == {file: file.stat().st_mtime_ns for file in times}
+    assert pd.read_csv(made / "table.csv")["square"].tolist() == [1, 4, 9]
+
+    declared = {"notebooks": [{"notebook": "toy", "product": {"value": [1, 3, 4]}}]}
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(declared))
+    assert to_run(drive(folder, "sweep", "--dry-run")) == {"toy-value=4"}
+    (made / "toy-value=3.ipynb").write_text((made / "toy-value=3.ipynb").read_text()[:-50])
+    told = drive(folder, "sweep")
+    assert "toy-value=3.ipynb: not a whole notebook, its job runs again" in told.stdout
+    assert pd.read_csv(made / "table.csv")["square"].tolist() == [1, 9, 16]
+
+
+def test_wrong_parameters_stop_the_sweep_before_the_first_run(tmp_path):
+    product = {"network": ["vgg19", 3]}
+    folder = scratch(tmp_path / "clone", {"notebooks": [{"notebook": "label_dancing", "product": product}]})
+    told = drive(folder, "sweep")
+    assert told.returncode != 0
+    assert "sweep.yaml: parameter network = 3: give str" in told.stdout
+    assert not (folder / "sweeps").exists()
+
+
+def test_what_makes_a_chapter_run_again(tmp_path):
+    folder = scratch(tmp_path / "clone")
+    chapter = "book/chapters/label_dancing-cifar10.ipynb"
+    results = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in folder.glob("results/*/*")}
+    assert drive(folder, chapter).returncode == 0
+
+    def why():
+        told = drive(folder, chapter, "--dry-run").stdout
+        return told.split("reason: ")[1].splitlines()[0] if "reason: " in told else "nothing"
+
+    (folder / "README.md").write_text("another")
+    figures = folder / "ciutils" / "figures.py"
+    figures.write_text(f"# a comment\n{figures.read_text()}")
+    (folder / "ciutils" / "__main__.py").write_text("print()")
+    assert why() == "nothing"
+    figures.write_text(f"{figures.read_text()}\nNEW = 1\n")
+    assert "Params have changed" in why()
+    assert drive(folder, chapter).returncode == 0
+    assert why() == "nothing"
+
+    newest = max(folder.glob("results/*/*.nc"))
+    os.utime(newest)
+    assert "Updated input files: results/" in why()
+    assert drive(folder, chapter).returncode == 0
+    assert {file: file.read_bytes() for file in folder.glob("results/*/*")} == {
+        file: content for file, (_, content) in results.items()
+    }
+    assert all(file.stat().st_mtime_ns == time for file, (time, _) in results.items() if file != newest)
