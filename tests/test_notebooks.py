@@ -45,7 +45,7 @@ def kinds(cell):
 
 
 @by_name
-def test_it_executes_whole_and_every_figure_says_where_it_comes_from(notebook, tmp_path, caplog):
+def test_it_executes_whole_and_every_figure_says_what_it_shows_and_where_it_comes_from(notebook, tmp_path, caplog):
     executed = execute(notebook, tmp_path, TINY[notebook.stem])
     assert "unknown parameter" not in caplog.text
     assert any(Path(os.environ["CIUTILS_RUNS"]).glob("*/run.json")) == (notebook.stem not in READING)
@@ -54,6 +54,7 @@ def test_it_executes_whole_and_every_figure_says_where_it_comes_from(notebook, t
     for cell in with_figure:
         shown = "".join(each.get("data", {}).get("text/markdown", "") for each in cell.outputs)
         assert "commit" in shown, cell.source
+        assert cell.metadata["mystnb"]["image"]["alt"], cell.source
     assert [
         each.text for cell in executed.cells for each in cell.get("outputs", []) if each.get("name") == "stderr"
     ] == []
