@@ -1,4 +1,4 @@
-"""The paper's claims (arXiv:2211.01370), each with the rule that judges it on artifacts. Rules come before data.
+"""The paper's claims (arXiv:2211.01370), each with the rule that judges it on artifacts.
 
 A claim consists of parts, each of which holds, fails, or lacks its data. A difference holds only beyond its
 uncertainty: what cannot be told apart does not hold. `judge` adds the parts up to one of `VERDICTS`.
@@ -108,8 +108,8 @@ _Artifact = xr.DataArray | xr.Dataset
 
 @dataclass(frozen=True)
 class Claim:
-    """statement: what the paper says. printed: its numbers. rule: how it is judged here, fixed before the data were
-    seen. page: notebook#section that shows it. parts: the rule as code."""
+    """statement: what the paper says. printed: its numbers. rule: how it is judged here.
+    page: notebook#section that shows it. parts: the rule as code."""
 
     id: str
     statement: str
