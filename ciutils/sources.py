@@ -29,12 +29,12 @@ def modules(*roots: str) -> list[str]:
     Raises ValueError for a name that is no module.
     """
     found: set[str] = set()
-    todo = list(roots)
-    while todo:
-        name = todo.pop()
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
         if name not in found:
             found.add(name)
-            todo += imported(_path(name).read_text())
+            waiting += imported(_path(name).read_text())
     return sorted(found)
 
 
