@@ -79,7 +79,7 @@ def _spaces(commands: argparse._SubParsersAction) -> None:
         if key not in plan.runs:
             known = ", ".join(map("-".join, plan.runs))
             raise ValueError(f"{'-'.join(key)} is not in this chapter: choose from {known}")
-        for plane in plan.planes(key):
+        for plane in plan.planes(key).values():
             plan.runs[key].space(**plane, shard=chosen.shard, shards=chosen.gather)
         _tell(chosen.done, [plan.runs[key]], *(["space-*.nc"] if not chosen.shard else []))
 

@@ -1,7 +1,6 @@
-"""The heavy steps of a chapter: its runs and its interference spaces, known before any of them exists.
+"""What a chapter computes: its runs, and the planes to measure on each, known before any of them exists.
 
-The workflow makes them jobs of their own; the chapter then loads what they left. A notebook that is not in `PLANS`
-computes everything itself.
+Notebooks take their runs and planes from here, and so does the workflow, which can make each a job of its own.
 """
 
 from __future__ import annotations
@@ -16,16 +15,21 @@ from ciutils.experiments import Profile, Run
 Key = tuple[str, str]
 """(network, setup)."""
 
+RANDOM, RECALIBRATED = "random", "recalibrated"
+"""Names of the planes that are not an ego plane of a pair."""
+
 
 @dataclass(frozen=True)
 class Plan:
-    """A chapter's runs by (network, setup), and for each the planes to measure: arguments of `Run.space`.
+    """A chapter's runs by (network, setup), and for each the planes to measure: name -> arguments of `Run.space`.
 
-    `planes` finds pairs and half sides where they were not given, so the chapter's runs must be trained.
+    A plane is named by its pair, or is the control `RANDOM` or `RECALIBRATED`. `pairs` and `planes` find pairs and half
+    sides where they were not given, so the chapter's runs must be trained, and are trained now if they are not.
     """
 
     runs: Mapping[Key, Run]
-    planes: Callable[[Key], list[dict]] | None = None
+    pairs: Callable[[], list[str]] | None = None
+    planes: Callable[[Key], dict[str, dict]] | None = None
 
 
 def plan(notebook: Path, given: Mapping[str, object]) -> Plan | None:
@@ -39,6 +43,69 @@ def plan(notebook: Path, given: Mapping[str, object]) -> Plan | None:
     return make(values) if make else None
 
 
+def cctm(values: Mapping) -> Plan:
+    """One run for each network; `values`: the notebook's parameters."""
+    networks = values["networks"] or list(experiments.profile(values["profile"]).networks)
+    return Plan(_runs(values, networks, [values["setup"]])[1])
+
+
+def label_dancing(values: Mapping) -> Plan:
+    """One run; `values`: the notebook's parameters."""
+    return Plan(_runs(values, [values["network"]], [values["setup"]])[1])
+
+
+def classwise_losses(values: Mapping) -> Plan:
+    """The planes of the chosen pairs of one run, or of the profile's first two, whose half sides are found on all of
+    the profile's pairs; `values`: the notebook's parameters."""
+    size, runs = _runs(values, [values["network"]], [values["setup"]])
+    (run,) = runs.values()
+    options = {"points": values["points"] or size.points, "images": values["images"] or size.images}
+
+    def pairs() -> list[str]:
+        return values["pairs"] or list(size.pairs_of(run))[:2]
+
+    def planes(_: Key) -> dict[str, dict]:
+        sigma = values["sigma"] or run.sigma(size.pairs_of(run), options["images"], values["level"])
+        return {pair: {"pair": pair, "sigma": sigma, **options} for pair in pairs()}
+
+    return Plan(runs, pairs, planes)
+
+
+def sharpness(values: Mapping) -> Plan:
+    """For every network and setup: the pairs' planes, a random one that reaches as far as the first pair's, and for the
+    last run the first pair's with batch-norm recalibrated; `values`: the notebook's parameters."""
+    networks, setups = values["networks"], values["setups"]
+    size, runs = _runs(values, networks, setups)
+    options = {"points": values["points"] or size.points, "images": values["images"] or size.images,
+               "scale": values["scale"], "precision": values["precision"]}  # fmt: skip
+    last = (networks[-1], setups[-1])
+
+    def pairs() -> list[str]:
+        return values["pairs"] or list(size.pairs_of(runs[last]))
+
+    def sigma(setup: str, run: Run) -> float:
+        """The paper's ratio of big-lr's half side, or found for the setup itself where big-lr is left out."""
+        if values["sigma"]:
+            return float(f"{values['sigma'] * paper.SIGMA_RATIOS[setup]:.6g}")
+        rule = run.paper_sigma if "big-lr" in setups else run.sigma
+        return rule(pairs(), options["images"], values["level"])
+
+    def planes(key: Key) -> dict[str, dict]:
+        run, half = runs[key], sigma(key[1], runs[key])
+        found = {pair: {"pair": pair, "sigma": half, **options} for pair in pairs()}
+        first = next(iter(found.values()))
+        found[RANDOM] = {
+            "pair": RANDOM,
+            "sigma": _random_sigma(run, first),
+            **options,
+            "random": True,
+            "scale": "filter",
+        }
+        return found | ({RECALIBRATED: {**first, "bn": "recalibrated"}} if key == last else {})
+
+    return Plan(runs, pairs, planes)
+
+
 def _runs(values: Mapping, networks: list[str], setups: list[str]) -> tuple[Profile, dict[Key, Run]]:
     size = experiments.profile(values["profile"])
     fields = ("dataset", "epochs", "width", "seed")
@@ -46,66 +113,20 @@ def _runs(values: Mapping, networks: list[str], setups: list[str]) -> tuple[Prof
     return size, {(network, setup): size.run(network, setup, **changes) for network in networks for setup in setups}
 
 
-def _cctm(values: Mapping) -> Plan:
-    networks = values["networks"] or list(experiments.profile(values["profile"]).networks)
-    return Plan(_runs(values, networks, [values["setup"]])[1])
-
-
-def _label_dancing(values: Mapping) -> Plan:
-    return Plan(_runs(values, [values["network"]], [values["setup"]])[1])
-
-
-def _classwise_losses(values: Mapping) -> Plan:
-    size, runs = _runs(values, [values["network"]], [values["setup"]])
-    points, images = values["points"] or size.points, values["images"] or size.images
-
-    def planes(key: Key) -> list[dict]:
-        run = runs[key]
-        every_pair = size.pairs_of(run)
-        sigma = values["sigma"] or run.sigma(every_pair, images, values["level"])
-        pairs = values["pairs"] or every_pair[:2]
-        return [{"pair": pair, "sigma": sigma, "points": points, "images": images} for pair in pairs]
-
-    return Plan(runs, planes)
-
-
-def _sharpness(values: Mapping) -> Plan:
-    networks, setups = values["networks"], values["setups"]
-    size, runs = _runs(values, networks, setups)
-    points, images = values["points"] or size.points, values["images"] or size.images
-    options = {"points": points, "images": images, "scale": values["scale"], "precision": values["precision"]}
-    last = (networks[-1], setups[-1])
-
-    def sigma(key: Key, pairs: list[str]) -> float:
-        if values["sigma"]:
-            return float(f"{values['sigma'] * paper.SIGMA_RATIOS[key[1]]:.6g}")
-        if "big-lr" in setups:
-            return runs[key].paper_sigma(pairs, images, values["level"])
-        return runs[key].sigma(pairs, images, values["level"])
-
-    def planes(key: Key) -> list[dict]:
-        run, pairs = runs[key], values["pairs"] or list(size.pairs_of(runs[last]))
-        half = sigma(key, pairs)
-        egos = [{"pair": pair, "sigma": half, **options} for pair in pairs]
-        reach = _reach(run, pairs[0], half, values["scale"])
-        control = {"pair": "random", "sigma": float(f"{reach:.2g}"), **options, "random": True, "scale": "filter"}
-        recalibrated = [{**egos[0], "bn": "recalibrated"}] if key == last else []
-        return [*egos, control, *recalibrated]
-
-    return Plan(runs, planes)
-
-
-def _reach(run: Run, pair: str, sigma: float, scale: str) -> float:
-    """Weight distance of a plane's edge, the mean of its two axes."""
-    directions = run.directions()
-    names = [directions.names[each] for each in datasets.class_pair(directions.names, pair)]
-    chosen = ego.rescaled(directions.only(names), scale, run.model())
-    return float(sum(sigma * norm / chosen.weight_norm for norm in chosen.norms.values)) / 2
+def _random_sigma(run: Run, plane: Mapping) -> float:
+    """Half side of the random plane that reaches as far as `plane`: the same mean weight distance at both edges."""
+    random = ego.rescaled(ego.random_directions(run.model()), "filter", run.model())
+    if plane["scale"] == "gradient":
+        norms = run.ego()["norms"]  # published with the run
+    else:
+        norms = ego.rescaled(run.directions(), plane["scale"], run.model()).norms
+    pair = datasets.class_pair(norms["direction"].values, plane["pair"])
+    return float(f"{plane['sigma'] * float(norms[list(pair)].mean() / random.norms.mean()):.3g}")
 
 
 PLANS: dict[str, Callable[[Mapping], Plan]] = {
-    "cctm": _cctm,
-    "classwise_losses": _classwise_losses,
-    "label_dancing": _label_dancing,
-    "sharpness": _sharpness,
+    "cctm": cctm,
+    "classwise_losses": classwise_losses,
+    "label_dancing": label_dancing,
+    "sharpness": sharpness,
 }

@@ -25,7 +25,7 @@ def test_after_its_plan_a_chapter_computes_nothing(notebook, tmp_path, monkeypat
         run.history()
         if plan.planes:
             run.ego()
-            for plane in plan.planes(key):
+            for plane in plan.planes(key).values():
                 run.space(**plane)
     before = artifacts()
     assert before
@@ -42,3 +42,13 @@ def test_a_notebook_without_a_plan_has_none(tmp_path):
 def test_a_misspelt_parameter_is_found_before_anything_runs():
     with pytest.raises(ValueError, match="unknown parameter 'network'.*did you mean 'networks'"):
         plans.plan(NOTEBOOKS / "cctm.ipynb", {"network": "vgg19"})
+
+
+@pytest.mark.parametrize("scale", ["gradient", "unit", "filter"])
+def test_the_random_plane_reaches_as_far_as_the_first_pairs(scale):
+    plan = plans.plan(NOTEBOOKS / "sharpness.ipynb", TINY["sharpness"] | {"setups": ["anneal-lr"], "scale": scale})
+    ((key, run),) = plan.runs.items()
+    planes = plan.planes(key)
+    pair, random = (run.space(**planes[name]) for name in (plan.pairs()[0], plans.RANDOM))
+    reach = [float(space["distance1"][-1] + space["distance2"][-1]) / 2 for space in (pair, random)]
+    assert reach[1] == pytest.approx(reach[0], rel=0.006)  # half sides are kept to three digits
