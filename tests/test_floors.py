@@ -10,7 +10,7 @@ FLOORS = [
     {"checks", "progress", "storage", "sources", "devices", "paper", "datasets", "models", "confusion"},
     {"training", "ego", "evaluation", "interference", "dancing"},
     {"experiments", "parameters"},
-    {"figures", "claims", "verification", "plans"},
+    {"figures", "explorer", "claims", "verification", "plans"},
     {"__main__"},
 ]
 PACKAGE = experiments.REPOSITORY / "ciutils"

@@ -39,6 +39,13 @@ def execute(notebook, tmp_path, parameters):
     )
 
 
+PLOTLY = "application/vnd.plotly.v1+json"
+
+
+def texts(output):
+    return [output["data"][kind] for kind in ("text/markdown", "text/html") if kind in output.get("data", {})]
+
+
 def kinds(cell):
     """The kinds of output that a cell has: image/png and the like."""
     return {kind for each in cell.get("outputs", []) for kind in each.get("data", {})}
@@ -49,12 +56,12 @@ def test_it_executes_whole_and_every_figure_says_what_it_shows_and_where_it_come
     executed = execute(notebook, tmp_path, TINY[notebook.stem])
     assert "unknown parameter" not in caplog.text
     assert any(Path(os.environ["CIUTILS_RUNS"]).glob("*/run.json")) == (notebook.stem not in READING)
-    with_figure = [cell for cell in executed.cells if "image/png" in kinds(cell)]
+    with_figure = [cell for cell in executed.cells if kinds(cell) & {"image/png", PLOTLY}]
     assert with_figure
     for cell in with_figure:
-        shown = "".join(each.get("data", {}).get("text/markdown", "") for each in cell.outputs)
-        assert "commit" in shown, cell.source
-        assert cell.metadata["mystnb"]["image"]["alt"], cell.source
+        text = "".join("".join(texts(each)) for each in cell.outputs)
+        assert "commit" in text, cell.source
+        assert "aria-label" in text if PLOTLY in kinds(cell) else cell.metadata["mystnb"]["image"]["alt"], cell.source
     assert [
         each.text for cell in executed.cells for each in cell.get("outputs", []) if each.get("name") == "stderr"
     ] == []
