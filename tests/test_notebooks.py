@@ -84,6 +84,16 @@ def test_a_wrong_parameter_stops_it_before_anything_is_computed(notebook, tmp_pa
 
 
 @by_name
+def test_it_closes_with_what_was_found_and_exercises(notebook):
+    cells = nbformat.read(notebook, as_version=4).cells
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    sections = prose.split("\n## ")
+    assert sections[-1].startswith("Exercises\n\n1. ")
+    assert "\n2. " in sections[-1]
+    assert notebook.stem in READING or sections[-2].startswith("What was found\n")
+
+
+@by_name
 def test_its_source_holds_no_output(notebook):
     cells = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
     assert cells
