@@ -68,7 +68,7 @@ def planes(spaces: Mapping[str, xr.Dataset], step: int = 15) -> go.Figure:
         updatemenus=[_menu(spaces)],
         sliders=[_slider([str(angle) for angle in angles], "angle of the cut, degrees: ")],
     )
-    figure.update_xaxes(title="position along the cut, from edge to edge", gridcolor=_GRID, zeroline=False)
+    figure.update_xaxes(title="along the cut", gridcolor=_GRID, zeroline=False)
     figure.update_yaxes(title="mistakes, percent", range=[0, 100], gridcolor=_GRID, zeroline=False)
     axis = {"showbackground": False, "gridcolor": _GRID, "zerolinecolor": _GRID}
     figure.update_scenes(
@@ -84,13 +84,13 @@ def planes(spaces: Mapping[str, xr.Dataset], step: int = 15) -> go.Figure:
 def epochs(history: xr.Dataset, counts: str = "test_counts") -> go.Figure:
     """The CCTM of every epoch of a history, to play; the diagonal left out, one colour scale for all.
 
-    The scale ends at the largest cell of the second half of training: what is above it early is as dark.
+    The scale ends at twice the last epoch's largest cell: what is above it early is as dark.
     Book: chapter *Label dancing*.
     """
     cctm = 100 * confusion.cctm(history[counts]).values
     cctm = np.where(np.eye(cctm.shape[-1], dtype=bool), np.nan, cctm)
     names, numbers = [str(name) for name in history["true"].values], [str(each) for each in history["epoch"].values]
-    top = float(np.nanmax(cctm[len(cctm) // 2 :]))
+    top = 2 * float(np.nanmax(cctm[-1]))
 
     def heat(rates: np.ndarray) -> go.Heatmap:
         return go.Heatmap(
@@ -149,7 +149,7 @@ def _surface(space: xr.Dataset) -> go.Surface:
     first, second = rate.attrs["first"], rate.attrs["second"]
     return go.Surface(
         x=rate["theta1"].values, y=rate["theta2"].values, z=_rounded(100 * rate.values.T), cmin=0, cmax=90,
-        colorscale=_COLOURS, colorbar={"title": {"text": "mistakes,<br>percent"}, "x": -0.08, "len": 0.7},
+        colorscale=_COLOURS, showscale=False,
         hovertemplate=f"theta, {first} %{{x:.3g}}<br>theta, {second} %{{y:.3g}}<br>%{{z:.1f}}%<extra></extra>",
     )  # fmt: skip
 

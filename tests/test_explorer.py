@@ -56,11 +56,11 @@ def history_of(*epochs):
 
 
 def test_the_cctm_is_played_epoch_by_epoch_on_one_scale():
-    figure = explorer.epochs(history_of([[1, 9], [5, 5]], [[6, 4], [2, 8]]))
-    assert [frame.name for frame in figure.frames] == ["1", "2"]
+    figure = explorer.epochs(history_of([[1, 9], [5, 5]], [[6, 4], [2, 8]], [[8, 2], [1, 9]]))
+    assert [frame.name for frame in figure.frames] == ["1", "2", "3"]
     np.testing.assert_allclose(np.array(figure.frames[0].data[0].z, float), [[np.nan, 90], [50, np.nan]])
     np.testing.assert_allclose(np.array(figure.frames[1].data[0].z, float), [[np.nan, 40], [20, np.nan]])
-    assert {frame.data[0].zmax for frame in figure.frames} == {40}  # of the second half of training
+    assert {frame.data[0].zmax for frame in figure.frames} == {40}  # twice the last epoch's largest
 
 
 def test_a_walk_shows_the_point_where_its_sliders_stand():
