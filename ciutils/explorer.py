@@ -72,7 +72,7 @@ def planes(spaces: Mapping[str, xr.Dataset], step: int = 15) -> go.Figure:
     figure.update_yaxes(title="mistakes, percent", range=[0, 100], gridcolor=_GRID, zeroline=False)
     axis = {"showbackground": False, "gridcolor": _GRID, "zerolinecolor": _GRID}
     figure.update_scenes(
-        xaxis=axis, yaxis=axis, zaxis=axis | {"range": [0, 95], "title": {"text": "mistakes, percent"}},
+        xaxis=axis, yaxis=axis, zaxis=axis | {"range": [0, 95], "title": {"text": "%"}},
         camera={"eye": {"x": 1.5, "y": -1.5, "z": 1.2}},
     )  # fmt: skip
     figure.update_layout(
