@@ -94,13 +94,8 @@ def sharpness(values: Mapping) -> Plan:
         run, half = runs[key], sigma(key[1], runs[key])
         found = {pair: {"pair": pair, "sigma": half, **options} for pair in pairs()}
         first = next(iter(found.values()))
-        found[RANDOM] = {
-            "pair": RANDOM,
-            "sigma": _random_sigma(run, first),
-            **options,
-            "random": True,
-            "scale": "filter",
-        }
+        control = {"pair": RANDOM, "random": True, "sigma": _random_sigma(run, first), "scale": "filter"}
+        found[RANDOM] = {**options, **control}
         return found | ({RECALIBRATED: {**first, "bn": "recalibrated"}} if key == last else {})
 
     return Plan(runs, pairs, planes)
