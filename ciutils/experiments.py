@@ -434,7 +434,7 @@ _PAPER_SETUPS = {"vgg19": _ALL_SETUPS, "resnet18": _ALL_SETUPS, "googlenet": _AN
 
 PROFILES = {
     "digits": Profile("digits", _PAPER_SETUPS, epochs=12, width=0.125, batch_size=32, augment="crop",
-                      points=11, pairs=()),
+                      points=9, pairs=()),
     "laptop": Profile("cifar10", _PAPER_SETUPS, epochs=30, width=0.25, images=10_000),
     "paper": Profile("cifar10", _PAPER_SETUPS, epochs=200, width=1.0),
 }  # fmt: skip

@@ -15,16 +15,20 @@ from ciutils.experiments import Profile, Run
 Key = tuple[str, str]
 """(network, setup)."""
 
-RANDOM, RECALIBRATED = "random", "recalibrated"
-"""Names of the planes that are not an ego plane of a pair."""
+CLOSE, RANDOM, RECALIBRATED = "close", "random", "recalibrated"
+"""Names of the planes that a chapter measures beside its pairs' own."""
+
+CLOSER = 10
+"""How many times smaller than the first pair's plane its close one is."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """A chapter's runs by (network, setup), and for each the planes to measure: name -> arguments of `Run.space`.
 
-    A plane is named by its pair, or is the control `RANDOM` or `RECALIBRATED`. `pairs` and `planes` find pairs and half
-    sides where they were not given, so the chapter's runs must be trained, and are trained now if they are not.
+    A plane is named by its pair, or is `CLOSE` or one of the controls `RANDOM` and `RECALIBRATED`. `pairs` and `planes`
+    find pairs and half sides where they were not given, so the chapter's runs must be trained, and are trained now if
+    they are not.
     """
 
     runs: Mapping[Key, Run]
@@ -72,8 +76,9 @@ def classwise_losses(values: Mapping) -> Plan:
 
 
 def sharpness(values: Mapping) -> Plan:
-    """For every network and setup: the pairs' planes, a random one that reaches as far as the first pair's, and for the
-    last run the first pair's with batch-norm recalibrated; `values`: the notebook's parameters."""
+    """For every network and setup: the pairs' planes, the first one's close to the network, and a random one that
+    reaches as far as the first; for the last run the first one's with batch-norm recalibrated. `values`: the
+    notebook's parameters."""
     networks, setups = values["networks"], values["setups"]
     size, runs = _runs(values, networks, setups)
     options = {"points": values["points"] or size.points, "images": values["images"] or size.images,
@@ -94,6 +99,7 @@ def sharpness(values: Mapping) -> Plan:
         run, half = runs[key], sigma(key[1], runs[key])
         found = {pair: {"pair": pair, "sigma": half, **options} for pair in pairs()}
         first = next(iter(found.values()))
+        found[CLOSE] = {**first, "sigma": float(f"{half / CLOSER:.6g}")}
         control = {"pair": RANDOM, "random": True, "sigma": _random_sigma(run, first), "scale": "filter"}
         found[RANDOM] = {**options, **control}
         return found | ({RECALIBRATED: {**first, "bn": "recalibrated"}} if key == last else {})

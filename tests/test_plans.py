@@ -52,3 +52,11 @@ def test_the_random_plane_reaches_as_far_as_the_first_pairs(scale):
     pair, random = (run.space(**planes[name]) for name in (plan.pairs()[0], plans.RANDOM))
     reach = [float(space["distance1"][-1] + space["distance2"][-1]) / 2 for space in (pair, random)]
     assert reach[1] == pytest.approx(reach[0], rel=0.006)  # half sides are kept to three digits
+
+
+def test_the_close_plane_shows_the_middle_of_the_first_pairs():
+    plan = plans.plan(NOTEBOOKS / "sharpness.ipynb", TINY["sharpness"] | {"sigma": 0.3})
+    planes = plan.planes(next(iter(plan.runs)))
+    first, close = planes[plan.pairs()[0]], planes[plans.CLOSE]
+    assert close["sigma"] == pytest.approx(first["sigma"] / plans.CLOSER)
+    assert {**close, "sigma": 0} == {**first, "sigma": 0}
