@@ -108,7 +108,7 @@ def recall_dots(
     ax.set_xticks(range(len(classes)), classes)
     ax.set(ylabel="recall, percent", xlabel="true class")
     ax.grid(axis="y", alpha=0.3)
-    ax.legend(ncols=5, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
+    ax.legend(ncols=len(recalls), fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     return figure, ax
 
 
