@@ -25,6 +25,9 @@ _Panels = dict[tuple[str, str], Axes]
 INTERFERENCE_COLOURS = "magma_r"
 """Perceptually uniform, dark where interference is high, as in the paper's heat maps."""
 
+LONGEST_WHOLE = 16
+"""Characters of a table's longest entry up to which no entry is broken into lines."""
+
 
 def show(shown: Figure | pd.DataFrame | HTML, *artifacts: xr.Dataset) -> Image | HTML:
     """Display a figure or a table in a notebook, and under it one line on where its `artifacts` come from.
@@ -40,9 +43,13 @@ def show(shown: Figure | pd.DataFrame | HTML, *artifacts: xr.Dataset) -> Image |
     elif isinstance(shown, HTML):
         rendered = shown
     else:
+        # Browsers break lines at hyphens, so "anneal-lr" or "7e-08"; a table of short entries has room for them whole.
+        whole = "whole-entries" if shown.astype(str).map(len).to_numpy().max(initial=0) <= LONGEST_WHOLE else None
         with pd.option_context("display.max_colwidth", None):
             rendered = HTML(
-                shown.to_html(index=not isinstance(shown.index, pd.RangeIndex), border=0, index_names=False)
+                shown.to_html(
+                    index=not isinstance(shown.index, pd.RangeIndex), border=0, index_names=False, classes=whole
+                )
             )
     display(rendered, Markdown(f"<small>{experiments.provenance_line(*artifacts)}</small>"))
     return rendered

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -125,6 +126,14 @@ def test_a_shown_table_is_whole_and_hides_an_index_that_only_counts(artifact, di
     assert "<th>0</th>" not in figures.show(pd.DataFrame({"column": [1]}), artifact).data
     assert "<th>cat</th>" in figures.show(pd.DataFrame({"column": [1]}, index=["cat"]), artifact).data
     assert len(displayed) == 6
+
+
+def test_only_a_table_of_short_entries_keeps_them_whole(artifact, displayed):
+    """The stylesheet forbids line breaks in the class `whole-entries`; a long entry must be able to break."""
+    short, long = pd.DataFrame({"setup": ["anneal-lr", "7e-08"]}), pd.DataFrame({"names": ["anneal-lr", "a " * 40]})
+    assert 'class="dataframe whole-entries"' in figures.show(short, artifact).data
+    assert "whole-entries" not in figures.show(long, artifact).data
+    assert "whole-entries" in (Path(__file__).parents[1] / "book/static/book.css").read_text()
 
 
 def rate(values, first="cat", second="dog"):
