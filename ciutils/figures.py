@@ -335,7 +335,8 @@ def claims_table(judgements: Sequence[claims.Judgement], suffix: str) -> HTML:
     for each in judgements:
         claim, (colour, sign) = each.claim, _VERDICT_STYLES[each.verdict]
         notebook, section = claim.page.split("#")
-        held = sum(part.holds is True for part in each.parts)
+        held, missing = (sum(part.holds is what for part in each.parts) for what in (True, None))
+        summary = f"{held} of {len(each.parts)} parts hold" + (f", {missing} not published" if missing else "")
         parts = "".join(
             f"<li>{_PART_SIGNS[part.holds]} {html.escape(part.what)}"
             + "".join(f"; {html.escape(str(number))}" for number in part.numbers)
@@ -347,7 +348,7 @@ def claims_table(judgements: Sequence[claims.Judgement], suffix: str) -> HTML:
             f'<tr id="{claim.id}"><td><a href="{notebook}-{suffix}.html#{section}">{claim.id}</a></td>'
             f"<td>{html.escape(claim.statement)}<br><small>The paper: {html.escape(claim.printed)}</small></td>"
             f'<td><span style="color:{colour};white-space:nowrap">{sign} {each.verdict}</span>'
-            f"<details><summary>{held} of {len(each.parts)} parts hold</summary><ul>{parts}</ul>"
+            f"<details><summary>{summary}</summary><ul>{parts}</ul>"
             f"<small>Rule: {html.escape(claim.rule)}.</small></details></td></tr>"
         )
     head = "<tr><th></th><th>claim</th><th>verdict</th></tr>"

@@ -271,7 +271,9 @@ def test_the_table_of_claims_shows_parts_numbers_and_links_and_escapes_text():
     table = figures.claims_table([judgement("C01", "partly", (part, missing))], "cifar10").data
     assert '<a href="cctm-cifar10.html#the-matrix">C01</a>' in table
     assert "statement &lt;C01&gt;" in table
-    assert "1 of 2 parts hold" in table
+    assert "<summary>1 of 2 parts hold, 1 not published</summary>" in table
+    whole = figures.claims_table([judgement("C01", "reproduced", (part,))], "cifar10").data
+    assert "<summary>1 of 1 parts hold</summary>" in whole
     assert "✓ vgg19; share 9% (7.4 to 10.9)" in table
     assert "– dla; not published" in table
 
