@@ -77,7 +77,7 @@ def classwise_losses(values: Mapping) -> Plan:
 
 def sharpness(values: Mapping) -> Plan:
     """For every network and setup: the pairs' planes, the first one's close to the network, and a random one that
-    reaches as far as the first; for the last run the first one's with batch-norm recalibrated. `values`: the
+    reaches as far as the first; for the last network the first one's with batch-norm recalibrated. `values`: the
     notebook's parameters."""
     networks, setups = values["networks"], values["setups"]
     size, runs = _runs(values, networks, setups)
@@ -102,7 +102,7 @@ def sharpness(values: Mapping) -> Plan:
         found[CLOSE] = {**first, "sigma": float(f"{half / CLOSER:.6g}")}
         control = {"pair": RANDOM, "random": True, "sigma": _random_sigma(run, first), "scale": "filter"}
         found[RANDOM] = {**options, **control}
-        return found | ({RECALIBRATED: {**first, "bn": "recalibrated"}} if key == last else {})
+        return found | ({RECALIBRATED: {**first, "bn": "recalibrated"}} if key[0] == networks[-1] else {})
 
     return Plan(runs, pairs, planes)
 

@@ -60,3 +60,13 @@ def test_the_close_plane_shows_the_middle_of_the_first_pairs():
     first, close = planes[plan.pairs()[0]], planes[plans.CLOSE]
     assert close["sigma"] == pytest.approx(first["sigma"] / plans.CLOSER)
     assert {**close, "sigma": 0} == {**first, "sigma": 0}
+
+
+def test_the_last_network_has_its_first_pairs_planes_with_batch_norm_recalibrated_too():
+    networks, setups = ["vgg19", "resnet18"], ["big-lr", "anneal-lr"]
+    given = TINY["sharpness"] | {"networks": networks, "setups": setups, "sigma": 0.3}
+    plan = plans.plan(NOTEBOOKS / "sharpness.ipynb", given)
+    planes = {key: plan.planes(key) for key in plan.runs}
+    assert {key for key in planes if plans.RECALIBRATED in planes[key]} == {("resnet18", setup) for setup in setups}
+    for mine in (planes["resnet18", setup] for setup in setups):
+        assert mine[plans.RECALIBRATED] == mine[plan.pairs()[0]] | {"bn": "recalibrated"}
