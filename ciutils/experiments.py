@@ -228,8 +228,6 @@ class Run:
         def whole(checkpoint: Path) -> xr.Dataset:
             parts = [part((i, shards)) for i in range(shards)] if shards > 1 else [measure(checkpoint, (0, 1))]
             space = interference.merge(parts)
-            if shards > 1:
-                space.attrs["seconds"] = sum(provenance_of(each)["seconds"] for each in parts)
             return space.assign(standard_error=interference.standard_error(space, len(self.data.train)))
 
         settings = {"pair": pair, "sigma": sigma, "points": points, "images": images, "random": random, **options}
@@ -273,7 +271,7 @@ class Run:
                     record = Record(expected, self.device)
                     checkpoint = self._checkpoint(own.with_suffix(".rows.nc"), sources.MEASURING)
                     made = compute(checkpoint)
-                    provenance = record.provenance(self.data, made.attrs.pop("seconds", None))
+                    provenance = record.provenance(self.data, made.attrs.get("seconds"))
                     provenance |= self._origin(sources.MEASURING, trained)
                     storage.save_dataset(made.assign_attrs(provenance=json.dumps(provenance)), own)
                     _forget(checkpoint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +59,8 @@ def interference_space(
     counts (.., true, predicted) int64; loss_sum (.., true) float64, summed cross-entropy; undefined (..), images whose
     output was not finite: there mistake rates and losses are NaN; low, high (..), the interval of the mistake rate, one
     value without `tolerance`; done (theta1), rows that were measured. Attributes
-    hold the configuration, the norms and the cosine of the directions, and the bf16 audit: the largest difference of
-    mistake rate from float32 at `AUDITED` points.
+    hold the configuration, the norms and the cosine of the directions, the seconds that it took, those before an
+    interruption included, and the bf16 audit: the largest difference of mistake rate from float32 at `AUDITED` points.
 
     Raises ValueError for parameters out of range or a checkpoint of another space. The model is only read.
     Source: arXiv:2211.01370, Section 2.2, Definition 2. Book: *Sharpness*.
@@ -89,6 +90,7 @@ def interference_space(
     })  # fmt: skip
     if checkpoint and Path(checkpoint).exists():
         space = _resumed(Path(checkpoint), space)
+    started = time.perf_counter() - space.attrs.get("seconds", 0.0)
     rows = [row for row in range(shard[0], len(axes[0]), shard[1]) if not space["done"][row]]
     evaluator = Evaluator(model, split, precision, bn, where, batch_size)
     with Progress(len(rows), f"space {'-'.join(names)}") as progress:
@@ -99,17 +101,18 @@ def interference_space(
                 for name, value in measured.items():
                     space[name].values[row, column] = value
             space["done"].values[row] = True
+            space.attrs["seconds"] = time.perf_counter() - started
             if checkpoint:
                 storage.save_dataset(space, Path(checkpoint))
             progress.step()
     if precision == "bf16" and "audit_largest_difference" not in space.attrs:
         exact = Evaluator(model, split, "fp32", bn, where, batch_size)
         space.attrs |= _audit(evaluator, exact, plane, axes)
-    return space
+    return space.assign_attrs(seconds=time.perf_counter() - started)
 
 
 def merge(spaces: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Join shards of one space: the bits that one process would have measured.
+    """Join shards of one space: the counts and losses that one process would have measured, the seconds added up.
 
     Raises ValueError if they are not of the same space, or if rows are missing.
     """
@@ -117,6 +120,7 @@ def merge(spaces: Sequence[xr.Dataset]) -> xr.Dataset:
     for other in spaces[1:]:
         _same_space(first, other, "a shard")
     merged = first.copy(deep=True)
+    merged.attrs["seconds"] = sum(each.attrs["seconds"] for each in spaces)
     for other in spaces[1:]:
         rows = other["done"].values
         for name, values in merged.data_vars.items():

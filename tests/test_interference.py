@@ -125,12 +125,19 @@ def test_an_interference_model_is_a_convex_combination_of_two_ego_models(vectors
 # --- interruption, shards
 
 
+def assert_same_measurement(one, other):
+    """The same bits everywhere, but for the seconds that they took."""
+    xr.testing.assert_identical(*(each.assign_attrs(seconds=0.0) for each in (one, other)))
+
+
 def test_four_shards_merged_are_one_run(tiny_model, tiny_data):
     directions = ego.ego_directions(tiny_model, tiny_data.train, device="cpu")
     whole = space_of(tiny_model, directions, tiny_data.train)
     shards = [space_of(tiny_model, directions, tiny_data.train, shard=(each, 4)) for each in range(4)]
     assert [int(shard["done"].sum()) for shard in shards] == [2, 1, 1, 1]
-    xr.testing.assert_identical(interference.merge(shards), whole)
+    merged = interference.merge(shards)
+    assert_same_measurement(merged, whole)
+    assert merged.attrs["seconds"] == pytest.approx(sum(shard.attrs["seconds"] for shard in shards))
 
 
 def test_a_missing_or_foreign_shard_is_refused():
@@ -159,7 +166,16 @@ def test_an_interrupted_space_goes_on_to_the_same_bits(tmp_path, monkeypatch):
         space_of(Position(0.3, 0.1), checkpoint=tmp_path / "space.nc")
     assert int(storage.load_dataset(tmp_path / "space.nc")["done"].sum()) == 2
     monkeypatch.setattr(storage, "save_dataset", write)
-    xr.testing.assert_identical(space_of(Position(0.3, 0.1), checkpoint=tmp_path / "space.nc"), whole)
+    assert_same_measurement(space_of(Position(0.3, 0.1), checkpoint=tmp_path / "space.nc"), whole)
+
+
+def test_the_seconds_before_an_interruption_count(tmp_path):
+    checkpoint = tmp_path / "space.nc"
+    finished = space_of(Position(), checkpoint=checkpoint)
+    assert finished.attrs["seconds"] > 0
+    finished["done"].values[-1] = False
+    storage.save_dataset(finished.assign_attrs(seconds=1000.0), checkpoint)
+    assert space_of(Position(), checkpoint=checkpoint).attrs["seconds"] > 1000
 
 
 def test_a_killed_space_goes_on_to_the_same_bits(tmp_path):
@@ -182,7 +198,7 @@ storage.save_dataset(space, Path(sys.argv[2]))
     process.wait()
     subprocess.run([sys.executable, "-c", code, checkpoint, killed], check=True)
     subprocess.run([sys.executable, "-c", code, tmp_path / "other.nc", tmp_path / "whole.nc"], check=True)
-    xr.testing.assert_identical(storage.load_dataset(killed), storage.load_dataset(tmp_path / "whole.nc"))
+    assert_same_measurement(storage.load_dataset(killed), storage.load_dataset(tmp_path / "whole.nc"))
 
 
 def test_a_checkpoint_of_another_space_is_refused(tmp_path):
