@@ -393,7 +393,7 @@ class Profile:
     """A size at which the whole book can be run.
 
     setups: of each network. points, images, pairs: of interference spaces (images 0: all); without pairs they are found
-    in a network's own confusion matrix.
+    in a network's own confusion matrix. control_images: of the planes that are only compared with those (0: all).
     """
 
     dataset: str
@@ -402,6 +402,7 @@ class Profile:
     width: float
     points: int = 19
     images: int = 0
+    control_images: int = 0
     pairs: tuple[str, ...] = ("cat-dog", "truck-car", "horse-ship")
     batch_size: int = 128
     augment: str = "crop-flip"
@@ -433,8 +434,9 @@ _PAPER_SETUPS = {"vgg19": _ALL_SETUPS, "resnet18": _ALL_SETUPS, "googlenet": _AN
 PROFILES = {
     "digits": Profile("digits", _PAPER_SETUPS, epochs=12, width=0.125, batch_size=32, augment="crop",
                       points=9, pairs=()),
-    "laptop": Profile("cifar10", _PAPER_SETUPS, epochs=30, width=0.25, images=10_000),
-    "paper": Profile("cifar10", _PAPER_SETUPS, epochs=200, width=1.0),
+    "laptop": Profile("cifar10", _PAPER_SETUPS, epochs=30, width=0.25, images=10_000,
+                      control_images=2_000),
+    "paper": Profile("cifar10", _PAPER_SETUPS, epochs=200, width=1.0, control_images=10_000),
 }  # fmt: skip
 """digits: live in minutes on two cores. laptop: an afternoon on two cores. paper: the paper's own size, one GPU."""
 

@@ -77,12 +77,13 @@ def classwise_losses(values: Mapping) -> Plan:
 
 def sharpness(values: Mapping) -> Plan:
     """For every network and setup: the pairs' planes, the first one's close to the network, and a random one that
-    reaches as far as the first; for the last network the first one's with batch-norm recalibrated. `values`: the
-    notebook's parameters."""
+    reaches as far as the first; for the last network the first one's with batch-norm recalibrated. All but the pairs'
+    are on the profile's `control_images`, where no number of images is given. `values`: the notebook's parameters."""
     networks, setups = values["networks"], values["setups"]
     size, runs = _runs(values, networks, setups)
     options = {"points": values["points"] or size.points, "images": values["images"] or size.images,
                "scale": values["scale"], "precision": values["precision"]}  # fmt: skip
+    control = {"images": values["images"] or size.control_images}
     last = (networks[-1], setups[-1])
 
     def pairs() -> list[str]:
@@ -98,11 +99,11 @@ def sharpness(values: Mapping) -> Plan:
     def planes(key: Key) -> dict[str, dict]:
         run, half = runs[key], sigma(key[1], runs[key])
         found = {pair: {"pair": pair, "sigma": half, **options} for pair in pairs()}
-        first = next(iter(found.values()))
-        found[CLOSE] = {**first, "sigma": float(f"{half / CLOSER:.6g}")}
-        control = {"pair": RANDOM, "random": True, "sigma": _random_sigma(run, first), "scale": "filter"}
-        found[RANDOM] = {**options, **control}
-        return found | ({RECALIBRATED: {**first, "bn": "recalibrated"}} if key[0] == networks[-1] else {})
+        first = next(iter(found.values())) | control
+        found[CLOSE] = first | {"sigma": float(f"{half / CLOSER:.6g}")}
+        reach = _random_sigma(run, first)
+        found[RANDOM] = options | control | {"pair": RANDOM, "random": True, "sigma": reach, "scale": "filter"}
+        return found | ({RECALIBRATED: first | {"bn": "recalibrated"}} if key[0] == networks[-1] else {})
 
     return Plan(runs, pairs, planes)
 

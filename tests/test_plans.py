@@ -1,5 +1,6 @@
 """What the workflow makes ahead of a chapter is all that the chapter needs."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -70,3 +71,20 @@ def test_the_last_network_has_its_first_pairs_planes_with_batch_norm_recalibrate
     assert {key for key in planes if plans.RECALIBRATED in planes[key]} == {("resnet18", setup) for setup in setups}
     for mine in (planes["resnet18", setup] for setup in setups):
         assert mine[plans.RECALIBRATED] == mine[plan.pairs()[0]] | {"bn": "recalibrated"}
+
+
+def test_planes_that_are_only_compared_are_on_the_profiles_smaller_number_of_images(monkeypatch):
+    digits = dataclasses.replace(experiments.profile("digits"), images=100, control_images=50)
+    monkeypatch.setitem(experiments.PROFILES, "digits", digits)
+    given = TINY["sharpness"] | {"setups": ["anneal-lr"], "sigma": 0.3}
+
+    def images(given: dict) -> dict[str, int]:
+        plan = plans.plan(NOTEBOOKS / "sharpness.ipynb", given)
+        ((key, _),) = plan.runs.items()
+        return {name: plane["images"] for name, plane in plan.planes(key).items()}
+
+    controls = {plans.CLOSE, plans.RANDOM, plans.RECALIBRATED}
+    of_profile = images(given | {"images": 0})
+    assert controls < of_profile.keys()
+    assert of_profile == {name: 50 if name in controls else 100 for name in of_profile}
+    assert set(images(given | {"images": 60}).values()) == {60}
