@@ -51,13 +51,13 @@ def gather(size: experiments.Profile, images: int = 0, **changes: object) -> Evi
 
     images: training images of the planes' points; 0 means the profile's. changes: other fields of `experiments.Run`.
     """
-    images = images or size.images
+    searched, images = images or size.control_images, images or size.images
     runs = {(network, setup): size.run(network, setup, compute=False, **changes)
             for network, setups in size.setups.items() for setup in setups}  # fmt: skip
     annealed = runs["vgg19", "anneal-lr"]
 
     def plane(run: experiments.Run, pair: str, sigma: Callable[..., float]) -> Callable[[], xr.Dataset]:
-        return lambda: run.space(pair, sigma(PAIRS, images), size.points, images)
+        return lambda: run.space(pair, sigma(PAIRS, searched), size.points, images)
 
     return Evidence(
         _existing({key: run.history for key, run in runs.items()}),

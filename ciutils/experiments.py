@@ -393,7 +393,8 @@ class Profile:
     """A size at which the whole book can be run.
 
     setups: of each network. points, images, pairs: of interference spaces (images 0: all); without pairs they are found
-    in a network's own confusion matrix. control_images: of the planes that are only compared with those (0: all).
+    in a network's own confusion matrix. control_images: of the planes that are only compared with those, and of the
+    search for half sides, which are known to a tenth (0: all).
     """
 
     dataset: str

@@ -69,7 +69,8 @@ def classwise_losses(values: Mapping) -> Plan:
         return values["pairs"] or list(size.pairs_of(run))[:2]
 
     def planes(_: Key) -> dict[str, dict]:
-        sigma = values["sigma"] or run.sigma(size.pairs_of(run), options["images"], values["level"])
+        searched = values["images"] or size.control_images
+        sigma = values["sigma"] or run.sigma(size.pairs_of(run), searched, values["level"])
         return {pair: {"pair": pair, "sigma": sigma, **options} for pair in pairs()}
 
     return Plan(runs, pairs, planes)
@@ -94,7 +95,7 @@ def sharpness(values: Mapping) -> Plan:
         if values["sigma"]:
             return float(f"{values['sigma'] * paper.SIGMA_RATIOS[setup]:.6g}")
         rule = run.paper_sigma if "big-lr" in setups else run.sigma
-        return rule(pairs(), options["images"], values["level"])
+        return rule(pairs(), control["images"], values["level"])
 
     def planes(key: Key) -> dict[str, dict]:
         run, half = runs[key], sigma(key[1], runs[key])

@@ -88,3 +88,15 @@ def test_planes_that_are_only_compared_are_on_the_profiles_smaller_number_of_ima
     assert controls < of_profile.keys()
     assert of_profile == {name: 50 if name in controls else 100 for name in of_profile}
     assert set(images(given | {"images": 60}).values()) == {60}
+
+
+def test_half_sides_are_found_on_the_profiles_smaller_number_of_images(monkeypatch):
+    digits = dataclasses.replace(experiments.profile("digits"), images=100, control_images=50)
+    monkeypatch.setitem(experiments.PROFILES, "digits", digits)
+    searched = []
+    monkeypatch.setattr(experiments.Run, "sigma", lambda _, pairs, images, level: searched.append(images) or 0.3)
+    for notebook in ("sharpness", "classwise_losses"):
+        for given in ({"images": 0}, {"images": 60}):
+            plan = plans.plan(NOTEBOOKS / f"{notebook}.ipynb", TINY[notebook] | given | {"sigma": 0.0})
+            plan.planes(next(iter(plan.runs)))
+    assert searched == [50, 60, 50, 60]
