@@ -19,10 +19,11 @@ sweep: $(VENV)/.installed
 	@test -n "$(SWEEP)" || { echo "which one? make sweep SWEEP=workflow/sweeps/digits.yaml"; exit 1; }
 	snakemake sweep --workflow-profile workflow/profiles/$(PROFILE) $(FLAGS)
 
+# One thread for each process: torch's threads on shared cores wait for each other.
 test: $(VENV)/.installed
 	ruff check
 	ruff format --check
-	python -m pytest
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses=auto --maxprocesses=4
 
 bench: $(VENV)/.installed
 	pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
