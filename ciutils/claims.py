@@ -49,7 +49,8 @@ class Evidence:
 def gather(size: experiments.Profile, images: int = 0, **changes: object) -> Evidence:
     """The artifacts of a profile that are published or in one's own runs; nothing is computed.
 
-    images: training images of the planes' points; 0 means the profile's. changes: other fields of `experiments.Run`.
+    images: training images of the planes' points and of the search for half sides; 0 means the profile's two numbers.
+    changes: other fields of `experiments.Run`.
     """
     searched, images = images or size.control_images, images or size.images
     runs = {(network, setup): size.run(network, setup, compute=False, **changes)

@@ -78,8 +78,9 @@ def classwise_losses(values: Mapping) -> Plan:
 
 def sharpness(values: Mapping) -> Plan:
     """For every network and setup: the pairs' planes, the first one's close to the network, and a random one that
-    reaches as far as the first; for the last network the first one's with batch-norm recalibrated. All but the pairs'
-    are on the profile's `control_images`, where no number of images is given. `values`: the notebook's parameters."""
+    reaches as far as the first; for the last network the first one's with batch-norm recalibrated. All but the pairs',
+    and the search for half sides, are on the profile's `control_images`, where no number of images is given. `values`:
+    the notebook's parameters."""
     networks, setups = values["networks"], values["setups"]
     size, runs = _runs(values, networks, setups)
     options = {"points": values["points"] or size.points, "images": values["images"] or size.images,
