@@ -11,8 +11,6 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-import nbformat
-
 PACKAGE = Path(__file__).resolve().parent
 
 TRAINING = ("models", "training")
@@ -49,9 +47,8 @@ def imported(source: str) -> list[str]:
     return [name for name in names if name]
 
 
-def of_notebook(path: Path) -> list[str]:
-    """The package's modules that a notebook's code cells import, and all that these import."""
-    cells = (cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+def of_cells(cells: Iterable[str]) -> list[str]:
+    """The package's modules that a notebook's code `cells` import, and all that these import."""
     plain = "\n".join(line for cell in cells for line in cell.splitlines() if not line.startswith(("%", "!")))
     return modules(*imported(plain))
 

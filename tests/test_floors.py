@@ -1,6 +1,8 @@
 """A floor imports only from floors below it (see README): read from the sources, without running them."""
 
 import ast
+import subprocess
+import sys
 
 import pytest
 
@@ -41,3 +43,13 @@ def test_every_module_has_its_floor():
 def test_it_imports_from_no_floor_above_its_own(name):
     (floor,) = [number for number, names in enumerate(FLOORS) if name in names]
     assert imported(name) <= set().union(*FLOORS[: floor + 1])
+
+
+def test_measuring_needs_none_of_the_books_packages():
+    """A GPU node has torch and xarray, and seldom what notebooks are executed and rendered with."""
+    missing = ["IPython", "ipywidgets", "jupyter_book", "myst_nb", "nbformat", "papermill", "plotly", "pydantic",
+               "snakemake"]  # fmt: skip
+    below = sorted(set().union(*FLOORS[:3]) - {"parameters"})
+    code = f"import sys; sys.modules |= dict.fromkeys({missing}); from ciutils import {', '.join(below)}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
+    assert done.returncode == 0, done.stderr

@@ -1,9 +1,8 @@
 import shutil
 
-import nbformat
 import pytest
 
-from ciutils import experiments, sources
+from ciutils import sources
 
 
 @pytest.fixture
@@ -18,8 +17,7 @@ def package(tmp_path, monkeypatch):
 def digests():
     of = {"training": sources.TRAINING, "measuring": sources.MEASURING}
     found = {name: sources.digest(set(sources.modules(*roots)) - sources.BOOKKEEPING) for name, roots in of.items()}
-    chapter = experiments.REPOSITORY / "notebooks" / "cctm.ipynb"
-    return found | {"chapter": sources.digest(sources.of_notebook(chapter))}
+    return found | {"chapter": sources.digest(sources.of_cells(["from ciutils import experiments, figures"]))}
 
 
 @pytest.mark.parametrize(
@@ -51,11 +49,9 @@ def test_comments_docstrings_and_layout_change_nothing(package):
     assert digests() == before
 
 
-def test_a_notebook_depends_on_what_its_cells_import(tmp_path):
+def test_a_notebook_depends_on_what_its_cells_import():
     cells = ["%matplotlib inline", "from ciutils import paper\nfrom ciutils.checks import one_of", "import numpy"]
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    nbformat.write(book, tmp_path / "n.ipynb")
-    assert sources.of_notebook(tmp_path / "n.ipynb") == ["checks", "paper"]
+    assert sources.of_cells(cells) == ["checks", "paper"]
 
 
 def test_an_unknown_module_gets_one_line():
