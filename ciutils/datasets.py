@@ -115,9 +115,9 @@ class Split:
         scaled = images.float() / 255
         if self.mean is None or self.std is None:
             return scaled
-        shape = (1, -1, 1, 1)
-        mean = torch.tensor(self.mean, device=images.device).view(shape)
-        std = torch.tensor(self.std, device=images.device).view(shape)
+        mean, std = (
+            torch.tensor(each).view(1, -1, 1, 1).to(images.device, non_blocking=True) for each in (self.mean, self.std)
+        )
         return (scaled - mean) / std
 
 

@@ -6,7 +6,7 @@ import ctypes
 import platform
 import re
 import resource
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -50,6 +50,16 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     """Context in which a network computes in `precision` (weights stay float32)."""
     use_bf16 = resolve_precision(precision, device) == "bf16"
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=use_bf16)
+
+
+def convolutions(device: torch.device) -> AbstractContextManager:
+    """Context in which a GPU computes float32 convolutions as float32, and by the algorithm that it finds fastest.
+
+    Left to itself cuDNN rounds their inputs to TF32's 10 bits, and takes the algorithm that it expects to be fast.
+    """
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False)
 
 
 def memory_format(model: nn.Module, device: torch.device) -> torch.memory_format:

@@ -175,21 +175,22 @@ class Evaluator:
     def measure(self, enough: Callable[[torch.Tensor], bool] | None = None) -> Measured:
         """Evaluate all images, or batches of them until `enough`(counts so far) is true."""
         classes = self.images.classes
-        counts = torch.zeros(classes * classes, dtype=torch.int64, device=self.device)
+        counts = torch.zeros(classes, classes, dtype=torch.int64, device=self.device)
         loss_sum = torch.zeros(classes, dtype=torch.float64, device=self.device)
         undefined = torch.zeros((), dtype=torch.int64, device=self.device)
         for inputs, labels in self.images.batches:
             logits = self._logits(inputs)
-            counts += torch.bincount(labels * classes + logits.argmax(1), minlength=classes * classes)
+            confusion.count_into(counts, labels, logits)
             each = functional.cross_entropy(logits, labels, reduction="none")
             loss_sum.index_add_(0, labels, each.double())
             undefined += (~torch.isfinite(logits)).any(1).sum()
-            if enough and enough(counts.view(classes, classes)):
+            if enough and enough(counts):
                 break
-        return Measured(counts.view(classes, classes).cpu().numpy(), loss_sum.cpu().numpy(), int(undefined))
+        return Measured(counts.cpu().numpy(), loss_sum.cpu().numpy(), int(undefined))
 
     def _logits(self, inputs: torch.Tensor) -> torch.Tensor:
-        with devices.autocast(self.device, "bf16" if self.casts else "fp32"):
+        precision = "bf16" if self.casts else "fp32"
+        with devices.convolutions(self.device), devices.autocast(self.device, precision):
             logits = self.model(inputs)
         if logits.ndim != 2 or logits.shape[1] != self.images.classes:
             confusion.checked_logits(logits, self.images.classes)

@@ -173,21 +173,20 @@ class Recorder:
         self._started = time.perf_counter()
 
 
-def random_crop_flip(
-    images: torch.Tensor, index: torch.Tensor, size: tuple[int, int], flip: bool, generator: torch.Generator
-) -> torch.Tensor:
-    """Images `index` of the padded set `images` [N, C, H + 2p, W + 2p], each cropped to `size` at a place of its own
-    and, if `flip`, mirrored with probability 1/2: [n, C, *size]. Draws come from `generator`, on the CPU."""
-    rows, columns = (images.shape[2 + axis] - size[axis] + 1 for axis in (0, 1))
-    top = torch.randint(rows, (len(index),), generator=generator).to(images.device)
-    left = torch.randint(columns, (len(index),), generator=generator).to(images.device)
+def draw_crops(index: torch.Tensor, room: tuple[int, int], flip: bool, generator: torch.Generator) -> torch.Tensor:
+    """For each of the images `index` [n] a place of its crop, out of `room` (rows, columns), and whether to mirror it,
+    with probability 1/2 if `flip`: (index, top, left, mirrored) [4, n] int64, on the CPU like `generator`."""
+    top, left = (torch.randint(places, (len(index),), generator=generator) for places in room)
+    mirrored = torch.rand(len(index), generator=generator) < 0.5 if flip else torch.zeros(len(index))
+    return torch.stack([index, top, left, mirrored.long()])
+
+
+def cropped(images: torch.Tensor, crops: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """The `crops` [4, n], as `draw_crops` draws them, of the padded set `images` [N, C, H, W]: [n, C, *size]."""
+    index, top, left, mirrored = crops
     # Every possible crop as a view: no pixel is moved before the crops are picked.
-    windows = images.unfold(2, size[0], 1).unfold(3, size[1], 1)
-    crops = windows[index.to(images.device), :, top, left]
-    if not flip:
-        return crops
-    mirrored = (torch.rand(len(index), generator=generator) < 0.5).to(images.device)
-    return torch.where(mirrored[:, None, None, None], crops.flip(-1), crops)
+    picked = images.unfold(2, size[0], 1).unfold(3, size[1], 1)[index, :, top, left]
+    return torch.where(mirrored.bool()[:, None, None, None], picked.flip(-1), picked)
 
 
 class _Batches:
@@ -206,6 +205,7 @@ class _Batches:
         self.count = -(-len(split) // batch_size)
         self.size = split.images.shape[2:]
         padding = 0 if augment == "none" else max(self.size) // 8
+        self.room = (2 * padding + 1,) * 2
         self.images = functional.pad(split.images, (padding,) * 4).to(device)
         self.labels = split.labels.to(device)
 
@@ -213,13 +213,15 @@ class _Batches:
         generator = torch.Generator().manual_seed((self.seed << 20) + number)
         order = torch.randperm(len(self.split), generator=generator)
         # Equal batches, the largest of batch_size: no last batch so small that batch-norm cannot work.
-        for index in order.tensor_split(self.count):
-            if self.augment == "none":
-                images = self.images[index.to(self.images.device)]
-            else:
-                images = random_crop_flip(self.images, index, self.size, self.augment == "crop-flip", generator)
-            inputs = self.split.normalise(images).contiguous(memory_format=self.layout)
-            yield inputs, self.labels[index.to(self.labels.device)]
+        crops = [
+            draw_crops(index, self.room, self.augment == "crop-flip", generator)
+            for index in order.tensor_split(self.count)
+        ]
+        sizes = [each.shape[1] for each in crops]
+        # One copy for the whole epoch: the host would wait for a GPU at every one.
+        for batch in torch.cat(crops, 1).to(self.images.device).split(sizes, 1):
+            inputs = self.split.normalise(cropped(self.images, batch, self.size))
+            yield inputs.contiguous(memory_format=self.layout), self.labels[batch[0]]
 
 
 class _TrainingState:
@@ -270,9 +272,9 @@ def _train_one_epoch(
     """One pass over the training set: running counts (true, predicted) and the mean loss."""
     model.train()
     device, classes = batches.labels.device, len(batches.split.classes)
-    counts = torch.zeros(classes * classes, dtype=torch.int64, device=device)
+    counts = torch.zeros(classes, classes, dtype=torch.int64, device=device)
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with devices.convolutions(device), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed((batches.seed << 20) + epoch)  # for networks with dropout
         for inputs, labels in batches.epoch(epoch):
             optimizer.zero_grad()
@@ -281,9 +283,9 @@ def _train_one_epoch(
             loss = functional.cross_entropy(logits.float(), labels)
             loss.backward()
             optimizer.step()
-            counts += torch.bincount(labels * classes + logits.argmax(1), minlength=classes * classes)
+            confusion.count_into(counts, labels, logits)
             loss_sum += loss.detach() * len(labels)
-    return counts.view(classes, classes).cpu().numpy(), float(loss_sum) / len(batches.split)
+    return counts.cpu().numpy(), float(loss_sum) / len(batches.split)
 
 
 def _history(records: list[dict], classes: tuple[str, ...], attributes: dict[str, str]) -> xr.Dataset:

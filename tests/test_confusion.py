@@ -33,6 +33,16 @@ matrices = st.integers(2, 6).flatmap(lambda size: arrays.arrays(np.int64, (size,
 # --- from predictions to the matrix
 
 
+def test_counting_batches_into_a_tensor_adds_them_up():
+    random = np.random.default_rng(0)
+    labels = torch.from_numpy(random.integers(0, 3, 50))
+    logits = torch.from_numpy(random.normal(size=(50, 3)))
+    counts = torch.zeros(3, 3, dtype=torch.int64)
+    for batch in torch.arange(50).split(20):
+        confusion.count_into(counts, labels[batch], logits[batch])
+    np.testing.assert_array_equal(counts, confusion_matrix(labels, logits.argmax(1), labels=[0, 1, 2]))
+
+
 def test_rows_are_true_classes_and_columns_predictions():
     counts = confusion.from_predictions([0, 0, 1, 2, 2, 2], [1, 1, 0, 2, 2, 0], ABC)
     assert counts.dims == ("true", "predicted")

@@ -50,6 +50,16 @@ def test_auto_precision_is_the_faster_one(monkeypatch, processor, instructions, 
     assert devices.resolve_precision("auto", CPU) == precision
 
 
+def test_a_gpus_float32_is_not_tf32():
+    cudnn = torch.backends.cudnn
+    outside = cudnn.allow_tf32, cudnn.benchmark
+    with devices.convolutions(torch.device("cuda")):
+        assert (cudnn.allow_tf32, cudnn.benchmark) == (False, True)
+    assert (cudnn.allow_tf32, cudnn.benchmark) == outside
+    with devices.convolutions(CPU):
+        assert (cudnn.allow_tf32, cudnn.benchmark) == outside
+
+
 def test_layout_avoids_the_strided_1x1_convolution_that_corrupts_memory():
     assert devices.memory_format(models.build("resnet18", 10, 3, 0.25), CPU) == torch.channels_last
     assert devices.memory_format(models.build("resnet18", 10, 3, 0.125), CPU) == torch.contiguous_format

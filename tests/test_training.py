@@ -160,10 +160,14 @@ def test_counts_at_the_end_of_the_epoch(tiny_model, tiny_data):
     assert history.attrs["train_counts"] == "end"
 
 
+def drawn(index, room, flip, seed):
+    return training.draw_crops(index, room, flip, torch.Generator().manual_seed(seed))
+
+
 def test_each_crop_is_a_window_of_its_own_image():
     images = torch.arange(5 * 2 * 8 * 6).view(5, 2, 8, 6)
     index = torch.tensor([4, 0, 0, 3])
-    crops = training.random_crop_flip(images, index, (5, 4), flip=True, generator=torch.Generator().manual_seed(3))
+    crops = training.cropped(images, drawn(index, (4, 3), True, 3), (5, 4))
     assert crops.shape == (4, 2, 5, 4)
     for image, crop in zip(images[index], crops, strict=True):
         windows = image.unfold(1, 5, 1).unfold(2, 4, 1).permute(1, 2, 0, 3, 4).flatten(0, 1)
@@ -174,14 +178,18 @@ def test_crops_and_flips_are_uniform():
     images = torch.zeros(1, 1, 4, 4, dtype=torch.int64)
     images[0, 0] = torch.arange(16).view(4, 4)
     draws = 9000
-    crops = training.random_crop_flip(
-        images, torch.zeros(draws, dtype=torch.int64), (2, 2), flip=True, generator=torch.Generator().manual_seed(0)
-    )
+    crops = training.cropped(images, drawn(torch.zeros(draws, dtype=torch.int64), (3, 3), True, 0), (2, 2))
     flipped = crops[:, 0, 0, 0] > crops[:, 0, 0, 1]
     corner = torch.minimum(crops[:, 0, 0, 0], crops[:, 0, 0, 1])
     _, frequency = torch.stack([corner, flipped.long()]).unique(dim=1, return_counts=True)
     assert len(frequency) == 18
     assert abs(frequency - draws / 18).max() < 5 * (draws / 18) ** 0.5
+
+
+def test_without_flips_no_crop_is_mirrored():
+    images = torch.arange(16).view(1, 1, 4, 4)
+    crops = training.cropped(images, drawn(torch.zeros(500, dtype=torch.int64), (3, 3), False, 0), (2, 2))
+    assert (crops[:, 0, 0, 0] < crops[:, 0, 0, 1]).all()
 
 
 def test_a_last_batch_of_one_image_is_avoided(tiny_model):
