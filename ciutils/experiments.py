@@ -130,10 +130,12 @@ class Run:
 
     def history(self) -> xr.Dataset:
         """Confusion counts, loss and learning rate of every epoch; see `training.train`."""
-        return _loaded(self._trained() / "history.nc", self.configuration)
+        published = self.published / self.name / "history.nc"  # large weights are not published with it
+        return _loaded(published if published.exists() else self._trained() / "history.nc", self.configuration)
 
     def model(self) -> nn.Module:
-        """The trained network, on the CPU, in evaluation mode."""
+        """The trained network, on the CPU, in evaluation mode. It is trained anew where only its history and
+        measurements are published; the history names the digest of the weights that those were made on."""
         weights, _ = storage.load_weights(self._trained() / "weights.safetensors")
         made = provenance_of(self.history())
         model = self._network(len(made["classes"]), made["image_shape"][0])
@@ -188,6 +190,23 @@ class Run:
         """
         big = dataclasses.replace(self, setup="big-lr").sigma(pairs, images, level)
         return float(f"{big * paper.SIGMA_RATIOS[self.setup]:.6g}")
+
+    def random_sigma(self, pair: str, sigma: float, scale: str = "gradient") -> float:
+        """Half side of the random plane that reaches as far as the space of `pair` at half side `sigma` and `scale`:
+        the same mean weight distance at both edges, in filter-normalised random directions."""
+
+        def compute(_: Path) -> xr.Dataset:
+            model = self.model()
+            random = ego.rescaled(ego.random_directions(model), "filter", model)
+            norms = self.ego()["norms"]
+            if scale != "gradient":
+                norms = ego.rescaled(self.directions(), scale, model).norms
+            both = norms[list(datasets.class_pair(norms["direction"].values, pair))]
+            return xr.Dataset({"sigma": sigma * float(both.mean() / random.norms.mean())})
+
+        settings = {"pair": pair, "sigma": sigma, "scale": scale}
+        file = f"sigma-random-{_file_part(pair)}-s{sigma!r}" + f"-scale={scale}" * (scale != "gradient")
+        return float(f"{float(self._artifact(f'{file}.nc', settings, compute)['sigma']):.3g}")
 
     def space(
         self,
@@ -337,7 +356,7 @@ class Run:
         if all((published / file).exists() for file in files):
             return published
         if any(self._fault(folder / file) for file in files):
-            self._may_compute("history.nc")
+            self._may_compute(next(file for file in files if not (published / file).exists()))
             self._own_folder()
             with FileLock(folder / ".lock"):
                 kept = [self._kept(folder / file) for file in files]
@@ -355,8 +374,9 @@ class Run:
             augment=self.augment, train_counts=self.train_counts, device=self.device, precision=self.precision,
         )  # fmt: skip
         provenance = record.provenance(data, float(history.seconds.sum())) | self._origin(sources.TRAINING)
-        storage.save_json(provenance, folder / "run.json")
         storage.save_weights(model.state_dict(), folder / "weights.safetensors", {"provenance": json.dumps(provenance)})
+        provenance |= self._origin(sources.TRAINING, folder)
+        storage.save_json(provenance, folder / "run.json")
         storage.save_dataset(history.assign_attrs(provenance=json.dumps(provenance)), folder / "history.nc")
         _forget(checkpoint)
 

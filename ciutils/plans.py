@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ciutils import datasets, ego, experiments, paper, parameters
+from ciutils import experiments, paper, parameters
 from ciutils.experiments import Profile, Run
 
 Key = tuple[str, str]
@@ -103,7 +103,7 @@ def sharpness(values: Mapping) -> Plan:
         found = {pair: {"pair": pair, "sigma": half, **options} for pair in pairs()}
         first = next(iter(found.values())) | control
         found[CLOSE] = first | {"sigma": float(f"{half / CLOSER:.6g}")}
-        reach = _random_sigma(run, first)
+        reach = run.random_sigma(first["pair"], half, values["scale"])
         found[RANDOM] = options | control | {"pair": RANDOM, "random": True, "sigma": reach, "scale": "filter"}
         return found | ({RECALIBRATED: first | {"bn": "recalibrated"}} if key[0] == networks[-1] else {})
 
@@ -115,17 +115,6 @@ def _runs(values: Mapping, networks: list[str], setups: list[str]) -> tuple[Prof
     fields = ("dataset", "epochs", "width", "seed")
     changes = {name: values[name] for name in fields if values.get(name)}
     return size, {(network, setup): size.run(network, setup, **changes) for network in networks for setup in setups}
-
-
-def _random_sigma(run: Run, plane: Mapping) -> float:
-    """Half side of the random plane that reaches as far as `plane`: the same mean weight distance at both edges."""
-    random = ego.rescaled(ego.random_directions(run.model()), "filter", run.model())
-    if plane["scale"] == "gradient":
-        norms = run.ego()["norms"]  # published with the run
-    else:
-        norms = ego.rescaled(run.directions(), plane["scale"], run.model()).norms
-    pair = datasets.class_pair(norms["direction"].values, plane["pair"])
-    return float(f"{plane['sigma'] * float(norms[list(pair)].mean() / random.norms.mean()):.3g}")
 
 
 PLANS: dict[str, Callable[[Mapping], Plan]] = {

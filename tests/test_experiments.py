@@ -84,6 +84,28 @@ def test_a_published_artifact_is_preferred_and_never_written(trained, monkeypatc
     assert not trained.runs.exists() or not any(trained.runs.iterdir())
 
 
+def test_what_is_published_without_its_weights_is_loaded_and_nothing_is_trained(trained, monkeypatch):
+    def all_of(run):
+        return run.history(), run.ego(), run.space("3-8", 0.1, 3, 50), run.random_sigma("3-8", 0.1)
+
+    before = all_of(trained)
+    (trained.runs / trained.name).rename(trained.published.mkdir() or trained.published / trained.name)
+    (trained.published / trained.name / "weights.safetensors").unlink()
+    monkeypatch.setattr(training, "train", never)
+    for one, other in zip(before, all_of(dataclasses.replace(trained, compute=False)), strict=True):
+        assert one == other if isinstance(one, float) else one.identical(other)
+    with pytest.raises(FileNotFoundError, match="weights.safetensors is neither in .* nor in .*: compute it first"):
+        dataclasses.replace(trained, compute=False).model()
+
+
+def test_weights_that_were_not_published_are_trained_anew(trained):
+    digest = experiments.provenance_of(trained.history())["weights_sha256"]
+    (trained.runs / trained.name).rename(trained.published.mkdir() or trained.published / trained.name)
+    (trained.published / trained.name / "weights.safetensors").unlink()
+    trained.model()
+    assert storage.weights_sha256(trained.runs / trained.name / "weights.safetensors") == digest
+
+
 def test_an_artifact_of_another_configuration_is_refused(trained):
     other = dataclasses.replace(trained, seed=1)
     (trained.runs / trained.name).rename(other.runs / other.name)
@@ -103,7 +125,9 @@ def test_provenance_is_complete_and_the_same_in_every_artifact(trained):
     folder = trained.runs / trained.name
     made = json.loads((folder / "run.json").read_text())
     assert experiments.provenance_of(trained.history()) == made
-    assert json.loads(storage.load_weights(folder / "weights.safetensors")[1]["provenance"]) == made
+    weights = folder / "weights.safetensors"
+    in_weights = json.loads(storage.load_weights(weights)[1]["provenance"])
+    assert in_weights | {"weights_sha256": storage.weights_sha256(weights)} == made
     assert made["configuration"] == trained.configuration
     assert made["data_sha256"] == trained.data.sha256
     assert set(made["versions"]) == {"python", "torch", "torchvision", "numpy", "xarray"}
