@@ -5,11 +5,15 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 from test_notebooks import TINY, execute
 
 from ciutils import experiments, plans
 
 NOTEBOOKS = experiments.REPOSITORY / "notebooks"
+CHAPTERS = yaml.safe_load((experiments.REPOSITORY / "workflow" / "chapters.yaml").read_text())["chapters"]
+PUBLISHED = [name for name, chapter in CHAPTERS.items()
+             if chapter["parameters"]["profile"] != "digits" and chapter["notebook"] in plans.PLANS]  # fmt: skip
 
 
 def artifacts():
@@ -32,6 +36,18 @@ def test_after_its_plan_a_chapter_computes_nothing(notebook, tmp_path, monkeypat
     assert before
     execute(path, tmp_path, given)
     assert artifacts() == before
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_all_that_a_published_chapter_measures_is_published(name, tmp_path, monkeypatch):
+    for variable in ("CIUTILS_RUNS", "CIUTILS_DATA"):  # as in a clean clone, where nothing can be computed
+        monkeypatch.setenv(variable, str(tmp_path))
+    plan = plans.plan(NOTEBOOKS / f"{CHAPTERS[name]['notebook']}.ipynb", CHAPTERS[name]["parameters"])
+    for key, run in plan.runs.items():
+        assert run.history().sizes["epoch"] == run.epochs
+        for plane in plan.planes(key).values() if plan.planes else ():
+            assert run.space(**plane).sizes["theta1"] == plane["points"]
+    assert not list(tmp_path.rglob("*.nc"))
 
 
 def test_a_notebook_without_a_plan_has_none(tmp_path):
