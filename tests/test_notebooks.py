@@ -105,3 +105,13 @@ def test_papermill_lists_its_parameters_with_their_types(notebook):
     found = papermill.inspect_notebook(notebook)
     assert {"profile", "seed"} <= set(found)
     assert all(each["inferred_type_name"] != "None" for each in found.values())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_machines_counts_each_published_run_once(seed, tmp_path):
+    executed = execute(experiments.REPOSITORY / "notebooks" / "machines.ipynb", tmp_path, {"seed": seed})
+    kept = {each.metadata["scrapbook"]["name"]: "".join(*each.data.values())
+            for cell in executed.cells for each in cell.get("outputs", []) if "scrapbook" in each.metadata}  # fmt: skip
+    published = list((experiments.REPOSITORY / "results").glob("cifar10-*-w0.25-e30-*"))
+    assert kept["runs"] == str(len(published))
+    assert kept["artifacts"] == str(sum(len(list(folder.glob("*.nc"))) for folder in published))
