@@ -9,7 +9,7 @@ import pytest
 from ciutils import experiments
 
 FLOORS = [
-    {"checks", "progress", "storage", "sources", "devices", "paper", "datasets", "models", "confusion"},
+    {"checks", "progress", "storage", "sources", "devices", "paper", "datasets", "models", "confusion", "readings"},
     {"training", "ego", "evaluation", "interference", "dancing"},
     {"experiments", "parameters"},
     {"figures", "explorer", "claims", "verification", "plans"},
