@@ -38,12 +38,14 @@ class Evidence:
     """The artifacts that claims are judged on; what is missing is simply not there.
 
     histories: by (network, setup). spaces: by (network, setup, pair), on the paper's ratios of sigma (Figures 2 to 4).
-    classwise: by pair, of the annealed VGG19 (Figure 5).
+    classwise: by pair, of the annealed VGG19 (Figure 5). counts: how the histories' epochs are counted for the claims
+    on training, one of `confusion.COUNTS`.
     """
 
     histories: Mapping[tuple[str, str], xr.Dataset] = field(default_factory=dict)
     spaces: Mapping[tuple[str, str, str], xr.Dataset] = field(default_factory=dict)
     classwise: Mapping[str, xr.Dataset] = field(default_factory=dict)
+    counts: str = "running_counts"
 
 
 def gather(size: experiments.Profile, images: int = 0, **changes: object) -> Evidence:
@@ -193,11 +195,15 @@ def _classwise(pair: str) -> Callable[[Callable[[xr.Dataset], list[Part]]], _Par
     return on
 
 
-def _training(rule: Callable[[xr.Dataset], list[Part]]) -> _Parts:
+def _training(rule: Callable[[xr.Dataset, str], list[Part]]) -> _Parts:
     """The annealed VGG19's history."""
-    key = "vgg19", "anneal-lr"
-    missing = [Part("vgg19's history", None)]
-    return lambda evidence: rule(evidence.histories[key]) if key in evidence.histories else missing
+
+    def parts(evidence: Evidence) -> list[Part]:
+        history = evidence.histories.get(("vgg19", "anneal-lr"))
+        known = history is not None and evidence.counts in history
+        return rule(history, evidence.counts) if known else [Part("vgg19's history", None)]
+
+    return parts
 
 
 def _part(what: str, rule: Callable[..., tuple[bool, list[Number]]], *artifacts: _Artifact | None) -> Part:
@@ -603,9 +609,9 @@ def _shapes_and_confusion(evidence: Evidence) -> list[Part]:
     "label_dancing#more-than-chance",
     on=_training,
 )  # fmt: skip
-def _dance(history: xr.Dataset) -> list[Part]:
-    dance = dancing.dance_score(history, "cat", "dog")
-    recalls = dancing.recalls(history)
+def _dance(history: xr.Dataset, counts: str) -> list[Part]:
+    dance = dancing.dance_score(history, "cat", "dog", counts)
+    recalls = dancing.recalls(history, counts)
     opposed = np.clip(-np.diff(recalls.sel(true="cat")) * np.diff(recalls.sel(true="dog")), 0, None)
     start = float(opposed[: len(opposed) // 3].sum() / opposed.sum()) if opposed.any() else 0.0
     return [
@@ -622,8 +628,8 @@ def _dance(history: xr.Dataset) -> list[Part]:
     "label_dancing#the-dance",
     on=_training,
 )  # fmt: skip
-def _rises(history: xr.Dataset) -> list[Part]:
-    cctm = confusion.cctm(history["train_counts"])
+def _rises(history: xr.Dataset, counts: str) -> list[Part]:
+    cctm = confusion.cctm(history[counts])
     changes = (np.diff(cctm.sel(true=true, predicted="dog")) for true in ("dog", "cat"))
     test = stats.spearmanr(*changes)
     holds = bool(test.statistic > 0 and test.pvalue < 0.05)
@@ -637,8 +643,8 @@ def _rises(history: xr.Dataset) -> list[Part]:
     "label_dancing#dancing-notes",
     on=_training,
 )  # fmt: skip
-def _late(history: xr.Dataset) -> list[Part]:
-    song = dancing.notes(history).sel(true="cat")
+def _late(history: xr.Dataset, counts: str) -> list[Part]:
+    song = dancing.notes(history, counts=counts).sel(true="cat")
     is_dog = song.values == list(history["true"].values).index("dog")
     late = np.arange(1, len(is_dog) + 1) > LATE * len(is_dog)
     before, after = (Number("dog", 100 * float(is_dog[when].mean()), unit="% of epochs")
@@ -656,8 +662,8 @@ def _late(history: xr.Dataset) -> list[Part]:
     "label_dancing#dancing-notes",
     on=_training,
 )  # fmt: skip
-def _holds(history: xr.Dataset) -> list[Part]:
-    song = dancing.notes(history)
+def _holds(history: xr.Dataset, counts: str) -> list[Part]:
+    song = dancing.notes(history, counts=counts)
     shares, spells = dancing.note_shares(song), dancing.note_spells(song)
     cat_on_dog, dog_on_cat = (
         Number(f"{note} on {name}", _longest(spells, name, note), unit=" epochs")
@@ -676,8 +682,8 @@ def _holds(history: xr.Dataset) -> list[Part]:
     "label_dancing#dancing-notes",
     on=_training,
 )  # fmt: skip
-def _vehicles(history: xr.Dataset) -> list[Part]:
-    shares = dancing.note_shares(dancing.notes(history))
+def _vehicles(history: xr.Dataset, counts: str) -> list[Part]:
+    shares = dancing.note_shares(dancing.notes(history, counts=counts))
     truck, car = (Number(f"plane on {name}", 100 * shares.loc[name, "plane"], unit="% of epochs")
                   for name in ("truck", "car"))  # fmt: skip
     return [
@@ -696,14 +702,14 @@ def _vehicles(history: xr.Dataset) -> list[Part]:
     "label_dancing#dancing-notes",
     on=_training,
 )  # fmt: skip
-def _appear(history: xr.Dataset) -> list[Part]:
+def _appear(history: xr.Dataset, counts: str) -> list[Part]:
     said = (("cat", "bird", True), ("cat", "frog", True), ("cat", "horse", False), ("dog", "horse", True),
             ("dog", "deer", True))  # fmt: skip
 
     def name_of(name: str, note: str, appears: bool) -> str:
         return f"{note} on {name}" + ("" if appears else ", hardly")
 
-    shares = dancing.note_shares(dancing.notes(history))
+    shares = dancing.note_shares(dancing.notes(history, counts=counts))
     return [
         Part(name_of(name, note, appears), bool(shares.loc[name, note] > 0 if appears else
                                                 shares.loc[name, note] < 0.02),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,9 @@ from ciutils import checks, devices
 from ciutils.datasets import Split
 
 CELLS = ("true", "predicted")
+COUNTS = ("running_counts", "end_counts", "test_counts")
+"""Counts that a history may hold: of training images as the network met them during the epoch (augmented, in training
+mode, weights changing); of all training images at its end; of the test images at its end."""
 
 
 def from_predictions(
@@ -51,16 +54,36 @@ def counts(
     Raises ValueError for an empty split, outputs that do not match the classes, or logits that are not finite.
     Source: arXiv:2211.01370, Section 2.1. Book: chapter *CCTM*.
     """
+    predicted = each_image(
+        model, split, lambda logits, _: logits.argmax(1), batch_size=batch_size, device=device, precision=precision
+    )
+    return from_predictions(split.labels, predicted, split.classes)
+
+
+def each_image(
+    model: nn.Module,
+    split: Split,
+    reduce: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    *,
+    batch_size: int = 500,
+    device: str = "auto",
+    precision: str = "auto",
+) -> torch.Tensor:
+    """What `reduce`(logits, labels) gives for each image of `split`, in evaluation mode: [images, ...], on the CPU.
+
+    The model is treated, and errors are raised, as in `counts`.
+    """
     checks.whole(batch_size, "batch_size")
     if not len(split):
         raise ValueError("the split holds no images: give at least one")
     where = devices.resolve_device(device)
-    predicted = []
+    found = []
     with evaluating(model, where), torch.inference_mode(), devices.autocast(where, precision):
         for index in torch.arange(len(split)).split(batch_size):
             inputs = split.inputs(index, device=where).contiguous(memory_format=torch.channels_last)
-            predicted.append(checked_logits(model(inputs), len(split.classes)).argmax(1).cpu())
-    return from_predictions(split.labels, torch.cat(predicted), split.classes)
+            logits = checked_logits(model(inputs), len(split.classes))
+            found.append(reduce(logits, split.labels[index].to(where)))
+    return torch.cat(found).cpu()
 
 
 def count_into(counts: torch.Tensor, labels: torch.Tensor, logits: torch.Tensor) -> None:

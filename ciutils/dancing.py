@@ -1,6 +1,7 @@
 """Interference during training: label dances between two recalls, and dancing notes, from a history of counts.
 
-A history is what `training.train` returns: confusion counts (epoch, true, predicted) of every epoch.
+A history is what `training.train` returns: confusion counts (epoch, true, predicted) of every epoch, counted in one or
+more of the ways of `confusion.COUNTS`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from scipy.signal import find_peaks, savgol_filter
 from ciutils import checks, confusion
 from ciutils.datasets import class_index, class_pair
 
-COUNTS = ("train_counts", "test_counts")
 NO_NOTE = -2
 """The note of a class that no class interferes with above the threshold; the paper's own value."""
 BLOCK = 5
@@ -24,12 +24,12 @@ share a fitted trend: with shorter blocks the test finds too many dances by chan
 _SHORTEST = 5  # epochs to which a trend can be fitted
 
 
-def recalls(history: xr.Dataset, counts: str = "train_counts") -> xr.DataArray:
+def recalls(history: xr.Dataset, counts: str = "end_counts") -> xr.DataArray:
     """Recall of each class in each epoch: (epoch, true)."""
     return confusion.recall(_counts(history, counts))
 
 
-def moments(history: xr.Dataset, a: str | int, b: str | int, counts: str = "train_counts") -> pd.DataFrame:
+def moments(history: xr.Dataset, a: str | int, b: str | int, counts: str = "end_counts") -> pd.DataFrame:
     """The moments that the paper marks with arrows in the dance of class a with class b.
 
     red: b's recall has a peak, a's recall drops, and CCTM(a, b) has a peak. blue: both recalls drop, and CCTM(a, c) of
@@ -69,7 +69,7 @@ class Dance:
 
 
 def dance_score(
-    history: xr.Dataset, a: str | int, b: str | int, counts: str = "train_counts", draws: int = 2000, seed: int = 0
+    history: xr.Dataset, a: str | int, b: str | int, counts: str = "end_counts", draws: int = 2000, seed: int = 0
 ) -> Dance:
     """Test whether the recalls of a and b move against each other, beyond the trend that all recalls share.
 
@@ -99,7 +99,7 @@ def dance_score(
     return Dance(score, (1 + as_high) / (1 + draws))
 
 
-def dance_scores(history: xr.Dataset, counts: str = "train_counts", draws: int = 2000, seed: int = 0) -> pd.DataFrame:
+def dance_scores(history: xr.Dataset, counts: str = "end_counts", draws: int = 2000, seed: int = 0) -> pd.DataFrame:
     """Every pair of classes with its dance: first, second, score, p_value, the most opposed first."""
     classes = list(_counts(history, counts)["true"].values)
     rows = []
@@ -111,7 +111,7 @@ def dance_scores(history: xr.Dataset, counts: str = "train_counts", draws: int =
     return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
 
-def notes(history: xr.Dataset, threshold: float = 0.001, counts: str = "train_counts") -> xr.DataArray:
+def notes(history: xr.Dataset, threshold: float = 0.001, counts: str = "end_counts") -> xr.DataArray:
     """The dancing notes: each class's largest interferer in each epoch, as its label: (epoch, true) int64.
 
     `NO_NOTE` where no class takes more than `threshold` of the class's images, or the class has none. Among equal
@@ -171,7 +171,7 @@ def take_over(notes: xr.DataArray, name: str | int) -> TakeOver:
 
 
 def _counts(history: xr.Dataset, counts: str) -> xr.DataArray:
-    return history[checks.one_of(counts, COUNTS, "counts")]
+    return history[checks.one_of(counts, [name for name in confusion.COUNTS if name in history], "counts")]
 
 
 def _drops(values: np.ndarray) -> np.ndarray:

@@ -135,6 +135,11 @@ class ImageData:
         return self.train.classes
 
     @property
+    def splits(self) -> dict[str, Split]:
+        """Both splits by their names, "train" and "test"."""
+        return {"train": self.train, "test": self.test}
+
+    @property
     def mean(self) -> tuple[float, ...] | None:
         """Mean of each channel of the training images, scaled to 0..1."""
         return self.train.mean
@@ -149,7 +154,7 @@ class ImageData:
         """Digest of class names, pixels and labels of both splits; the normalisation has no part in it."""
         parts = {
             f"{name} {field}": getattr(split, field).numpy()
-            for name, split in (("train", self.train), ("test", self.test))
+            for name, split in self.splits.items()
             for field in ("images", "labels")
         }
         return storage.sha256_of({**parts, "classes": np.array(self.classes)})

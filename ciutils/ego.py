@@ -86,21 +86,21 @@ def ego_directions(model: nn.Module, split: Split, *, batch_size: int = 500, dev
             raise ValueError(f"class {name!r} has no images in this split: its gradient does not exist; leave it out")
     dtype = next(iter(parameters.values())).dtype
     layout = devices.memory_format(model, where)
-    sums = {
-        key: torch.zeros(len(split.classes), *value.shape, dtype=torch.float64) for key, value in parameters.items()
-    }
+    means = {key: torch.empty(len(split.classes), *value.shape, dtype=dtype) for key, value in parameters.items()}
     with confusion.evaluating(model, where), torch.enable_grad():
         wanted = [model.get_parameter(key) for key in parameters]
         for position in range(len(split.classes)):
-            for index in (labels == position).nonzero().flatten().split(batch_size):
+            mine = (labels == position).nonzero().flatten()
+            sums = {key: torch.zeros(value.shape, dtype=torch.float64) for key, value in parameters.items()}
+            for index in mine.split(batch_size):
                 inputs = split.inputs(index, dtype, where).contiguous(memory_format=layout)
                 logits = confusion.checked_logits(model(inputs), len(split.classes))
                 loss = functional.cross_entropy(logits, labels[index].to(where), reduction="sum")
                 for key, gradient in zip(parameters, torch.autograd.grad(loss, wanted, allow_unused=True), strict=True):
                     if gradient is not None:
-                        sums[key][position] += gradient.double().cpu()
-    sizes = labels.bincount(minlength=len(split.classes)).double()
-    means = {key: (total / _as_column(sizes, total)).to(dtype) for key, total in sums.items()}
+                        sums[key] += gradient.double().cpu()
+            for key, total in sums.items():
+                means[key][position] = total / len(mine)
     return Directions(tuple(split.classes), means, _norm(parameters))
 
 

@@ -37,6 +37,7 @@ from ciutils import (
     interference,
     models,
     paper,
+    predictions,
     sources,
     storage,
     training,
@@ -60,7 +61,7 @@ class Run:
     """One training run and everything measured on the trained network.
 
     dataset: as `datasets.load` takes it. network: as `models.build` takes it, with `width`. setup, epochs,
-    batch_size, seed, augment, train_counts, precision, device: as `training.train` takes them; the seed also draws
+    batch_size, seed, augment, precision, device: as `training.train` takes them; the seed also draws
     the initial weights. normalisation: by the data's own channel deviations, or by the "public-code" ones (CIFAR-10).
     runs, published: folders of one's own and of published artifacts. compute: whether what is in neither is computed;
     False raises FileNotFoundError instead.
@@ -77,7 +78,6 @@ class Run:
     seed: int = 0
     batch_size: int = 128
     augment: str = "crop-flip"
-    train_counts: str = "running"
     normalisation: str = "data"
     precision: str = "auto"
     device: str = "auto"
@@ -95,7 +95,6 @@ class Run:
         checks.whole(self.seed, "seed", at_least=0)
         checks.positive(self.width, "width")
         checks.one_of(self.augment, training.AUGMENTS, "augment")
-        checks.one_of(self.train_counts, training.TRAIN_COUNTS, "train_counts")
         checks.one_of(self.normalisation, NORMALISATIONS, "normalisation")
         checks.one_of(self.precision, devices.PRECISIONS, "precision")
 
@@ -110,7 +109,7 @@ class Run:
         """The folder name: the main settings, then every other one that is not the default."""
         parts = [_slug(self.dataset), self.network, self.setup, f"w{self.width:g}", f"e{self.epochs}",
                  f"b{self.batch_size}", f"s{self.seed}"]  # fmt: skip
-        for key in ("augment", "train_counts", "normalisation", "precision"):
+        for key in ("augment", "normalisation", "precision"):
             value = getattr(self, key)
             if value != type(self).__dataclass_fields__[key].default:
                 parts.append(f"{key}={value}")
@@ -129,9 +128,46 @@ class Run:
         return dataclasses.replace(data, train=train, test=test)
 
     def history(self) -> xr.Dataset:
-        """Confusion counts, loss and learning rate of every epoch; see `training.train`."""
+        """Confusion counts, predictions, loss and learning rate of every epoch; see `training.train`.
+
+        Published histories of an older form have counts alone: running and test counts, and end counts where the same
+        training was made once more with those.
+        """
         published = self.published / self.name / "history.nc"  # large weights are not published with it
-        return _loaded(published if published.exists() else self._trained() / "history.nc", self.configuration)
+        if not published.exists():
+            return _loaded(self._trained() / "history.nc", self.configuration)
+        history = _named_counts(_loaded(published, self.configuration))
+        for path in self.published_folders[1:]:
+            again = _named_counts(_loaded(path / "history.nc", self.configuration))
+            _check_same_training(history, again, path)
+            history["end_counts"] = again["end_counts"]
+        return history
+
+    @property
+    def published_folders(self) -> list[Path]:
+        """The folders that hold published artifacts of this run: its own, and that of the same training made once more
+        with counts at the end of epochs, from the time when a history had either these or running counts."""
+        folders = [self.published / self.name, self.published / f"{self.name}-train_counts=end"]
+        return [folder for folder in folders if folder.exists()]
+
+    def predictions(self) -> xr.Dataset:
+        """What the trained network says of every training and test image; see `predictions.of_trained`.
+
+        A history holds it; for published ones of an older form it is an artifact of its own, computed from the weights
+        in the precision of their training.
+        """
+        history = self.history()
+        if "test_probabilities" in history:
+            names = list(predictions.DIMS)
+            return history[names].isel(epoch=-1, drop=True).assign_attrs(history.attrs)
+
+        def compute(_: Path) -> xr.Dataset:
+            options = {"device": self.device, "precision": history.attrs["precision"]}
+            return predictions.of_trained(self.model(), self.data, **options).assign_attrs(
+                precision=history.attrs["precision"]
+            )
+
+        return self._artifact("predictions.nc", {"predictions": "final"}, compute)
 
     def model(self) -> nn.Module:
         """The trained network, on the CPU, in evaluation mode. It is trained anew where only its history and
@@ -368,12 +404,13 @@ class Run:
         record = Record(self.configuration, self.device)
         data = self.data
         model = self._network(len(data.classes), data.train.images.shape[1])
-        checkpoint = self._checkpoint(folder / "resume.pt", sources.TRAINING)
+        checkpoint = self._checkpoint(folder / "resume", sources.TRAINING)
         history = training.train(
             model, data, self.setup, self.epochs, self.batch_size, self.seed, checkpoint,
-            augment=self.augment, train_counts=self.train_counts, device=self.device, precision=self.precision,
+            augment=self.augment, device=self.device, precision=self.precision,
         )  # fmt: skip
         provenance = record.provenance(data, float(history.seconds.sum())) | self._origin(sources.TRAINING)
+        provenance["precision"] = history.attrs["precision"]  # what "auto" came to
         storage.save_weights(model.state_dict(), folder / "weights.safetensors", {"provenance": json.dumps(provenance)})
         provenance |= self._origin(sources.TRAINING, folder)
         storage.save_json(provenance, folder / "run.json")
@@ -473,6 +510,17 @@ def _loaded(path: Path, expected: Mapping[str, object]) -> xr.Dataset:
     return artifact
 
 
+def _named_counts(history: xr.Dataset) -> xr.Dataset:
+    """`history` with the counts of training images named by how they were counted, as an older form did not."""
+    kind = history.attrs.pop("train_counts", None)
+    return history.rename(train_counts=f"{kind}_counts") if kind else history
+
+
+def _check_same_training(history: xr.Dataset, again: xr.Dataset, path: Path) -> None:
+    if not history["test_counts"].equals(again["test_counts"]):
+        raise ValueError(f"{path} is not the same training once more: its test counts differ; move it away")
+
+
 def _check_configuration(path: Path, theirs: Mapping[str, object], ours: Mapping[str, object]) -> None:
     for key, value in json.loads(json.dumps(ours)).items():
         if theirs.get(key) != value:
@@ -500,7 +548,10 @@ def _move_aside(file: Path, why: str) -> None:
 
 
 def _forget(checkpoint: Path) -> None:
-    checkpoint.unlink(missing_ok=True)
+    if checkpoint.is_dir():
+        training.forget(checkpoint)
+    else:
+        checkpoint.unlink(missing_ok=True)
     Path(f"{checkpoint}.code").unlink(missing_ok=True)
 
 
@@ -529,13 +580,14 @@ def records(runs: Iterable[Run]) -> pd.DataFrame:
     """
     rows = []
     for run in runs:
-        folders = [folder for folder in (run.published / run.name, run.runs / run.name) if folder.exists()]
-        for path in (path for folder in folders[:1] for path in sorted(folder.glob("*.nc"))):
+        folders = run.published_folders or [run.runs / run.name]
+        for path in (path for folder in folders for path in sorted(folder.glob("*.nc"))):
             artifact = storage.load_dataset(path)
             made = provenance_of(artifact)
             settings = json.loads(artifact.attrs.get("configuration", "{}"))
             rows.append({
-                "run": run.name, "network": run.network, "setup": run.setup, "artifact": path.name,
+                "run": run.name, "network": run.network, "setup": run.setup,
+                "artifact": path.name + " (counts at the end)" * (path.parent.name != run.name),
                 "kind": {"history": "training", "ego": "class gradients"}.get(path.stem, path.name.split("-")[0]),
                 "device": made["device_name"],
                 "precision": artifact.attrs.get("precision", settings.get("precision", "")),

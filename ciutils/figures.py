@@ -233,7 +233,7 @@ def _class_panels(losses: xr.DataArray, label: str, highest: float | None, solid
 
 
 def dance(
-    history: xr.Dataset, a: str, b: str, counts: str = "train_counts", interferers: int = 4
+    history: xr.Dataset, a: str, b: str, counts: str = "end_counts", interferers: int = 4
 ) -> tuple[Figure, np.ndarray]:
     """The label dance of class a with class b: their recalls above, the row of a in the CCTM below, by epoch.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -66,8 +67,15 @@ def save_json(content: Mapping, path: Path) -> None:
 def save_dataset(dataset: xr.Dataset, path: Path) -> None:
     """Write `dataset` as NetCDF with the digest of its contents, atomically."""
     stamped = dataset.assign_attrs({_DIGEST: _dataset_digest(dataset)})
-    encoding = {name: {"zlib": True, "complevel": 4} for name, array in dataset.data_vars.items() if array.ndim}
+    encoding = {name: _compression(array.shape) for name, array in dataset.data_vars.items() if array.ndim}
     write_atomically(path, lambda file: stamped.to_netcdf(file, engine="h5netcdf", encoding=encoding))
+
+
+def _compression(shape: tuple[int, ...]) -> dict[str, object]:
+    """Rows of a large table are alike (an image's predictions in successive epochs), so all rows of a few columns are
+    compressed together: histories are a third smaller than with whole rows."""
+    pieces = {"chunksizes": (shape[0], min(shape[1], 100))} if len(shape) == 2 and math.prod(shape) > 100_000 else {}
+    return {"zlib": True, "complevel": 4} | pieces
 
 
 def load_dataset(path: Path) -> xr.Dataset:

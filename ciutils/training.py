@@ -1,4 +1,4 @@
-"""Training by SGD with the paper's three setups, recording the confusion counts of every epoch.
+"""Training by SGD with the paper's three setups, recording counts and every image's prediction in every epoch.
 
 The whole data set lies on the device as uint8; crops and flips are drawn for each image there. Epoch e draws its
 order and its augmentation from (seed, e) alone, so a run that was killed and resumed ends in the same bits.
@@ -7,6 +7,7 @@ order and its augmentation from (seed, e) alone, so a run that was killed and re
 from __future__ import annotations
 
 import pickle
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -18,12 +19,16 @@ import xarray as xr
 from torch import nn
 from torch.nn import functional
 
-from ciutils import checks, confusion, devices, storage
+from ciutils import checks, confusion, devices, ego, predictions, storage
 from ciutils.datasets import ImageData, Split
 from ciutils.progress import Progress
 
 AUGMENTS = ("crop-flip", "crop", "none")
-TRAIN_COUNTS = ("running", "end")
+EGO_EPOCHS = (1, 3, 10, 30, 100)
+"""After these epochs, and after the last, a history has the norms and cosines of the class gradients."""
+
+Epoch = dict[str, torch.Tensor]
+"""What one epoch adds to a history, by the names of its variables."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +63,22 @@ def train(
     checkpoint: str | Path | None = None,
     *,
     augment: str = "crop-flip",
-    train_counts: str = "running",
     device: str = "auto",
     precision: str = "auto",
 ) -> xr.Dataset:
     """Train `model` in place on `data.train` and return its history; the last epoch's weights are kept.
 
-    checkpoint: a file written after every epoch. If it exists the run goes on from there, to the same bits on a CPU.
+    checkpoint: a folder written after every epoch. If it exists the run goes on from there, to the same bits on a CPU.
     augment: "crop-flip" (pad by 1/8 of the image, crop, flip), "crop", or "none".
-    train_counts: "running" counts each training image during the epoch, as the network meets it (augmented, in
-    training mode, weights changing); "end" counts them all after the epoch, in evaluation mode, not augmented.
 
-    Returns a Dataset over epoch = 1..epochs: `train_counts`, `test_counts` (epoch, true, predicted) int64;
-    `train_loss` (mean cross-entropy of the epoch's batches), `learning_rate`, `seconds` (epoch).
+    Returns a Dataset over epoch = 1..epochs, with images in the order of their split:
+    `running_counts`, `end_counts`, `test_counts` (epoch, true, predicted) int64, see `confusion.COUNTS`;
+    `train_predictions` (epoch, train_image), `test_predictions` (epoch, test_image): positions of the predicted classes
+    at the epoch's end, in evaluation mode, not augmented; `train_labels`, `test_labels` beside them;
+    `train_loss` (mean cross-entropy of the epoch's batches), `learning_rate`, `seconds` (epoch);
+    `ego_norms`, `ego_cosines` (ego_epoch, direction, other) after the epochs `EGO_EPOCHS` and the last, see
+    `ego.ego_directions`, unless a class has no images;
+    `test_probabilities` (test_image, predicted), `train_losses` (train_image) float16, after the last epoch.
 
     Raises ValueError for unknown names, numbers out of range, a checkpoint of another configuration, or a loss that
     is no longer finite. Source: arXiv:2211.01370, Sections 3 and 4.2. Book: *Label dancing*.
@@ -81,7 +89,6 @@ def train(
     checks.whole(batch_size, "batch_size")
     checks.whole(seed, "seed", at_least=0)
     checks.one_of(augment, AUGMENTS, "augment")
-    checks.one_of(train_counts, TRAIN_COUNTS, "train_counts")
     where = devices.resolve_device(device)
     precision = devices.resolve_precision(precision, where)
     devices.keep_freed_memory()
@@ -94,10 +101,11 @@ def train(
     scheduler = _scheduler(optimizer, setup, epochs)
     configuration = {
         **asdict(setup), "epochs": epochs, "batch_size": batch_size, "seed": seed, "augment": augment,
-        "train_counts": train_counts, "precision": precision, "data": data.sha256,
+        "precision": precision, "data": data.sha256,
     }  # fmt: skip
-    state = _TrainingState(model, optimizer, scheduler, configuration)
-    records = state.load(Path(checkpoint)) if checkpoint and Path(checkpoint).exists() else []
+    state = _Checkpoint(checkpoint, configuration, model=model, optimizer=optimizer, scheduler=scheduler)
+    records = state.load()
+    evaluation = {"batch_size": batch_size, "device": str(where), "precision": precision}
     batches = _Batches(data.train, batch_size, augment, seed, where, layout)
 
     with Progress(epochs, "training", done=len(records)) as progress:
@@ -111,27 +119,47 @@ def train(
                     f"learning rate than {rate:g}, or precision 'fp32'"
                 )
             scheduler.step()
-            if train_counts == "end":
-                running = confusion.counts(model, data.train, device=str(where), precision=precision).values
-            test = confusion.counts(model, data.test, device=str(where), precision=precision)
-            records.append({
-                "train_counts": running.tolist(), "test_counts": test.values.tolist(), "train_loss": loss,
-                "learning_rate": rate, "seconds": time.perf_counter() - started,
-            })  # fmt: skip
-            if checkpoint:
-                state.save(Path(checkpoint), records)
-            progress.step(f"loss {loss:.3f}, test accuracy {float(confusion.accuracy(test)):.3f}")
+            record = {"running_counts": running, "train_loss": loss, "learning_rate": rate}
+            record |= _end_of_epoch(model, data, evaluation)
+            if epoch + 1 == epochs or epoch + 1 in EGO_EPOCHS:
+                record |= _egos(model, data.train, batch_size, str(where))
+            if epoch + 1 == epochs:
+                record |= predictions.at_end_of_training(model, data, **evaluation)
+            record["seconds"] = time.perf_counter() - started
+            records.append(_tensors(record))
+            state.save(records)
+            accuracy = record["test_counts"].trace() / record["test_counts"].sum()
+            progress.step(f"loss {loss:.3f}, test accuracy {accuracy:.3f}")
     model.to(memory_format=torch.contiguous_format)
-    return _history(records, data.classes, {"train_counts": train_counts, "precision": precision})
+    history = _history(records, data.classes, {"precision": precision})
+    return history.assign({name: (predictions.DIMS[name], each) for name, each in predictions.labels(data).items()})
+
+
+def _end_of_epoch(model: nn.Module, data: ImageData, evaluation: dict) -> dict[str, torch.Tensor | np.ndarray]:
+    """Every image's prediction, and the counts of them."""
+    found = predictions.at_end_of_epoch(model, data, **evaluation)
+    counts = {
+        counted: confusion.from_predictions(split.labels, found[f"{name}_predictions"], data.classes).values
+        for counted, (name, split) in zip(("end_counts", "test_counts"), data.splits.items(), strict=True)
+    }
+    return found | counts
+
+
+def _egos(model: nn.Module, split: Split, batch_size: int, device: str) -> dict[str, np.ndarray]:
+    """Norms and cosines of the class gradients; nothing where a class has no images, and so no gradient."""
+    if not split.labels.bincount(minlength=len(split.classes)).all():
+        return {}
+    directions = ego.ego_directions(model, split, batch_size=batch_size, device=device)
+    return {"ego_norms": directions.norms.values, "ego_cosines": directions.cosine.values}
 
 
 class Recorder:
-    """Records a history in anybody's own training loop: the same Dataset that `train` returns.
+    """Records a history in anybody's own training loop: a Dataset like that of `train`, of counts alone.
 
         recorder = Recorder(classes)
         for each epoch:
-            recorder.add("train", labels, logits.argmax(1))   # for each batch
-            recorder.add("test", labels, logits.argmax(1))
+            recorder.add("running", labels, logits.argmax(1))   # for each training batch
+            recorder.add("test", labels, logits.argmax(1))      # for each test batch
             recorder.end_epoch()
         storage.save_dataset(recorder.history(), path)
 
@@ -140,15 +168,17 @@ class Recorder:
 
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = tuple(classes)
-        self._records: list[dict] = []
+        self._records: list[Epoch] = []
         self._start_epoch()
 
-    def add(self, split: str, true: torch.Tensor | np.ndarray, predicted: torch.Tensor | np.ndarray) -> None:
-        """Count predictions on the "train" or the "test" split, [n] positions in `classes` each; as often as wanted.
+    def add(self, counted: str, true: torch.Tensor | np.ndarray, predicted: torch.Tensor | np.ndarray) -> None:
+        """Count predictions, [n] positions in `classes` each; as often as wanted.
 
+        counted: "running", "end" or "test", see `confusion.COUNTS`; those that are never added are left out.
         Raises ValueError for labels that do not fit, see `confusion.from_predictions`.
         """
-        key = f"{checks.one_of(split, ('train', 'test'), 'split')}_counts"
+        kinds = [name.removesuffix("_counts") for name in confusion.COUNTS]
+        key = f"{checks.one_of(counted, kinds, 'counts')}_counts"
         true, predicted = (np.asarray(torch.as_tensor(each).cpu()) for each in (true, predicted))
         self._counts[key] += confusion.from_predictions(true, predicted, self.classes).values
 
@@ -157,19 +187,20 @@ class Recorder:
         if not any(counts.any() for counts in self._counts.values()):
             raise ValueError(f"epoch {len(self._records) + 1} holds no predictions: add them before its end")
         seconds = time.perf_counter() - self._started
-        self._records.append({**self._counts, "train_loss": train_loss, "learning_rate": learning_rate,
-                              "seconds": seconds})  # fmt: skip
+        record = self._counts | {"train_loss": train_loss, "learning_rate": learning_rate, "seconds": seconds}
+        self._records.append(_tensors(record))
         self._start_epoch()
 
     def history(self) -> xr.Dataset:
         """The epochs closed so far, as `train` returns them. Raises ValueError if there is none."""
         if not self._records:
             raise ValueError("no epoch has ended: call end_epoch() after each")
-        return _history(self._records, self.classes, {"train_counts": "recorded"})
+        never = [name for name in confusion.COUNTS if not any(record[name].any() for record in self._records)]
+        return _history(self._records, self.classes, {}).drop_vars(never)
 
     def _start_epoch(self) -> None:
         shape = (len(self.classes), len(self.classes))
-        self._counts = {key: np.zeros(shape, np.int64) for key in ("train_counts", "test_counts")}
+        self._counts = {name: np.zeros(shape, np.int64) for name in confusion.COUNTS}
         self._started = time.perf_counter()
 
 
@@ -224,40 +255,57 @@ class _Batches:
             yield inputs.contiguous(memory_format=self.layout), self.labels[batch[0]]
 
 
-class _TrainingState:
-    """What a run needs to go on: the weights, the optimiser, the schedule, the records so far."""
+class _Checkpoint:
+    """A folder from which a run goes on: state.pt holds weights, optimiser and schedule; each finished epoch's record
+    is a file of its own, so that what is written after an epoch does not grow with the epochs."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        scheduler: torch.optim.lr_scheduler.LRScheduler,
-        configuration: dict,
-    ) -> None:
-        self.parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
-        self.configuration = configuration
+    def __init__(self, folder: str | Path | None, configuration: dict, **parts: object) -> None:
+        self.folder = Path(folder) if folder else None
+        self.configuration, self.parts = configuration, parts
 
-    def save(self, path: Path, records: list[dict]) -> None:
+    def save(self, records: list[Epoch]) -> None:
+        if self.folder is None:
+            return
+        storage.save_weights(records[-1], self._epoch_file(len(records)), {})  # first: the state counts on it
         state = {name: part.state_dict() for name, part in self.parts.items()}
-        state |= {"configuration": self.configuration, "records": records}
-        storage.write_atomically(path, lambda file: torch.save(state, file))
+        state |= {"configuration": self.configuration, "epochs": len(records)}
+        storage.write_atomically(self._state_file, lambda file: torch.save(state, file))
 
-    def load(self, path: Path) -> list[dict]:
+    def load(self) -> list[Epoch]:
+        """The records of the epochs that are finished; the parts are put into the state after them."""
+        if self.folder is None or not self._state_file.exists():
+            return []
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            theirs = state["configuration"]
+            state = torch.load(self._state_file, map_location="cpu", weights_only=True)
+            theirs, epochs = state["configuration"], state["epochs"]
         except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a readable checkpoint: move it away to train from the start") from error
+            raise ValueError(
+                f"{self._state_file} is not a readable checkpoint: move its folder away to train from the start"
+            ) from error
         changed = [key for key in self.configuration if theirs.get(key) != self.configuration[key]]
         if changed:
             key = changed[0]
             raise ValueError(
-                f"{path} is of another run: {key} was {theirs.get(key)!r}, now {self.configuration[key]!r}; "
-                "use another checkpoint file"
+                f"{self.folder} is of another run: {key} was {theirs.get(key)!r}, now {self.configuration[key]!r}; "
+                "use another checkpoint folder"
             )
+        records = [storage.load_weights(self._epoch_file(number))[0] for number in range(1, epochs + 1)]
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
-        return state["records"]
+        return records
+
+    @property
+    def _state_file(self) -> Path:
+        return self.folder / "state.pt"
+
+    def _epoch_file(self, number: int) -> Path:
+        return self.folder / f"epoch-{number:04}.safetensors"
+
+
+def forget(checkpoint: Path) -> None:
+    """Remove a checkpoint; its state first, so that what is left of a removal that was cut short is no checkpoint."""
+    (checkpoint / "state.pt").unlink(missing_ok=True)
+    shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def _scheduler(optimizer: torch.optim.Optimizer, setup: Setup, epochs: int) -> torch.optim.lr_scheduler.LRScheduler:
@@ -288,13 +336,41 @@ def _train_one_epoch(
     return counts.cpu().numpy(), float(loss_sum) / len(batches.split)
 
 
-def _history(records: list[dict], classes: tuple[str, ...], attributes: dict[str, str]) -> xr.Dataset:
-    columns = {key: np.array([record[key] for record in records]) for key in records[0]}
-    cells = ("epoch", "true", "predicted")
-    history = xr.Dataset(
-        {key: (cells if key.endswith("counts") else "epoch", values) for key, values in columns.items()},
-        coords={"epoch": np.arange(1, len(records) + 1), "true": list(classes), "predicted": list(classes)},
-        attrs=attributes,
-    )
+_EPOCH_DIMS = dict.fromkeys(confusion.COUNTS, ("true", "predicted")) | {
+    "train_loss": (),
+    "learning_rate": (),
+    "seconds": (),
+    "train_predictions": predictions.DIMS["train_predictions"],
+    "test_predictions": predictions.DIMS["test_predictions"],
+}
+_EGO_DIMS = {"ego_norms": ("direction",), "ego_cosines": ("direction", "other")}
+_LAST_DIMS = {name: predictions.DIMS[name] for name in ("test_probabilities", "train_losses")}
+
+
+def _tensors(record: dict[str, torch.Tensor | np.ndarray | float]) -> Epoch:
+    return {
+        name: value if isinstance(value, torch.Tensor) else torch.from_numpy(np.asarray(value))
+        for name, value in record.items()
+    }
+
+
+def _history(records: list[Epoch], classes: tuple[str, ...], attributes: dict[str, str]) -> xr.Dataset:
+    names = list(classes)
+    ego_epochs = [epoch for epoch, record in enumerate(records, 1) if "ego_norms" in record]
+    with_egos = [records[epoch - 1] for epoch in ego_epochs]
+    found = {
+        name: (("epoch", *dims), torch.stack([record[name] for record in records]).numpy())
+        for name, dims in _EPOCH_DIMS.items()
+        if name in records[0]
+    }
+    coords = {"epoch": np.arange(1, len(records) + 1), "true": names, "predicted": names}
+    if with_egos:
+        found |= {
+            name: (("ego_epoch", *dims), torch.stack([record[name] for record in with_egos]).numpy())
+            for name, dims in _EGO_DIMS.items()
+        }
+        coords |= {"ego_epoch": ego_epochs, "direction": names, "other": names}
+    found |= {name: (dims, records[-1][name].numpy()) for name, dims in _LAST_DIMS.items() if name in records[-1]}
+    history = xr.Dataset(found, coords=coords, attrs=attributes)
     history["seconds"].attrs["units"] = "s"
     return history

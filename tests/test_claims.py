@@ -28,7 +28,7 @@ def history_of(test, train=None):
     """A history whose last test counts are `test`, with training counts of each epoch."""
     train = [test] if train is None else train
     stacked = {
-        "train_counts": xr.concat(train, "epoch"),
+        "running_counts": xr.concat(train, "epoch"),
         "test_counts": xr.concat([test] * len(train), "epoch"),
     }
     return xr.Dataset(stacked).assign_coords(epoch=range(1, len(train) + 1))

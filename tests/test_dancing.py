@@ -12,7 +12,7 @@ def history(counts, classes=ABC):
     cells = ("epoch", "true", "predicted")
     counts = np.array(counts)
     return xr.Dataset(
-        {"train_counts": (cells, counts), "test_counts": (cells, counts[:, ::-1, ::-1])},
+        {"end_counts": (cells, counts), "test_counts": (cells, counts[:, ::-1, ::-1])},
         coords={"epoch": np.arange(1, len(counts) + 1), "true": list(classes), "predicted": list(classes)},
     )
 

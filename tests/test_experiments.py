@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -8,7 +9,7 @@ import pytest
 import torch
 import xarray as xr
 
-from ciutils import confusion, ego, experiments, interference, storage, training
+from ciutils import confusion, ego, experiments, interference, predictions, storage, training
 
 QUICK = {
     "dataset": "digits",
@@ -32,12 +33,23 @@ def trained(run):
     return run
 
 
+def published_in_the_older_form(run, kind, folder):
+    """Publish what `run` has, its history with one kind of counts of training images and no predictions."""
+    made = run.runs / run.name
+    shutil.copytree(made, run.published / folder, ignore=shutil.ignore_patterns(".lock"))
+    history = storage.load_dataset(made / "history.nc")
+    old = history[[f"{kind}_counts", "test_counts", "train_loss", "learning_rate", "seconds"]]
+    old = old.rename({f"{kind}_counts": "train_counts"}).assign_attrs(train_counts=kind)
+    storage.save_dataset(old, run.published / folder / "history.nc")
+    return history
+
+
 def never(*_, **__):
     raise AssertionError("this must be loaded, not computed")
 
 
 OTHERS = {"dataset": "fashion-mnist", "network": "vgg19", "setup": "big-lr", "epochs": 2, "width": 0.03,
-          "batch_size": 64, "seed": 1, "augment": "none", "train_counts": "end", "normalisation": "public-code",
+          "batch_size": 64, "seed": 1, "augment": "none", "normalisation": "public-code",
           "precision": "fp32"}  # fmt: skip
 
 
@@ -232,6 +244,48 @@ def test_a_space_is_measured_once_and_then_loaded(trained, monkeypatch):
     assert not list((trained.runs / trained.name).glob("*.rows.nc"))
 
 
+def test_a_published_history_of_the_older_form_names_its_counts(trained):
+    new = published_in_the_older_form(trained, "running", trained.name)
+    history = trained.history()
+    assert {"running_counts", "test_counts"} == {name for name in confusion.COUNTS if name in history}
+    assert history["running_counts"].equals(new["running_counts"])
+
+
+def test_counts_at_the_end_come_from_the_same_training_made_once_more(trained):
+    new = published_in_the_older_form(trained, "running", trained.name)
+    published_in_the_older_form(trained, "end", f"{trained.name}-train_counts=end")
+    history = trained.history()
+    for name in confusion.COUNTS:
+        assert history[name].equals(new[name])
+    assert list(experiments.records([trained])["artifact"]) == ["history.nc", "history.nc (counts at the end)"]
+
+
+def test_counts_at_the_end_of_another_training_are_refused(trained):
+    published_in_the_older_form(trained, "running", trained.name)
+    published_in_the_older_form(trained, "end", f"{trained.name}-train_counts=end")
+    path = trained.published / f"{trained.name}-train_counts=end" / "history.nc"
+    other = storage.load_dataset(path)
+    other["test_counts"][0, 0] = other["test_counts"][0, 0].values[::-1]
+    storage.save_dataset(other, path)
+    with pytest.raises(ValueError, match="is not the same training once more"):
+        trained.history()
+
+
+def test_predictions_are_the_histories_or_computed_from_the_weights(trained, monkeypatch):
+    held = trained.predictions()
+    assert held["test_probabilities"].shape == (len(trained.data.test), 10)
+    assert held.attrs["precision"] in ("fp32", "bf16")
+    published_in_the_older_form(trained, "running", trained.name)
+    computed = trained.predictions()
+    assert (trained.runs / trained.name / "predictions.nc").exists()
+    names = ["train_labels", "test_labels", "train_predictions", "test_predictions"]
+    xr.testing.assert_equal(computed[names], held[names].drop_vars(set(held.coords) - set(computed.coords)))
+    for name in ("test_probabilities", "train_losses"):
+        xr.testing.assert_allclose(computed[name], held[name], rtol=2e-3, atol=1e-3)
+    monkeypatch.setattr(predictions, "of_trained", never)
+    assert trained.predictions().identical(computed)
+
+
 def test_every_setting_of_a_space_has_its_own_file(trained, monkeypatch):
     asked = []
 
@@ -358,17 +412,18 @@ def test_artifacts_of_other_weights_are_renewed(trained):
 def test_work_begun_by_other_code_is_not_continued(run, monkeypatch):
     folder = run.runs / run.name
     folder.mkdir(parents=True)
-    (folder / "resume.pt").write_bytes(b"half of another training")
-    (folder / "resume.pt.code").write_text("another")
+    (folder / "resume").mkdir()
+    (folder / "resume" / "state.pt").write_bytes(b"half of another training")
+    (folder / "resume.code").write_text("another")
     run.history()
-    assert aside(run) == ["resume.pt"]
-    assert not list(folder.glob("resume.pt*"))
+    assert aside(run) == ["resume"]
+    assert not list(folder.glob("resume*"))
 
 
 def test_what_killed_writers_left_is_removed(run):
     folder = run.runs / run.name
     folder.mkdir(parents=True)
-    left = [folder / f".{name}.abc.part" for name in ("history.nc", "weights.safetensors", "resume.pt")]
+    left = [folder / f".{name}.abc.part" for name in ("history.nc", "weights.safetensors")]
     for file in left:
         file.write_bytes(b"half")
     run.history()

@@ -212,7 +212,7 @@ def counts_over_epochs(rows):
     names = ["a", "b", "c"]
     counts = np.array([[row, [100 - right, right, 0], [0, 0, 100]] for row, right in rows])
     cells = ("epoch", "true", "predicted")
-    return xr.Dataset({"train_counts": (cells, counts)},
+    return xr.Dataset({"end_counts": (cells, counts)},
                       coords={"epoch": [1, 2, 3], "true": names, "predicted": names})  # fmt: skip
 
 
@@ -239,7 +239,7 @@ def test_marks_are_the_papers_and_the_same_in_both_figures():
     cat_rows = [[0, 0, 0, 80, 0, 20], [0, 0, 20, 80, 0, 0], [0, 0, 0, 80, 0, 20]]
     counts = np.repeat(np.array(cat_rows)[:, None], 6, axis=1)
     table = xr.DataArray(counts, dims=("epoch", *confusion.CELLS), coords={"true": names, "predicted": names})
-    history = xr.Dataset({"train_counts": table}).assign_coords(epoch=[1, 2, 3])
+    history = xr.Dataset({"end_counts": table}).assign_coords(epoch=[1, 2, 3])
     _, (_, below) = figures.dance(history, "cat", "dog", interferers=2)
     dance = {line.get_label().split()[-1]: (line.get_marker(), line.get_color()) for line in below.lines}
     assert dance == {"dog": ("x", "red"), "bird": ("s", "black")}

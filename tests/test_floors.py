@@ -10,7 +10,7 @@ from ciutils import experiments
 
 FLOORS = [
     {"checks", "progress", "storage", "sources", "devices", "paper", "datasets", "models", "confusion", "readings"},
-    {"training", "ego", "evaluation", "interference", "dancing"},
+    {"predictions", "training", "ego", "evaluation", "interference", "dancing"},
     {"experiments", "parameters"},
     {"figures", "explorer", "claims", "verification", "plans"},
     {"__main__"},

@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import torch
 import xarray as xr
 from torch.nn import functional
 
-from ciutils import datasets, storage, training
+from ciutils import confusion, dancing, datasets, ego, storage, training
 from ciutils.experiments import REPOSITORY
 
 QUICK = {"batch_size": 16, "device": "cpu"}
@@ -38,12 +39,13 @@ def test_learning_rate_follows_the_cosine(tiny_model, tiny_data):
 
 def test_history_counts_every_image_once_an_epoch(tiny_model, tiny_data):
     history = training.train(tiny_model, tiny_data, "big-lr", epochs=3, **QUICK)
-    assert history.train_counts.dims == ("epoch", "true", "predicted")
+    assert history.running_counts.dims == ("epoch", "true", "predicted")
     assert list(history["true"].values) == ["a", "b", "c"]
     assert list(history.epoch.values) == [1, 2, 3]
-    for split, counts in ((tiny_data.train, history.train_counts), (tiny_data.test, history.test_counts)):
+    train, test = tiny_data.train, tiny_data.test
+    for split, counts in ((train, "running_counts"), (train, "end_counts"), (test, "test_counts")):
         expected = np.tile(split.labels.bincount().numpy(), (3, 1))
-        np.testing.assert_array_equal(counts.sum("predicted"), expected)
+        np.testing.assert_array_equal(history[counts].sum("predicted"), expected)
 
 
 def test_it_learns(tiny_model, tiny_data):
@@ -70,7 +72,7 @@ def test_one_epoch_equals_plain_torch_sgd(tiny_model, tiny_data):
         optimizer.step()
     for ours, theirs in zip(tiny_model.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(history.train_counts[0], counts)
+    np.testing.assert_array_equal(history.running_counts[0], counts)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -80,7 +82,7 @@ def test_two_epochs_equal_one_and_one_resumed(tiny_model, tiny_data, tmp_path, p
     options = {**QUICK, "precision": precision}
     whole = training.train(tiny_model, tiny_data, "anneal-lr", epochs=2, **options)
 
-    state = tmp_path / "resume.pt"
+    state = tmp_path / "resume"
     stop = KeyboardInterrupt("after one epoch")
     step = training.Progress.step
     with pytest.MonkeyPatch.context() as patch:
@@ -112,7 +114,7 @@ def test_sigkill_and_start_again_ends_in_the_same_bits(tmp_path):
 
     assert start("undisturbed").wait(120) == 0
     process = start("killed")
-    while not (tmp_path / "killed").exists() and process.poll() is None:
+    while not (tmp_path / "killed" / "state.pt").exists() and process.poll() is None:
         pass
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -124,17 +126,25 @@ def test_sigkill_and_start_again_ends_in_the_same_bits(tmp_path):
 
 
 def test_checkpoint_of_another_run_is_refused(tiny_model, tiny_data, tmp_path):
-    training.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=tmp_path / "resume.pt", **QUICK)
-    with pytest.raises(ValueError, match="resume.pt is of another run: seed was 0, now 1"):
-        training.train(tiny_model, tiny_data, "big-lr", epochs=1, seed=1, checkpoint=tmp_path / "resume.pt", **QUICK)
+    training.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=tmp_path / "resume", **QUICK)
+    with pytest.raises(ValueError, match="resume is of another run: seed was 0, now 1"):
+        training.train(tiny_model, tiny_data, "big-lr", epochs=1, seed=1, checkpoint=tmp_path / "resume", **QUICK)
 
 
-def test_truncated_checkpoint_is_refused(tiny_model, tiny_data, tmp_path):
-    path = tmp_path / "resume.pt"
-    training.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=path, **QUICK)
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(ValueError, match="resume.pt is not a readable checkpoint: move it away"):
-        training.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=path, **QUICK)
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("state.pt", "state.pt is not a readable checkpoint: move its folder away"),
+        ("epoch-0001.safetensors", "epoch-0001.safetensors is damaged"),
+    ],
+)
+def test_truncated_checkpoint_is_refused(tiny_model, tiny_data, tmp_path, file, message):
+    folder = tmp_path / "resume"
+    training.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=folder, **QUICK)
+    path = folder / file
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=message):
+        training.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=folder, **QUICK)
     assert path.exists()
 
 
@@ -150,14 +160,68 @@ def test_every_option_changes_the_run(tiny_model, tiny_data, option, value):
     assert not same_bits(tiny_model, twin)
 
 
-def test_counts_at_the_end_of_the_epoch(tiny_model, tiny_data):
-    history = training.train(tiny_model, tiny_data, "big-lr", epochs=1, train_counts="end", **QUICK)
+def test_the_last_epoch_tells_what_the_trained_network_says_of_every_image(tiny_model, tiny_data):
+    history = training.train(tiny_model, tiny_data, "big-lr", epochs=2, precision="fp32", **QUICK)
     tiny_model.eval()
-    predicted = tiny_model(tiny_data.train.inputs()).argmax(1)
-    expected = np.zeros((3, 3), int)
-    np.add.at(expected, (tiny_data.train.labels.numpy(), predicted.numpy()), 1)
-    np.testing.assert_array_equal(history.train_counts[0], expected)
-    assert history.attrs["train_counts"] == "end"
+    last = history.isel(epoch=-1)
+    for name, counts in (("train", "end_counts"), ("test", "test_counts")):
+        split = tiny_data.splits[name]
+        logits = tiny_model(split.inputs()).detach()
+        expected = np.zeros((3, 3), int)
+        np.add.at(expected, (split.labels.numpy(), logits.argmax(1).numpy()), 1)
+        np.testing.assert_array_equal(last[counts], expected)
+        np.testing.assert_array_equal(last[f"{name}_predictions"], logits.argmax(1))
+        np.testing.assert_array_equal(last[f"{name}_labels"], split.labels)
+        if name == "test":
+            np.testing.assert_allclose(last["test_probabilities"], logits.softmax(1), atol=1e-3)
+        else:
+            each = functional.cross_entropy(logits, split.labels, reduction="none")
+            np.testing.assert_allclose(last["train_losses"], each, rtol=2e-3, atol=1e-6)
+    assert history.train_predictions.dtype == np.uint8
+    assert history.train_losses.dtype == history.test_probabilities.dtype == np.float16
+
+
+def test_counts_of_predictions_are_the_counts_in_every_epoch(tiny_model, tiny_data, tmp_path):
+    history = training.train(tiny_model, tiny_data, "big-lr", epochs=4, **QUICK)
+    storage.save_dataset(history, tmp_path / "history.nc")
+    read = storage.load_dataset(tmp_path / "history.nc")
+    xr.testing.assert_identical(read, history)
+    for epoch in range(4):
+        for name, counts in (("train", "end_counts"), ("test", "test_counts")):
+            labels, predicted = read[f"{name}_labels"].values, read[f"{name}_predictions"].values[epoch]
+            expected = [[((labels == true) & (predicted == other)).sum() for other in range(3)] for true in range(3)]
+            np.testing.assert_array_equal(read[counts][epoch], expected)
+
+
+def test_class_gradients_are_remembered_after_some_epochs(tiny_model, tiny_data):
+    history = training.train(tiny_model, tiny_data, "big-lr", epochs=4, **QUICK)
+    assert list(history["ego_epoch"].values) == [1, 3, 4]
+    now = ego.ego_directions(tiny_model, tiny_data.train)
+    np.testing.assert_allclose(history["ego_norms"][-1], now.norms, rtol=1e-5)
+    np.testing.assert_allclose(history["ego_cosines"][-1], now.cosine, atol=1e-5)
+    assert not np.allclose(history["ego_norms"][0], history["ego_norms"][-1])
+
+
+def test_a_class_without_training_images_has_no_gradient_to_remember(tiny_model, tiny_data):
+    some = tiny_data.train.labels != 1
+    train = dataclasses.replace(
+        tiny_data.train, images=tiny_data.train.images[some], labels=tiny_data.train.labels[some]
+    )
+    history = training.train(tiny_model, dataclasses.replace(tiny_data, train=train), "big-lr", epochs=1, **QUICK)
+    assert "ego_norms" not in history
+    assert history.end_counts[0, 1].sum() == 0
+
+
+def test_what_is_written_after_an_epoch_does_not_grow_with_the_epochs(tiny_model, tiny_data, tmp_path):
+    twin = copy.deepcopy(tiny_model)
+    training.train(tiny_model, tiny_data, "big-lr", epochs=4, checkpoint=tmp_path / "short", **QUICK)
+    training.train(twin, tiny_data, "big-lr", epochs=30, checkpoint=tmp_path / "long", **QUICK)
+    short, long = ((tmp_path / name / "state.pt").stat().st_size for name in ("short", "long"))
+    assert long == short
+    sizes = [(tmp_path / "long" / f"epoch-{number:04}.safetensors").stat().st_size for number in (2, 29)]
+    assert sizes[0] == sizes[1]
+    training.forget(tmp_path / "long")
+    assert not (tmp_path / "long").exists()
 
 
 def drawn(index, room, flip, seed):
@@ -238,7 +302,8 @@ def test_the_documented_example_of_ones_own_loop_runs(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-800:]
     history = storage.load_dataset(tmp_path / "history.nc")
-    assert history.train_counts.sum(("true", "predicted")).values.tolist() == [1400] * 25
+    assert history.running_counts.sum(("true", "predicted")).values.tolist() == [1400] * 25
+    assert history.end_counts.sum(("true", "predicted")).values.tolist() == [1400] * 25
     assert history.test_counts.sum(("true", "predicted")).values.tolist() == [397] * 25
     assert "TakeOver" in done.stdout
 
@@ -247,22 +312,33 @@ def test_a_recorded_history_has_the_form_of_a_trained_one(tiny_model, tiny_data)
     trained = training.train(tiny_model, tiny_data, "big-lr", epochs=2, **QUICK)
     recorder = training.Recorder(tiny_data.classes)
     for epoch in range(2):
-        for split in ("train", "test"):
+        for split in ("running", "end", "test"):
             true, predicted = np.nonzero(np.ones((3, 3)))
             times = trained[f"{split}_counts"][epoch].values.ravel()
             half = times // 2
             for part in (half, times - half):
                 recorder.add(split, torch.tensor(true.repeat(part)), predicted.repeat(part))
         recorder.end_epoch(float(trained.train_loss[epoch]), float(trained.learning_rate[epoch]))
-    xr.testing.assert_equal(recorder.history().drop_vars("seconds"), trained.drop_vars("seconds"))
-    assert list(recorder.history().variables) == list(trained.variables)
+    recorded = recorder.history()
+    xr.testing.assert_equal(recorded.drop_vars("seconds"), trained[list(recorded.variables)].drop_vars("seconds"))
+    assert {*confusion.COUNTS, "train_loss", "learning_rate", "seconds"} == set(recorded.data_vars)
+
+
+def test_a_recorder_leaves_out_what_was_never_added():
+    recorder = training.Recorder(("a", "b"))
+    recorder.add("test", [0, 1], [1, 1])
+    recorder.end_epoch()
+    history = recorder.history()
+    assert [name for name in confusion.COUNTS if name in history] == ["test_counts"]
+    with pytest.raises(ValueError, match="unknown counts 'end_counts': choose from test_counts"):
+        dancing.recalls(history)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda recorder: recorder.add("training", [0], [0]), "unknown split 'training'.*did you mean 'train'"),
-        (lambda recorder: recorder.add("train", [3], [0]), "true label 3 at position 0 is out of range"),
+        (lambda recorder: recorder.add("train", [0], [0]), "unknown counts 'train': choose from running, end, test"),
+        (lambda recorder: recorder.add("end", [3], [0]), "true label 3 at position 0 is out of range"),
         (lambda recorder: recorder.end_epoch(), "epoch 1 holds no predictions"),
         (lambda recorder: recorder.history(), "no epoch has ended"),
     ],

@@ -64,7 +64,38 @@ def test_counts_that_the_weights_do_not_give_are_found(results):
 
     path = next(results.glob("*/history.nc"))
     changed(path, one_more_mistake)
-    assert failed(results) == [f"{path.parent.name}, CCTM"]
+    assert failed(results) == [f"{path.parent.name}/history.nc, counts of its predictions", f"{path.parent.name}, CCTM"]
+
+
+def test_predictions_that_are_not_the_networks_are_found(results):
+    """The counts are changed with them: only the network itself tells."""
+
+    def another_answer(history):
+        label, answer = int(history["test_labels"][0]), int(history["test_predictions"][-1, 0])
+        history["test_predictions"][-1, 0] = (answer + 1) % 10
+        history["test_counts"][-1, label, answer] -= 1
+        history["test_counts"][-1, label, (answer + 1) % 10] += 1
+        return history
+
+    path = next(results.glob("*/history.nc"))
+    changed(path, another_answer)
+    name = path.parent.name
+    assert failed(results) == [f"{name}, CCTM", f"{name}, predictions of test images"]
+
+
+@pytest.mark.parametrize(("images", "passes"), [(0, True), (60, False)])
+def test_predictions_beside_an_older_history_are_counted(results, images, passes):
+    path = next(results.glob("*/history.nc"))
+    old = storage.load_dataset(path)[["running_counts", "test_counts", "seconds"]]
+    old = old.rename(running_counts="train_counts").assign_attrs(train_counts="running", precision="fp32")
+    storage.save_dataset(old, path)
+    run = experiments.Run("digits", "resnet18", "anneal-lr", epochs=1, width=0.02, batch_size=256, device="cpu",
+                          published=results)  # fmt: skip
+    found = run.predictions()
+    found["test_predictions"][:images] = (found["test_labels"][:images].values + 1) % 10
+    storage.save_dataset(found, path.parent / "predictions.nc")
+    (check,) = [check for check in verification.verify(results) if check.what.endswith("predictions.nc, its counts")]
+    assert check.passed == passes
 
 
 def test_a_plane_that_the_weights_do_not_give_is_found(results):
