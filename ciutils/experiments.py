@@ -464,6 +464,7 @@ class Profile:
     pairs: tuple[str, ...] = ("cat-dog", "truck-car", "horse-ship")
     batch_size: int = 128
     augment: str = "crop-flip"
+    precision: str = "auto"
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -472,7 +473,7 @@ class Profile:
 
     def run(self, network: str, setup: str = "anneal-lr", **overrides: object) -> Run:
         """The profile's run of `network` with `setup`; keywords change any other field of `Run`."""
-        shared = ("dataset", "epochs", "width", "batch_size", "augment")
+        shared = ("dataset", "epochs", "width", "batch_size", "augment", "precision")
         settings = {name: getattr(self, name) for name in shared}
         return Run(network=network, setup=setup, **(settings | overrides))
 
@@ -486,6 +487,7 @@ class Profile:
 
 _ALL_SETUPS = ("anneal-lr", "big-lr", "small-lr")
 _ANNEALED = ("anneal-lr",)
+_LONG_SETUPS = {"vgg19": _ALL_SETUPS, "resnet18": _ALL_SETUPS}
 _PAPER_SETUPS = {"vgg19": _ALL_SETUPS, "resnet18": _ALL_SETUPS, "googlenet": _ANNEALED, "dla": _ANNEALED,
                  "simple-dla": _ANNEALED}  # fmt: skip
 
@@ -494,9 +496,13 @@ PROFILES = {
                       points=9, pairs=()),
     "laptop": Profile("cifar10", _PAPER_SETUPS, epochs=30, width=0.25, images=10_000,
                       control_images=2_000),
+    "long": Profile("cifar10", _LONG_SETUPS, epochs=200, width=0.25, images=10_000,
+                    control_images=2_000, precision="fp32"),
     "paper": Profile("cifar10", _PAPER_SETUPS, epochs=200, width=1.0, control_images=10_000),
 }  # fmt: skip
-"""digits: live in minutes on two cores. laptop: an afternoon on two cores. paper: the paper's own size, one GPU."""
+"""digits: live in minutes on two cores. laptop: an afternoon on two cores. long: the paper's 200 epochs at a quarter of
+its width, in float32 on every machine, so that runs can be compared; a day on two cores. paper: the paper's own size,
+one GPU."""
 
 
 def profile(name: str) -> Profile:
