@@ -1,5 +1,5 @@
 # make book   execute the notebooks and build the book into _build/html/index.html
-# make test   lint and run the tests
+# make test   lint, check walls and types, run the tests
 # make sweep  SWEEP=workflow/sweeps/digits.yaml   execute notebooks with many parameters, collect their results
 # make bench  measure speed against plain loops and a peer
 # Each sets itself up in .venv; nothing but Python 3.11 or newer, make and a network is needed.
@@ -13,17 +13,19 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .PHONY: book sweep test bench clean
 
 book: $(VENV)/.installed
-	snakemake --workflow-profile workflow/profiles/$(PROFILE) $(FLAGS)
+	python workflow/scripts/drive.py --workflow-profile workflow/profiles/$(PROFILE) $(FLAGS)
 
 sweep: $(VENV)/.installed
 	@test -n "$(SWEEP)" || { echo "which one? make sweep SWEEP=workflow/sweeps/digits.yaml"; exit 1; }
-	snakemake sweep --workflow-profile workflow/profiles/$(PROFILE) $(FLAGS)
+	python workflow/scripts/drive.py sweep --workflow-profile workflow/profiles/$(PROFILE) $(FLAGS)
 
 # One thread for each process: torch's threads on shared cores wait for each other.
 test: $(VENV)/.installed
 	ruff check
 	ruff format --check
-	OMP_NUM_THREADS=1 python -m pytest --numprocesses=auto --maxprocesses=4
+	lint-imports --no-cache
+	mypy
+	OMP_NUM_THREADS=1 python -m pytest --numprocesses=auto --maxprocesses=4 --cov --cov-report=term:skip-covered
 
 bench: $(VENV)/.installed
 	pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt

@@ -1,4 +1,4 @@
-"""Speed of `ciutils.interference` against the network's own forward pass and two other ways, in one run.
+"""Speed of `ciutils.measure` against the network's own forward pass and two other ways, in one run.
 
 A space's own speed is that of a whole call on the paper's 19 x 19 points, the audit of bf16 included; the other ways
 cost the same for every point, and are measured on 5 x 5.
@@ -32,7 +32,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.training import ROOT, keep, random_images
-from ciutils import datasets, devices, ego, evaluation, interference, models
+from ciutils import machine, measure, models
+from ciutils.data import Split
+from ciutils.measure.evaluator import Evaluator
+from ciutils.models import devices
 
 NETWORK, WIDTH = "resnet18", 0.25
 OURS, POINTS = 19, 5
@@ -49,17 +52,15 @@ def per_second(images: int, points: int, work: Callable[[], object]) -> float:
     return images * points / (time.perf_counter() - started)
 
 
-def space(split: datasets.Split, precision: str, device: torch.device, points: int) -> None:
+def space(split: Split, precision: str, device: torch.device, points: int) -> None:
     model = network()
-    directions = ego.random_directions(model, ("a", "b"))
-    interference.interference_space(
-        model, split, directions, "a-b", 0.01, points, precision=precision, device=str(device)
-    )
+    directions = measure.random_directions(model, ("a", "b"))
+    measure.interference_space(model, split, directions, "a-b", 0.01, points, precision=precision, device=str(device))
 
 
-def bare_forward(split: datasets.Split, device: torch.device, precision: str, layout: str, batch: int) -> float:
+def bare_forward(split: Split, device: torch.device, precision: str, layout: str, batch: int) -> float:
     """Images a second of the folded network alone, in one setting."""
-    evaluator = evaluation.Evaluator(network(), split, precision, "frozen", device, batch)
+    evaluator = Evaluator(network(), split, precision, "frozen", device, batch)
     evaluator.move({})
     memory_format = getattr(torch, layout)
     model = evaluator.model.to(memory_format=memory_format)
@@ -75,7 +76,7 @@ def bare_forward(split: datasets.Split, device: torch.device, precision: str, la
     return per_second(len(split), 3, forward)
 
 
-def peers_plane(split: datasets.Split, device: torch.device) -> None:
+def peers_plane(split: Split, device: torch.device) -> None:
     """loss-landscapes' random plane over all images at once, its own metric."""
     inputs, labels = split.inputs(device=device), split.labels.to(device)
     metric = loss_landscapes.metrics.Loss(nn.CrossEntropyLoss(), inputs, labels)
@@ -83,10 +84,10 @@ def peers_plane(split: datasets.Split, device: torch.device) -> None:
         loss_landscapes.random_plane(network().to(device), metric, steps=POINTS, normalization="layer")
 
 
-def plain_loop(split: datasets.Split, device: torch.device) -> None:
+def plain_loop(split: Split, device: torch.device) -> None:
     """A deep copy for each point, a DataLoader over tensors, float32, contiguous."""
     model = network().to(device)
-    directions = ego.random_directions(model, ("a", "b"))
+    directions = measure.random_directions(model, ("a", "b"))
     loader = DataLoader(TensorDataset(split.inputs(), split.labels), batch_size=128)
     for theta1 in np.linspace(-0.01, 0.01, POINTS):
         for theta2 in np.linspace(-0.01, 0.01, POINTS):
@@ -102,8 +103,9 @@ def plain_loop(split: datasets.Split, device: torch.device) -> None:
 def peak_memory_of(images: int, points: int) -> int:
     """Peak resident bytes of a space, in a process of its own."""
     code = (
-        "from benchmarks import spaces as b; from ciutils import devices; device = devices.resolve_device();"
-        f"b.space(b.random_images({images}), 'auto', device, {points}); print(devices.peak_memory(device))"
+        "from benchmarks import spaces as b; from ciutils import machine; from ciutils.models import devices;"
+        "device = devices.resolve_device();"
+        f"b.space(b.random_images({images}), 'auto', device, {points}); print(machine.peak_memory(device))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     return int(done.stdout.split()[-1])
@@ -131,8 +133,8 @@ def main(rounds: int = 3, images: int = 2000) -> None:
     for _ in range(rounds):
         for setting in settings:
             bare[" ".join(map(str, setting))].append(bare_forward(split, device, *setting))
-        for name, measure in ways.items():
-            speeds[name].append(measure())
+        for name, speed in ways.items():
+            speeds[name].append(speed())
     medians = {name: statistics.median(values) for name, values in (bare | speeds).items()}
     best = max(bare, key=medians.__getitem__)
     ours = medians["ours, auto"], medians["ours, fp32"]
@@ -140,7 +142,7 @@ def main(rounds: int = 3, images: int = 2000) -> None:
     result = {
         "network": NETWORK, "width": WIDTH, "images": images, "rounds": rounds,
         "points": {"ours, auto": OURS**2, "others": POINTS**2},
-        "device": devices.describe(device), "precision of auto": devices.resolve_precision("auto", device),
+        "device": machine.describe(device), "precision of auto": devices.resolve_precision("auto", device),
         "torch": torch.__version__, "python": platform.python_version(),
         "loss-landscapes": metadata.version("loss-landscapes"),
         "images a second, median": {name: round(value, 1) for name, value in medians.items()},

@@ -1,4 +1,4 @@
-"""Training speed: `ciutils.training` against a plain loop, the same network and batches, in one run.
+"""Training speed: `ciutils.train` against a plain loop, the same network and batches, in one run.
 
 The plain loop is what most public CIFAR code does: a DataLoader over PIL images with torchvision's RandomCrop,
 RandomHorizontalFlip, ToTensor and Normalize, contiguous tensors in float32. Rounds alternate, so a machine that
@@ -25,14 +25,17 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from ciutils import datasets, devices, models, storage, training
+from ciutils import files, machine, models
+from ciutils.data import ImageData, Split
+from ciutils.models import devices
+from ciutils.train import augment, loop
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORK, WIDTH, BATCH = "resnet18", 0.25, 128
 
 
 class Pictures(Dataset):
-    def __init__(self, split: datasets.Split) -> None:
+    def __init__(self, split: Split) -> None:
         self.pixels, self.labels = split.images.permute(0, 2, 3, 1).contiguous().numpy(), split.labels
         self.transform = transforms.Compose([
             transforms.ToPILImage(), transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(),
@@ -46,7 +49,7 @@ class Pictures(Dataset):
         return self.transform(self.pixels[index]), int(self.labels[index])
 
 
-def plain_loop(split: datasets.Split, device: torch.device) -> float:
+def plain_loop(split: Split, device: torch.device) -> float:
     """Images a second of one epoch in the plain loop."""
     torch.manual_seed(0)
     model = models.build(NETWORK, width=WIDTH).to(device)
@@ -64,36 +67,36 @@ def plain_loop(split: datasets.Split, device: torch.device) -> float:
     return len(split) / (time.perf_counter() - started)
 
 
-def ours(split: datasets.Split, device: torch.device, precision: str) -> float:
-    """Images a second of one epoch of `training.train`, without what it measures after the epoch."""
+def ours(split: Split, device: torch.device, precision: str) -> float:
+    """Images a second of one epoch of `train.train`, without what it measures after the epoch."""
     return len(split) / our_epoch(split, device, precision)[0]
 
 
-def our_epoch(split: datasets.Split, device: torch.device, precision: str) -> tuple[float, float]:
-    """Seconds that one epoch of `training.train` takes: its training; then the predictions and counts of all training
+def our_epoch(split: Split, device: torch.device, precision: str) -> tuple[float, float]:
+    """Seconds that one epoch of `train.train` takes: its training; then the predictions and counts of all training
     images, and of a fifth as many test images, as CIFAR-10 has them."""
     torch.manual_seed(0)
     devices.keep_freed_memory()
     fifth = len(split) // 5
     test = dataclasses.replace(split, images=split.images[:fifth], labels=split.labels[:fifth])
-    data = datasets.ImageData("benchmark", split, test)
+    data = ImageData("benchmark", split, test)
     layout = torch.channels_last
     model = models.build(NETWORK, width=WIDTH).to(device, memory_format=layout)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
-    batches = training._Batches(split, BATCH, "crop-flip", 0, device, layout)
+    batches = augment.Batches(split, BATCH, "crop-flip", 0, device, layout)
     started = time.perf_counter()
-    training._train_one_epoch(model, batches, 0, optimizer, precision)  # it ends by reading its counts from the device
+    loop._train_one_epoch(model, batches, 0, optimizer, precision)  # it ends by reading its counts from the device
     trained = time.perf_counter()
-    training._end_of_epoch(model, data, {"batch_size": BATCH, "device": str(device), "precision": precision})
+    loop._end_of_epoch(model, data, {"batch_size": BATCH, "device": str(device), "precision": precision})
     return trained - started, time.perf_counter() - trained
 
 
 def peak_memory_of(arguments: str) -> int:
     """Peak resident bytes of one epoch of ours, in a process of its own."""
     code = (
-        "from benchmarks import training as b; from ciutils import devices;"
+        "from benchmarks import training as b; from ciutils import machine; from ciutils.models import devices;"
         f"b.ours(b.random_images({arguments}), devices.resolve_device(), 'auto');"
-        "print(devices.peak_memory(devices.resolve_device()))"
+        "print(machine.peak_memory(devices.resolve_device()))"
     )
     return int(
         subprocess.run(
@@ -102,12 +105,12 @@ def peak_memory_of(arguments: str) -> int:
     )
 
 
-def random_images(count: int) -> datasets.Split:
+def random_images(count: int) -> Split:
     """Noise of CIFAR-10's shape: the speed does not depend on what an image shows."""
     random = np.random.default_rng(0)
     images = torch.from_numpy(random.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8))
     labels = torch.from_numpy(random.integers(0, 10, count))
-    return datasets.Split(images, labels, tuple("0123456789"), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+    return Split(images, labels, tuple("0123456789"), (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
 
 
 def main(rounds: int = 3, images: int = 12_800) -> None:
@@ -128,7 +131,7 @@ def main(rounds: int = 3, images: int = 12_800) -> None:
               for precision in ("fp32", "auto")}  # fmt: skip
     result = {
         "network": NETWORK, "width": WIDTH, "batch": BATCH, "images": images, "rounds": rounds,
-        "device": devices.describe(device), "precision of auto": devices.resolve_precision("auto", device),
+        "device": machine.describe(device), "precision of auto": devices.resolve_precision("auto", device),
         "torch": torch.__version__, "python": platform.python_version(),
         "images a second, median": {name: round(statistics.median(values), 1) for name, values in speeds.items()},
         "images a second, all": {name: [round(value, 1) for value in values] for name, values in speeds.items()},
@@ -147,8 +150,8 @@ def main(rounds: int = 3, images: int = 12_800) -> None:
 def keep(result: dict, what: str, device: torch.device) -> None:
     """Print a result, and write it to benchmarks/results/WHAT-DEVICE.json."""
     print(json.dumps(result, indent=2))
-    place = re.sub(r"[^A-Za-z0-9]+", "-", devices.describe(device)).strip("-").lower()
-    storage.save_json(result, ROOT / "benchmarks" / "results" / f"{what}-{place}.json")
+    place = re.sub(r"[^A-Za-z0-9]+", "-", machine.describe(device)).strip("-").lower()
+    files.save_json(result, ROOT / "benchmarks" / "results" / f"{what}-{place}.json")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ def whole(value: object, what: str, at_least: int = 1) -> int:
 
 def positive(value: object, what: str) -> float:
     """Return `value` if it is a finite number above zero, else raise a ValueError."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 < value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ValueError(f"{what} = {value!r}: give a number above 0")
     return value

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ciutils import datasets
+from ciutils import data
 
 
 @pytest.fixture(autouse=True)
@@ -21,9 +21,9 @@ def tiny_data():
     def split(count):
         labels = torch.randint(3, (count,), generator=generator)
         noise = torch.randint(60, (count, 2, 8, 8), generator=generator)
-        return datasets.Split((noise + 70 * labels[:, None, None, None]).to(torch.uint8), labels, ("a", "b", "c"))
+        return data.Split((noise + 70 * labels[:, None, None, None]).to(torch.uint8), labels, ("a", "b", "c"))
 
-    return datasets.ImageData("tiny", split(101), split(47))
+    return data.ImageData("tiny", split(101), split(47))
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from pathlib import Path
 import psutil
 from scratch import command, drive, environment, scratch
 
-from ciutils import storage
+from ciutils import artifacts, files
 
 SWEEP = {
     "profile": "digits",
@@ -52,12 +52,12 @@ class Trial:
     faults: list[str] = field(default_factory=list)
 
 
-def artifacts(folder: Path) -> dict[str, Path]:
+def kept(folder: Path) -> dict[str, Path]:
     """One's own finished artifacts in a scratch folder, by their place."""
     kinds = (".nc", ".safetensors")
     runs = folder / "runs"
     found = [file for file in sorted(runs.rglob("*")) if file.suffix in kinds and not file.name.startswith(".")]
-    apart = (".part-", ".rows.", "aside/")
+    apart = (".part-", ".resume", "aside/")
     names = {str(file.relative_to(runs)): file for file in found}
     return {name: file for name, file in names.items() if not any(each in name for each in apart)}
 
@@ -65,17 +65,17 @@ def artifacts(folder: Path) -> dict[str, Path]:
 def contents(folder: Path) -> dict[str, str]:
     """Digests of everything that must be the same whenever and wherever it was made."""
     found = {}
-    for name, file in artifacts(folder).items():
+    for name, file in kept(folder).items():
         if file.suffix == ".nc":
-            made = storage.load_dataset(file)
+            made = artifacts.load_dataset(file)
             arrays = {str(key): value.values for key, value in made.variables.items()}
             attributes = {key: str(value) for key, value in made.attrs.items() if key not in ("provenance", "seconds")}
             if name.endswith("history.nc"):
                 del arrays["seconds"]
-            found[name] = storage.sha256_of(arrays) + str(sorted(attributes.items()))
+            found[name] = files.sha256_of(arrays) + str(sorted(attributes.items()))
         else:
-            found[name] = storage.sha256_of(
-                {key: value.numpy() for key, value in storage.load_weights(file)[0].items()}
+            found[name] = files.sha256_of(
+                {key: value.numpy() for key, value in artifacts.load_tensors(file)[0].items()}
             )
     for table in sorted(folder.glob("sweeps/*/table.csv")):
         found[table.name] = table.read_text()
@@ -84,7 +84,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 def bytes_of(folder: Path) -> dict[str, str]:
     """Digests of the files themselves, records of time included: equal only if nothing was made again."""
-    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in artifacts(folder).items()}
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in kept(folder).items()}
 
 
 def start(folder: Path) -> subprocess.Popen:
@@ -130,7 +130,7 @@ def killed(folder: Path, moments: list[tuple[str, float]], draw: random.Random) 
 def truncated(folder: Path, draw: random.Random) -> Trial:
     """Cut an artifact of a finished workflow."""
     drive(folder, *AS_JOBS)
-    name, file = draw.choice(sorted(artifacts(folder).items()))
+    name, file = draw.choice(sorted(kept(folder).items()))
     file.write_bytes(file.read_bytes()[: draw.randrange(file.stat().st_size)])
     trial = Trial(f"{name} truncated")
     # Training makes the two together; they are made again together.
@@ -156,7 +156,7 @@ def two_drivers(folder: Path) -> Trial:
 def stale_locks(folder: Path) -> Trial:
     """Locks of processes that are dead: Snakemake's own, the driver's, a run's."""
     process = start(folder)
-    while not list(folder.glob("runs/*/.lock")):
+    while not list(folder.glob("runs/*/*.lock")):
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -9,15 +9,15 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from ciutils import experiments
+from reproduction.results import REPOSITORY
 
-PARTS = ("ciutils", "notebooks", "results", "workflow")
+PARTS = ("ciutils", "reproduction", "notebooks", "results", "workflow")
 
 
 def scratch(folder, sweep=None):
     """Make `folder` a copy of what a driver needs; its sweep.yaml declares `sweep`."""
     for name in PARTS:
-        shutil.copytree(experiments.REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     if sweep:
         (folder / "sweep.yaml").write_text(yaml.safe_dump(sweep))
     return folder

@@ -11,14 +11,17 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 from torch import nn
 
-from ciutils import confusion, datasets
+from ciutils import data, measure
+from ciutils.analyse import confusion
+from ciutils.counts import CELLS, from_predictions
+from ciutils.models import outputs
 
 ABC = ("a", "b", "c")
 
 
 def matrix(values, classes=None):
     names = list(classes or [f"c{position}" for position in range(len(values))])
-    return xr.DataArray(np.array(values), dims=confusion.CELLS, coords={"true": names, "predicted": names})
+    return xr.DataArray(np.array(values), dims=CELLS, coords={"true": names, "predicted": names})
 
 
 HAND = matrix([[7, 2, 1], [0, 4, 1], [5, 0, 15]], ABC)
@@ -39,12 +42,12 @@ def test_counting_batches_into_a_tensor_adds_them_up():
     logits = torch.from_numpy(random.normal(size=(50, 3)))
     counts = torch.zeros(3, 3, dtype=torch.int64)
     for batch in torch.arange(50).split(20):
-        confusion.count_into(counts, labels[batch], logits[batch])
+        outputs.count_into(counts, labels[batch], logits[batch])
     np.testing.assert_array_equal(counts, confusion_matrix(labels, logits.argmax(1), labels=[0, 1, 2]))
 
 
 def test_rows_are_true_classes_and_columns_predictions():
-    counts = confusion.from_predictions([0, 0, 1, 2, 2, 2], [1, 1, 0, 2, 2, 0], ABC)
+    counts = from_predictions([0, 0, 1, 2, 2, 2], [1, 1, 0, 2, 2, 0], ABC)
     assert counts.dims == ("true", "predicted")
     assert counts.sel(true="a", predicted="b") == 2
     np.testing.assert_array_equal(counts, [[0, 2, 0], [1, 0, 0], [1, 0, 2]])
@@ -62,7 +65,7 @@ def test_cctm_equals_scikit_learns_row_normalised_matrix(data):
     size = data.draw(st.integers(1, 8))
     labels = data.draw(st.lists(st.tuples(st.integers(0, size - 1), st.integers(0, size - 1)), min_size=1))
     true, predicted = zip(*labels, strict=True)
-    counts = confusion.from_predictions(np.array(true), torch.tensor(predicted), [str(each) for each in range(size)])
+    counts = from_predictions(np.array(true), torch.tensor(predicted), [str(each) for each in range(size)])
     expected = confusion_matrix(true, predicted, labels=range(size), normalize="true")
     present = np.bincount(true, minlength=size) > 0
     np.testing.assert_allclose(confusion.cctm(counts).values[present], expected[present])
@@ -99,14 +102,14 @@ def test_a_history_of_matrices_is_treated_epoch_by_epoch():
 )
 def test_labels_that_do_not_fit_get_one_line(true, predicted, message):
     with pytest.raises(ValueError, match=message) as error:
-        confusion.from_predictions(true, predicted, ABC)
+        from_predictions(true, predicted, ABC)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: confusion.from_predictions([], [], ("a", "a")), "give at least one name, each once"),
+        (lambda: from_predictions([], [], ("a", "a")), "give at least one name, each once"),
         (lambda: confusion.cctm(HAND.rename(true="rows")), r"give \(..., true, predicted\)"),
         (lambda: confusion.cctm(-HAND), "counts are not negative"),
         (lambda: confusion.pairs(HAND.expand_dims("epoch")), r"counts.isel\(epoch=-1\)"),
@@ -236,7 +239,7 @@ def test_a_network_without_errors_is_symmetric_with_nothing_to_test():
 
 
 def split_of(images, labels):
-    return datasets.Split(images, torch.tensor(labels, dtype=torch.int64), ABC)
+    return data.Split(images, torch.tensor(labels, dtype=torch.int64), ABC)
 
 
 class Oracle(nn.Module):
@@ -250,7 +253,7 @@ def test_counts_of_a_network_that_says_what_it_sees():
     shown = [0, 1, 2, 2, 1, 0, 0]
     images = torch.tensor(shown).view(-1, 1, 1, 1).float().expand(-1, 1, 2, 2)
     true = [0, 0, 2, 1, 1, 0, 2]
-    counts = confusion.counts(Oracle(), split_of(images, true), batch_size=3)
+    counts = measure.counts(Oracle(), split_of(images, true), batch_size=3)
     np.testing.assert_array_equal(counts, confusion_matrix(true, shown))
     assert list(counts["true"].values) == list(ABC)
 
@@ -268,9 +271,9 @@ def test_counting_leaves_the_network_as_it_was(tiny_model, tiny_data, breaks):
     state, modes = state_of(tiny_model)
     if breaks:
         with pytest.raises(RuntimeError, match="shapes"):
-            confusion.counts(tiny_model, tiny_data.test)
+            measure.counts(tiny_model, tiny_data.test)
     else:
-        confusion.counts(tiny_model, tiny_data.test)
+        measure.counts(tiny_model, tiny_data.test)
     after, modes_after = state_of(tiny_model)
     assert all(torch.equal(state[key], after[key]) for key in state)
     assert modes_after == modes
@@ -278,7 +281,7 @@ def test_counting_leaves_the_network_as_it_was(tiny_model, tiny_data, breaks):
 
 def test_two_passes_agree_in_spite_of_dropout(tiny_model, tiny_data):
     tiny_model.train()
-    first, second = (confusion.counts(tiny_model, tiny_data.test) for _ in range(2))
+    first, second = (measure.counts(tiny_model, tiny_data.test) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
@@ -292,5 +295,5 @@ def test_two_passes_agree_in_spite_of_dropout(tiny_model, tiny_data):
 )
 def test_networks_that_do_not_fit_get_one_line(model, images, message):
     with pytest.raises(ValueError, match=message) as error:
-        confusion.counts(model, split_of(images, [0] * len(images)))
+        measure.counts(model, split_of(images, [0] * len(images)))
     assert "\n" not in str(error.value)

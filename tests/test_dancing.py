@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ciutils import dancing
+from ciutils.analyse import dancing
 
 ABC = ("a", "b", "c")
 

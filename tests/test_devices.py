@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from ciutils import devices, models
+from ciutils import machine, models
+from ciutils.models import devices
 
 CPU = torch.device("cpu")
 
@@ -46,7 +47,7 @@ def test_unknown_precision_names_the_nearest():
 )
 def test_auto_precision_is_the_faster_one(monkeypatch, processor, instructions, precision):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(instructions, True))
-    monkeypatch.setattr(devices, "_processor", lambda: processor)
+    monkeypatch.setattr(devices.machine, "processor", lambda: processor)
     assert devices.resolve_precision("auto", CPU) == precision
 
 
@@ -72,12 +73,12 @@ def test_training_a_narrow_resnet_survives():
     """Memory corruption shows as a crash, so it happens in a process of its own."""
     code = """
 import torch
-from ciutils import datasets, models, training
-split = datasets.Split(torch.randint(256, (60, 3, 32, 32), dtype=torch.uint8), torch.arange(60) % 3, tuple("abc"),
+from ciutils import data, models, train
+split = data.Split(torch.randint(256, (60, 3, 32, 32), dtype=torch.uint8), torch.arange(60) % 3, tuple("abc"),
                        (0.5,) * 3, (0.25,) * 3)
-data = datasets.ImageData("noise", split, split)
+data = data.ImageData("noise", split, split)
 torch.set_num_threads(2)
-training.train(models.build("resnet18", 3, 3, 0.125), data, "small-lr", epochs=3, batch_size=5, device="cpu")
+train.train(models.build("resnet18", 3, 3, 0.125), data, "small-lr", epochs=3, batch_size=5, device="cpu")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-500:]
@@ -86,7 +87,7 @@ training.train(models.build("resnet18", 3, 3, 0.125), data, "small-lr", epochs=3
 def test_peak_memory_is_this_processs_own():
     """A process started by a large one has not itself been large."""
     ballast = torch.ones(100_000_000)
-    code = "import torch; from ciutils import devices; print(devices.peak_memory(torch.device('cpu')))"
+    code = "import torch; from ciutils import machine; print(machine.peak_memory(torch.device('cpu')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert devices.peak_memory(CPU) > ballast.nbytes
-    assert int(done.stdout) < devices.peak_memory(CPU) - ballast.nbytes / 2
+    assert machine.peak_memory(CPU) > ballast.nbytes
+    assert int(done.stdout) < machine.peak_memory(CPU) - ballast.nbytes / 2

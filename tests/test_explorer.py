@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from test_claims import space_of
 
-from ciutils import confusion, explorer
+from ciutils.show import explorer
 
 SLOPED = space_of("cat-dog", 2.0, lambda a, b: 0.1 + 0.4 * np.abs(a) + 0.1 * np.abs(b))
 """Mistake rates that rise from 10% in the middle to 50% at CAT's edge, and to 20% at DOG's."""
@@ -51,7 +51,7 @@ def test_the_menu_shows_one_plane_and_names_its_classes():
 
 def history_of(*epochs):
     coordinates = {"epoch": np.arange(1, len(epochs) + 1), "true": ["a", "b"], "predicted": ["a", "b"]}
-    counts = xr.DataArray(np.array(epochs), dims=("epoch", *confusion.CELLS), coords=coordinates)
+    counts = xr.DataArray(np.array(epochs), dims=("epoch", *("true", "predicted")), coords=coordinates)
     return xr.Dataset({"test_counts": counts})
 
 
@@ -78,7 +78,7 @@ def test_what_is_shown_needs_nothing_from_another_host(monkeypatch):
     shown = []
     monkeypatch.setattr(explorer, "display", lambda *each, **_: shown.append(each[0]))
     provenance = {"commit": "0" * 40, "dirty": False}
-    monkeypatch.setattr(explorer.experiments, "provenance_line", lambda *_: json.dumps(provenance))
+    monkeypatch.setattr(explorer.provenance, "line", lambda *_: json.dumps(provenance))
     explorer.show(explorer.planes({"flat": FLAT}), 'a "flat" plane', FLAT)
     bundle, line = shown
     page = bundle["text/html"]

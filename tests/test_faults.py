@@ -6,7 +6,7 @@ import sys
 import faults
 from scratch import drive, scratch, toy
 
-from ciutils import experiments
+from reproduction.results import REPOSITORY
 
 QUICK = {"profile": "digits", "notebooks": [
     {"notebook": "label_dancing", "parameters": {"network": "resnet18", "epochs": 2, "width": 0.02}},
@@ -32,7 +32,7 @@ def test_the_second_of_two_drivers_says_so_and_stops(tmp_path, monkeypatch):
 
 def test_a_lock_is_held_by_what_was_started_even_if_its_parent_is_killed(tmp_path):
     lock, free = tmp_path / "lock", tmp_path / "free"
-    locked = [sys.executable, experiments.REPOSITORY / "workflow" / "locked.py", lock]
+    locked = [sys.executable, REPOSITORY / "workflow" / "scripts" / "locked.py", lock]
     script = f"(while [ ! -e {free} ]; do sleep 0.1; done; echo first >> {tmp_path}/order) & echo started; wait"
     with subprocess.Popen([*locked, "bash", "-c", script], stdout=subprocess.PIPE) as first:
         assert first.stdout.readline() == b"started\n"

@@ -7,9 +7,9 @@ import nbformat
 import papermill
 import pytest
 
-from ciutils import experiments
+from reproduction.results import REPOSITORY
 
-NOTEBOOKS = sorted((experiments.REPOSITORY / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 TINY = {
     "cctm": {"profile": "digits", "networks": ["resnet18", "vgg19"], "epochs": 1, "width": 0.02},
     "sharpness": {"profile": "digits", "networks": ["resnet18"], "epochs": 1, "width": 0.02, "points": 3,
@@ -109,10 +109,10 @@ def test_papermill_lists_its_parameters_with_their_types(notebook):
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_machines_counts_each_published_run_once(seed, tmp_path):
-    executed = execute(experiments.REPOSITORY / "notebooks" / "machines.ipynb", tmp_path, {"seed": seed})
+    executed = execute(REPOSITORY / "notebooks" / "machines.ipynb", tmp_path, {"seed": seed})
     kept = {each.metadata["scrapbook"]["name"]: "".join(*each.data.values())
             for cell in executed.cells for each in cell.get("outputs", []) if "scrapbook" in each.metadata}  # fmt: skip
-    published = list((experiments.REPOSITORY / "results").glob("cifar10-*-w0.25-e30-*"))
+    published = list((REPOSITORY / "results").glob("cifar10-*-w0.25-e30-*"))
     runs = {folder.name.removesuffix("-train_counts=end") for folder in published}  # the same training once more
     assert kept["runs"] == str(len(runs))
     assert kept["artifacts"] == str(sum(len(list(folder.glob("*.nc"))) for folder in published))

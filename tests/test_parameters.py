@@ -1,6 +1,6 @@
 import pytest
 
-from ciutils import parameters
+from reproduction import parameters
 
 CELL = """profile: str = "digits"  # size
 networks: list[str] = []

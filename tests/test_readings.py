@@ -1,6 +1,6 @@
 import pytest
 
-from ciutils import readings
+from reproduction import readings
 
 
 def test_the_choices_that_the_paper_leaves_open():

@@ -9,6 +9,7 @@ NO_ACCOUNTING = ("--slurm-no-account", "--slurm-status-command=squeue")
 IMPATIENT = ("--slurm-init-seconds-before-status-checks=1", "--seconds-between-status-checks=1")
 
 
+@pytest.mark.slurm
 @pytest.mark.skipif(bool(slurm.missing()), reason=slurm.missing())
 def test_a_sweep_on_slurm_leaves_what_one_process_would(tmp_path, monkeypatch):
     alone = scratch(tmp_path / "alone", faults.SWEEP)

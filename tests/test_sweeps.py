@@ -9,9 +9,8 @@ import pytest
 import yaml
 from scratch import drive, scratch, toy
 
-import stamps
 import sweeps
-from ciutils import experiments
+from reproduction.results import REPOSITORY
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def test_products_lists_and_shared_parameters(folder):
 
 
 def test_the_example_is_two_networks_by_three_setups():
-    root = experiments.REPOSITORY
+    root = REPOSITORY
     sweep = sweeps.read(root / "workflow" / "sweeps" / "digits.yaml", root / "notebooks")
     assert len({(run.parameters["network"], run.parameters["setup"]) for run in sweep.runs}) == len(sweep.runs) == 6
     assert {run.parameters["profile"] for run in sweep.runs} == {"digits"}
@@ -118,15 +117,21 @@ def test_the_table_has_numbers_and_texts_and_says_what_is_missing(folder):
 def test_the_page_and_the_chapters_are_in_the_table_of_contents_only_when_asked_for(folder):
     (folder / "_toc.yml").write_text(yaml.safe_dump({"root": "book/index", "parts": [{"caption": "first"}]}))
     toc = sweeps.Path("_toc.yml")
-    assert sweeps.toc(toc, None) == "_toc.yml"
+    assert sweeps.toc(toc, [], None) == "_toc.yml"
     sweep = read(folder, {"chapters": True, "notebooks": [{"notebook": "toy"}]})
     executed(folder / sweeps.executed(sweep, sweep.runs[0]))
     assert sweeps.collect(sweep) == ""
-    parts = yaml.safe_load(sweeps.Path(sweeps.toc(toc, sweep)).read_text())["parts"]
+    parts = yaml.safe_load(sweeps.Path(sweeps.toc(toc, [], sweep)).read_text())["parts"]
     assert parts[0] == {"caption": "first"}
     entry = parts[1]["chapters"][0]
     assert entry == {"file": "book/chapters/sweep-mine", "sections": [{"file": "book/chapters/sweep-mine-toy"}]}
     assert (folder / "book/chapters/sweep-mine-toy.ipynb").exists()
+
+
+def test_a_chapter_that_the_table_of_contents_does_not_place_stands_at_its_end(folder):
+    (folder / "_toc.yml").write_text("parts:\n- caption: first\n  chapters:\n  - file: book/chapters/a\n")
+    parts = yaml.safe_load(sweeps.Path(sweeps.toc(sweeps.Path("_toc.yml"), ["a", "b"], None)).read_text())["parts"]
+    assert [each["chapters"] for each in parts] == [[{"file": "book/chapters/a"}], [{"file": "book/chapters/b"}]]
 
 
 def test_a_folder_of_images_is_other_data_once_a_file_has_changed(tmp_path):
@@ -139,24 +144,13 @@ def test_a_folder_of_images_is_other_data_once_a_file_has_changed(tmp_path):
     assert sweeps.data({"dataset": "digits"}) == "digits"
 
 
-def test_a_stamp_counts_only_while_what_it_names_is_as_it_was(tmp_path):
-    artifact, stamp, notebook = (tmp_path / name for name in ("a.nc", "jobs/stamp.json", "n.ipynb"))
-    artifact.write_bytes(b"1234")
-    stamp.parent.mkdir()
-    stamp.write_text(f'{{"{artifact}": 4}}')
-    notebook.write_text("{}")
-
-    def broken():
-        return [(file.name, why.split(maxsplit=1)[-1]) for file, why in stamps.broken(stamp.parent, [notebook])]
-
-    assert broken() == []
-    artifact.write_bytes(b"123")
-    assert broken() == [("stamp.json", "has changed")]
-    artifact.unlink()
-    assert broken() == [("stamp.json", "is gone")]
-    stamp.write_text("{")
+def test_a_notebook_that_is_not_whole_is_found(tmp_path):
+    notebook = tmp_path / "n.ipynb"
+    assert not sweeps.broken(notebook)
+    notebook.write_text('{"cells": []}')
+    assert not sweeps.broken(notebook)
     notebook.write_text('{"cells": [')
-    assert [file for file, _ in broken()] == ["stamp.json", "n.ipynb"]
+    assert sweeps.broken(notebook)
 
 
 # --- the driver
@@ -220,9 +214,9 @@ def test_what_makes_a_chapter_run_again(tmp_path):
         return told.split("reason: ")[1].splitlines()[0] if "reason: " in told else "nothing"
 
     (folder / "README.md").write_text("another")
-    figures = folder / "ciutils" / "figures.py"
+    figures = folder / "ciutils" / "show" / "spaces.py"
     figures.write_text(f"# a comment\n{figures.read_text()}")
-    (folder / "ciutils" / "__main__.py").write_text("print()")
+    (folder / "reproduction" / "__main__.py").write_text("print()")
     assert why() == "nothing"
     figures.write_text(f"{figures.read_text()}\nNEW = 1\n")
     assert "Params have changed" in why()
@@ -231,7 +225,7 @@ def test_what_makes_a_chapter_run_again(tmp_path):
 
     newest = max(folder.glob("results/*/*.nc"))
     os.utime(newest)
-    assert "Updated input files: results/" in why()
+    assert "Params have changed" in why()
     assert drive(folder, chapter).returncode == 0
     assert {file: file.read_bytes() for file in folder.glob("results/*/*")} == {
         file: content for file, (_, content) in results.items()

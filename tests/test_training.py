@@ -11,8 +11,11 @@ import torch
 import xarray as xr
 from torch.nn import functional
 
-from ciutils import confusion, dancing, datasets, ego, storage, training
-from ciutils.experiments import REPOSITORY
+from ciutils import artifacts, data, measure, train
+from ciutils.analyse import dancing
+from ciutils.counts import COUNTS
+from ciutils.train import augment, loop
+from reproduction.results import REPOSITORY
 
 QUICK = {"batch_size": 16, "device": "cpu"}
 
@@ -24,7 +27,7 @@ def same_bits(first, second):
 
 
 def test_setups_are_the_papers():
-    assert {name: (s.learning_rate, s.schedule, s.momentum, s.weight_decay) for name, s in training.SETUPS.items()} == {
+    assert {name: (s.learning_rate, s.schedule, s.momentum, s.weight_decay) for name, s in train.SETUPS.items()} == {
         "big-lr": (0.01, "constant", 0.9, 5e-4),
         "small-lr": (0.0001, "constant", 0.9, 5e-4),
         "anneal-lr": (0.1, "cosine", 0.9, 5e-4),
@@ -32,24 +35,24 @@ def test_setups_are_the_papers():
 
 
 def test_learning_rate_follows_the_cosine(tiny_model, tiny_data):
-    history = training.train(tiny_model, tiny_data, "anneal-lr", epochs=4, **QUICK)
+    history = train.train(tiny_model, tiny_data, "anneal-lr", epochs=4, **QUICK)
     expected = 0.1 * (1 + np.cos(np.pi * np.arange(4) / 4)) / 2
     np.testing.assert_allclose(history.learning_rate, expected, rtol=1e-12)
 
 
 def test_history_counts_every_image_once_an_epoch(tiny_model, tiny_data):
-    history = training.train(tiny_model, tiny_data, "big-lr", epochs=3, **QUICK)
+    history = train.train(tiny_model, tiny_data, "big-lr", epochs=3, **QUICK)
     assert history.running_counts.dims == ("epoch", "true", "predicted")
     assert list(history["true"].values) == ["a", "b", "c"]
     assert list(history.epoch.values) == [1, 2, 3]
-    train, test = tiny_data.train, tiny_data.test
-    for split, counts in ((train, "running_counts"), (train, "end_counts"), (test, "test_counts")):
-        expected = np.tile(split.labels.bincount().numpy(), (3, 1))
+    splits = tiny_data.splits
+    for split, counts in (("train", "running_counts"), ("train", "end_counts"), ("test", "test_counts")):
+        expected = np.tile(splits[split].labels.bincount().numpy(), (3, 1))
         np.testing.assert_array_equal(history[counts].sum("predicted"), expected)
 
 
 def test_it_learns(tiny_model, tiny_data):
-    history = training.train(tiny_model, tiny_data, "big-lr", epochs=15, augment="none", **QUICK)
+    history = train.train(tiny_model, tiny_data, "big-lr", epochs=15, augment="none", **QUICK)
     last = history.test_counts.isel(epoch=-1).values
     assert np.trace(last) / last.sum() > 0.9
     assert history.train_loss[-1] < history.train_loss[0]
@@ -59,10 +62,10 @@ def test_one_epoch_equals_plain_torch_sgd(tiny_model, tiny_data):
     """The same batches through torch's own loop: the same weights, and running counts of what it predicted."""
     tiny_model[5] = torch.nn.Identity()  # dropout draws random numbers
     twin = copy.deepcopy(tiny_model)
-    history = training.train(tiny_model, tiny_data, "big-lr", epochs=1, augment="none", precision="fp32", **QUICK)
+    history = train.train(tiny_model, tiny_data, "big-lr", epochs=1, augment="none", precision="fp32", **QUICK)
 
     optimizer = torch.optim.SGD(twin.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    batches = training._Batches(tiny_data.train, 16, "none", 0, torch.device("cpu"))
+    batches = augment.Batches(tiny_data.train, 16, "none", 0, torch.device("cpu"))
     counts = np.zeros((3, 3), int)
     for inputs, labels in batches.epoch(0):
         logits = twin(inputs)
@@ -80,16 +83,16 @@ def test_two_epochs_equal_one_and_one_resumed(tiny_model, tiny_data, tmp_path, p
     twin = copy.deepcopy(tiny_model)
     fresh = copy.deepcopy(tiny_model)
     options = {**QUICK, "precision": precision}
-    whole = training.train(tiny_model, tiny_data, "anneal-lr", epochs=2, **options)
+    whole = train.train(tiny_model, tiny_data, "anneal-lr", epochs=2, **options)
 
     state = tmp_path / "resume"
     stop = KeyboardInterrupt("after one epoch")
-    step = training.Progress.step
+    step = loop.Progress.step
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training.Progress, "step", lambda self, note="": (step(self, note), (_ for _ in ()).throw(stop)))
+        patch.setattr(loop.Progress, "step", lambda self, note="": (step(self, note), (_ for _ in ()).throw(stop)))
         with pytest.raises(KeyboardInterrupt):
-            training.train(twin, tiny_data, "anneal-lr", epochs=2, checkpoint=state, **options)
-    resumed = training.train(fresh, tiny_data, "anneal-lr", epochs=2, checkpoint=state, **options)
+            train.train(twin, tiny_data, "anneal-lr", epochs=2, checkpoint=state, **options)
+    resumed = train.train(fresh, tiny_data, "anneal-lr", epochs=2, checkpoint=state, **options)
     xr.testing.assert_identical(resumed.drop_vars("seconds"), whole.drop_vars("seconds"))
     assert same_bits(fresh, tiny_model)
 
@@ -97,11 +100,11 @@ def test_two_epochs_equal_one_and_one_resumed(tiny_model, tiny_data, tmp_path, p
 KILLED = """
 import sys, torch
 sys.path.insert(0, sys.argv[2])
-from ciutils import datasets, models, training
+from ciutils import data, train
 torch.manual_seed(0)
 model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU(),
                             torch.nn.Flatten(), torch.nn.Linear(144, 10))
-history = training.train(model, datasets.load("digits"), "anneal-lr", epochs=6, checkpoint=sys.argv[1], device="cpu")
+history = train.train(model, data.load("digits"), "anneal-lr", epochs=6, checkpoint=sys.argv[1], device="cpu")
 torch.save(model.state_dict(), sys.argv[1] + ".weights")
 history.drop_vars("seconds").to_netcdf(sys.argv[1] + ".nc", engine="h5netcdf")
 """
@@ -126,9 +129,9 @@ def test_sigkill_and_start_again_ends_in_the_same_bits(tmp_path):
 
 
 def test_checkpoint_of_another_run_is_refused(tiny_model, tiny_data, tmp_path):
-    training.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=tmp_path / "resume", **QUICK)
+    train.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=tmp_path / "resume", **QUICK)
     with pytest.raises(ValueError, match="resume is of another run: seed was 0, now 1"):
-        training.train(tiny_model, tiny_data, "big-lr", epochs=1, seed=1, checkpoint=tmp_path / "resume", **QUICK)
+        train.train(tiny_model, tiny_data, "big-lr", epochs=1, seed=1, checkpoint=tmp_path / "resume", **QUICK)
 
 
 @pytest.mark.parametrize(
@@ -140,11 +143,11 @@ def test_checkpoint_of_another_run_is_refused(tiny_model, tiny_data, tmp_path):
 )
 def test_truncated_checkpoint_is_refused(tiny_model, tiny_data, tmp_path, file, message):
     folder = tmp_path / "resume"
-    training.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=folder, **QUICK)
+    train.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=folder, **QUICK)
     path = folder / file
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match=message):
-        training.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=folder, **QUICK)
+        train.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=folder, **QUICK)
     assert path.exists()
 
 
@@ -155,13 +158,13 @@ def test_truncated_checkpoint_is_refused(tiny_model, tiny_data, tmp_path, file, 
 def test_every_option_changes_the_run(tiny_model, tiny_data, option, value):
     twin = copy.deepcopy(tiny_model)
     settings = {"setup": "big-lr", "epochs": 2, "precision": "fp32", **QUICK}
-    training.train(tiny_model, tiny_data, **settings)
-    training.train(twin, tiny_data, **(settings | {option: value}))
+    train.train(tiny_model, tiny_data, **settings)
+    train.train(twin, tiny_data, **(settings | {option: value}))
     assert not same_bits(tiny_model, twin)
 
 
 def test_the_last_epoch_tells_what_the_trained_network_says_of_every_image(tiny_model, tiny_data):
-    history = training.train(tiny_model, tiny_data, "big-lr", epochs=2, precision="fp32", **QUICK)
+    history = train.train(tiny_model, tiny_data, "big-lr", epochs=2, precision="fp32", **QUICK)
     tiny_model.eval()
     last = history.isel(epoch=-1)
     for name, counts in (("train", "end_counts"), ("test", "test_counts")):
@@ -182,9 +185,9 @@ def test_the_last_epoch_tells_what_the_trained_network_says_of_every_image(tiny_
 
 
 def test_counts_of_predictions_are_the_counts_in_every_epoch(tiny_model, tiny_data, tmp_path):
-    history = training.train(tiny_model, tiny_data, "big-lr", epochs=4, **QUICK)
-    storage.save_dataset(history, tmp_path / "history.nc")
-    read = storage.load_dataset(tmp_path / "history.nc")
+    history = train.train(tiny_model, tiny_data, "big-lr", epochs=4, **QUICK)
+    artifacts.save_dataset(history, tmp_path / "history.nc")
+    read = artifacts.load_dataset(tmp_path / "history.nc")
     xr.testing.assert_identical(read, history)
     for epoch in range(4):
         for name, counts in (("train", "end_counts"), ("test", "test_counts")):
@@ -194,9 +197,9 @@ def test_counts_of_predictions_are_the_counts_in_every_epoch(tiny_model, tiny_da
 
 
 def test_class_gradients_are_remembered_after_some_epochs(tiny_model, tiny_data):
-    history = training.train(tiny_model, tiny_data, "big-lr", epochs=4, **QUICK)
+    history = train.train(tiny_model, tiny_data, "big-lr", epochs=4, **QUICK)
     assert list(history["ego_epoch"].values) == [1, 3, 4]
-    now = ego.ego_directions(tiny_model, tiny_data.train)
+    now = measure.ego_directions(tiny_model, tiny_data.train)
     np.testing.assert_allclose(history["ego_norms"][-1], now.norms, rtol=1e-5)
     np.testing.assert_allclose(history["ego_cosines"][-1], now.cosine, atol=1e-5)
     assert not np.allclose(history["ego_norms"][0], history["ego_norms"][-1])
@@ -204,34 +207,32 @@ def test_class_gradients_are_remembered_after_some_epochs(tiny_model, tiny_data)
 
 def test_a_class_without_training_images_has_no_gradient_to_remember(tiny_model, tiny_data):
     some = tiny_data.train.labels != 1
-    train = dataclasses.replace(
+    without = dataclasses.replace(
         tiny_data.train, images=tiny_data.train.images[some], labels=tiny_data.train.labels[some]
     )
-    history = training.train(tiny_model, dataclasses.replace(tiny_data, train=train), "big-lr", epochs=1, **QUICK)
+    history = train.train(tiny_model, dataclasses.replace(tiny_data, train=without), "big-lr", epochs=1, **QUICK)
     assert "ego_norms" not in history
     assert history.end_counts[0, 1].sum() == 0
 
 
 def test_what_is_written_after_an_epoch_does_not_grow_with_the_epochs(tiny_model, tiny_data, tmp_path):
     twin = copy.deepcopy(tiny_model)
-    training.train(tiny_model, tiny_data, "big-lr", epochs=4, checkpoint=tmp_path / "short", **QUICK)
-    training.train(twin, tiny_data, "big-lr", epochs=30, checkpoint=tmp_path / "long", **QUICK)
+    train.train(tiny_model, tiny_data, "big-lr", epochs=4, checkpoint=tmp_path / "short", **QUICK)
+    train.train(twin, tiny_data, "big-lr", epochs=30, checkpoint=tmp_path / "long", **QUICK)
     short, long = ((tmp_path / name / "state.pt").stat().st_size for name in ("short", "long"))
     assert long == short
     sizes = [(tmp_path / "long" / f"epoch-{number:04}.safetensors").stat().st_size for number in (2, 29)]
     assert sizes[0] == sizes[1]
-    training.forget(tmp_path / "long")
-    assert not (tmp_path / "long").exists()
 
 
 def drawn(index, room, flip, seed):
-    return training.draw_crops(index, room, flip, torch.Generator().manual_seed(seed))
+    return augment.draw_crops(index, room, flip, torch.Generator().manual_seed(seed))
 
 
 def test_each_crop_is_a_window_of_its_own_image():
     images = torch.arange(5 * 2 * 8 * 6).view(5, 2, 8, 6)
     index = torch.tensor([4, 0, 0, 3])
-    crops = training.cropped(images, drawn(index, (4, 3), True, 3), (5, 4))
+    crops = augment.cropped(images, drawn(index, (4, 3), True, 3), (5, 4))
     assert crops.shape == (4, 2, 5, 4)
     for image, crop in zip(images[index], crops, strict=True):
         windows = image.unfold(1, 5, 1).unfold(2, 4, 1).permute(1, 2, 0, 3, 4).flatten(0, 1)
@@ -242,7 +243,7 @@ def test_crops_and_flips_are_uniform():
     images = torch.zeros(1, 1, 4, 4, dtype=torch.int64)
     images[0, 0] = torch.arange(16).view(4, 4)
     draws = 9000
-    crops = training.cropped(images, drawn(torch.zeros(draws, dtype=torch.int64), (3, 3), True, 0), (2, 2))
+    crops = augment.cropped(images, drawn(torch.zeros(draws, dtype=torch.int64), (3, 3), True, 0), (2, 2))
     flipped = crops[:, 0, 0, 0] > crops[:, 0, 0, 1]
     corner = torch.minimum(crops[:, 0, 0, 0], crops[:, 0, 0, 1])
     _, frequency = torch.stack([corner, flipped.long()]).unique(dim=1, return_counts=True)
@@ -252,14 +253,14 @@ def test_crops_and_flips_are_uniform():
 
 def test_without_flips_no_crop_is_mirrored():
     images = torch.arange(16).view(1, 1, 4, 4)
-    crops = training.cropped(images, drawn(torch.zeros(500, dtype=torch.int64), (3, 3), False, 0), (2, 2))
+    crops = augment.cropped(images, drawn(torch.zeros(500, dtype=torch.int64), (3, 3), False, 0), (2, 2))
     assert (crops[:, 0, 0, 0] < crops[:, 0, 0, 1]).all()
 
 
 def test_a_last_batch_of_one_image_is_avoided(tiny_model):
     labels = torch.zeros(33, dtype=torch.int64)
-    split = datasets.Split(torch.zeros(33, 2, 8, 8), labels, ("a", "b", "c"))
-    sizes = [len(y) for _, y in training._Batches(split, 16, "none", 0, torch.device("cpu")).epoch(0)]
+    split = data.Split(torch.zeros(33, 2, 8, 8), labels, ("a", "b", "c"))
+    sizes = [len(y) for _, y in augment.Batches(split, 16, "none", 0, torch.device("cpu")).epoch(0)]
     assert sizes == [11, 11, 11]
 
 
@@ -277,20 +278,20 @@ def test_a_last_batch_of_one_image_is_avoided(tiny_model):
 )
 def test_bad_input_is_one_clear_line(tiny_model, tiny_data, options, message):
     with pytest.raises(ValueError, match=message) as caught:
-        training.train(tiny_model, tiny_data, **({"setup": "big-lr", "epochs": 1} | options))
+        train.train(tiny_model, tiny_data, **({"setup": "big-lr", "epochs": 1} | options))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_gpu_asked_for_where_there_is_none(tiny_model, tiny_data):
     with pytest.raises(ValueError, match="device 'cuda': no CUDA GPU is usable on this machine; use 'auto' or 'cpu'"):
-        training.train(tiny_model, tiny_data, "big-lr", epochs=1, device="cuda")
+        train.train(tiny_model, tiny_data, "big-lr", epochs=1, device="cuda")
 
 
 def test_diverged_training_says_so(tiny_model, tiny_data):
     tiny_model[0].weight.data.fill_(float("nan"))
     with pytest.raises(ValueError, match="training loss is nan in epoch 1: the run diverged"):
-        training.train(tiny_model, tiny_data, "big-lr", epochs=1, **QUICK)
+        train.train(tiny_model, tiny_data, "big-lr", epochs=1, **QUICK)
 
 
 # --- recording one's own loop
@@ -301,7 +302,7 @@ def test_the_documented_example_of_ones_own_loop_runs(tmp_path):
     code = page.split("```python\n")[1].split("```")[0]
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-800:]
-    history = storage.load_dataset(tmp_path / "history.nc")
+    history = artifacts.load_dataset(tmp_path / "history.nc")
     assert history.running_counts.sum(("true", "predicted")).values.tolist() == [1400] * 25
     assert history.end_counts.sum(("true", "predicted")).values.tolist() == [1400] * 25
     assert history.test_counts.sum(("true", "predicted")).values.tolist() == [397] * 25
@@ -309,8 +310,8 @@ def test_the_documented_example_of_ones_own_loop_runs(tmp_path):
 
 
 def test_a_recorded_history_has_the_form_of_a_trained_one(tiny_model, tiny_data):
-    trained = training.train(tiny_model, tiny_data, "big-lr", epochs=2, **QUICK)
-    recorder = training.Recorder(tiny_data.classes)
+    trained = train.train(tiny_model, tiny_data, "big-lr", epochs=2, **QUICK)
+    recorder = train.Recorder(tiny_data.classes)
     for epoch in range(2):
         for split in ("running", "end", "test"):
             true, predicted = np.nonzero(np.ones((3, 3)))
@@ -321,15 +322,15 @@ def test_a_recorded_history_has_the_form_of_a_trained_one(tiny_model, tiny_data)
         recorder.end_epoch(float(trained.train_loss[epoch]), float(trained.learning_rate[epoch]))
     recorded = recorder.history()
     xr.testing.assert_equal(recorded.drop_vars("seconds"), trained[list(recorded.variables)].drop_vars("seconds"))
-    assert {*confusion.COUNTS, "train_loss", "learning_rate", "seconds"} == set(recorded.data_vars)
+    assert {*COUNTS, "train_loss", "learning_rate", "seconds"} == set(recorded.data_vars)
 
 
 def test_a_recorder_leaves_out_what_was_never_added():
-    recorder = training.Recorder(("a", "b"))
+    recorder = train.Recorder(("a", "b"))
     recorder.add("test", [0, 1], [1, 1])
     recorder.end_epoch()
     history = recorder.history()
-    assert [name for name in confusion.COUNTS if name in history] == ["test_counts"]
+    assert [name for name in COUNTS if name in history] == ["test_counts"]
     with pytest.raises(ValueError, match="unknown counts 'end_counts': choose from test_counts"):
         dancing.recalls(history)
 
@@ -345,5 +346,5 @@ def test_a_recorder_leaves_out_what_was_never_added():
 )
 def test_a_recorder_used_wrongly_says_so_in_one_line(call, message):
     with pytest.raises(ValueError, match=message) as error:
-        call(training.Recorder(("a", "b", "c")))
+        call(train.Recorder(("a", "b", "c")))
     assert "\n" not in str(error.value)

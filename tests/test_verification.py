@@ -1,22 +1,22 @@
 import numpy as np
 import pytest
+from bound import Bound, quick
 
-from ciutils import __main__ as commands
-from ciutils import experiments, storage, verification
+from ciutils import artifacts
+from reproduction import __main__ as commands
+from reproduction import verification
 
 
 @pytest.fixture
 def results(tmp_path):
     """A published run of the digits, with a plane."""
-    run = experiments.Run("digits", "resnet18", "anneal-lr", epochs=1, width=0.02, batch_size=256, device="cpu",
-                          runs=tmp_path / "results", published=tmp_path / "elsewhere")  # fmt: skip
+    run = quick(tmp_path)
     run.ego()
     run.space("3-8", sigma=0.1, points=5, images=60)
     run.space("random", sigma=0.1, points=3, images=60, random=True)
-    folder = run.runs / run.name
-    for extra in {*folder.glob("*.lock"), folder / "ego.safetensors"}:
+    for extra in {*run.folder.glob("*.lock"), run.folder / "ego.safetensors"}:
         extra.unlink()  # what is published are results alone
-    return run.runs
+    return run.own
 
 
 def failed(folder):
@@ -25,7 +25,7 @@ def failed(folder):
 
 def changed(path, change):
     """Rewrite an artifact with other contents and a digest that fits them."""
-    storage.save_dataset(change(storage.load_dataset(path).copy(deep=True)), path)
+    artifacts.save_dataset(change(artifacts.load_dataset(path).copy(deep=True)), path)
 
 
 def test_what_was_published_is_found_again(results):
@@ -47,11 +47,11 @@ def test_a_damaged_file_is_named_and_nothing_is_recomputed(results, monkeypatch)
     assert failed(results) == [f"{path.parent.name}/ego.nc"]
 
 
-def test_an_artifact_of_another_run_is_named(results):
+def test_an_artifact_of_another_run_is_named(results, tmp_path):
     path = next(results.glob("*/history.nc"))
-    other = experiments.Run("digits", "resnet18", "big-lr", epochs=1, width=0.02, batch_size=256, device="cpu")
+    other = quick(tmp_path / "other", setup="big-lr")
     other.history()
-    path.write_bytes((other.runs / other.name / "history.nc").read_bytes())
+    path.write_bytes((other.folder / "history.nc").read_bytes())
     (check,) = [check for check in verification.verify(results) if not check.passed]
     assert (check.what, check.found) == (f"{path.parent.name}/history.nc", "of another run: setup differ")
 
@@ -84,16 +84,15 @@ def test_predictions_that_are_not_the_networks_are_found(results):
 
 
 @pytest.mark.parametrize(("images", "passes"), [(0, True), (60, False)])
-def test_predictions_beside_an_older_history_are_counted(results, images, passes):
+def test_predictions_beside_an_older_history_are_counted(results, images, passes, tmp_path):
     path = next(results.glob("*/history.nc"))
-    old = storage.load_dataset(path)[["running_counts", "test_counts", "seconds"]]
+    old = artifacts.load_dataset(path)[["running_counts", "test_counts", "seconds"]]
     old = old.rename(running_counts="train_counts").assign_attrs(train_counts="running", precision="fp32")
-    storage.save_dataset(old, path)
-    run = experiments.Run("digits", "resnet18", "anneal-lr", epochs=1, width=0.02, batch_size=256, device="cpu",
-                          published=results)  # fmt: skip
+    artifacts.save_dataset(old, path)
+    run = Bound(quick(tmp_path).run, tmp_path / "own", results)
     found = run.predictions()
     found["test_predictions"][:images] = (found["test_labels"][:images].values + 1) % 10
-    storage.save_dataset(found, path.parent / "predictions.nc")
+    artifacts.save_dataset(found, path.parent / "predictions.nc")
     (check,) = [check for check in verification.verify(results) if check.what.endswith("predictions.nc, its counts")]
     assert check.passed == passes
 

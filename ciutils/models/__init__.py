@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import nn
 
 from ciutils import checks
@@ -19,8 +20,10 @@ NETWORKS: dict[str, Callable[[int, int, float], nn.Module]] = {
 """Constructors by name; each takes (num_classes, in_channels, width)."""
 
 
-def build(name: str, num_classes: int = 10, in_channels: int = 3, width: float = 1.0) -> nn.Module:
-    """Build a network with fresh weights, drawn from torch's global generator.
+def build(
+    name: str, num_classes: int = 10, in_channels: int = 3, width: float = 1.0, seed: int | None = None
+) -> nn.Module:
+    """Build a network with fresh weights, drawn from `seed`, or without one from torch's global generator.
 
     It maps images [N, in_channels, H, W] of any size from 4 x 4 up to logits [N, num_classes]. `width` scales every
     other channel count, so the number of weights falls with its square.
@@ -31,4 +34,8 @@ def build(name: str, num_classes: int = 10, in_channels: int = 3, width: float =
     checks.whole(num_classes, "num_classes")
     checks.whole(in_channels, "in_channels")
     checks.positive(width, "width")
-    return NETWORKS[name](num_classes, in_channels, width)
+    if seed is None:
+        return NETWORKS[name](num_classes, in_channels, width)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return NETWORKS[name](num_classes, in_channels, width)

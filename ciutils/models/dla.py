@@ -31,6 +31,8 @@ class SimpleTree(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, levels: int, stride: int) -> None:
         super().__init__()
+        self.left: nn.Module
+        self.right: nn.Module
         if levels == 1:
             self.left, self.right = ResidualBlock(inputs, outputs, stride), ResidualBlock(outputs, outputs)
         else:

@@ -1,0 +1,1 @@
+"""What follows from counts and losses, without torch."""

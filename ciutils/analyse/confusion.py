@@ -1,0 +1,177 @@
+"""The cross-class test matrix (CCTM) and what follows from it: recalls, ranked pairs, interferers, symmetry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+
+from ciutils.counts import CELLS
+
+
+def cctm(counts: xr.DataArray) -> xr.DataArray:
+    """CCTM(c1, c2) = (c1 objects predicted as c2) / (c1 objects), of counts (..., true, predicted).
+
+    Rows sum to one; the row of a class without objects is NaN, not 0. The diagonal is recall.
+    Source: arXiv:2211.01370, Section 2.1. Book: chapter *CCTM*.
+    """
+    _check(counts)
+    return (counts / counts.sum("predicted").where(lambda objects: objects > 0)).rename("cctm")
+
+
+def recall(counts: xr.DataArray) -> xr.DataArray:
+    """Share of each class's objects that were predicted right: (..., true), NaN for a class without objects."""
+    return _diagonal(cctm(counts)).rename("recall")
+
+
+def accuracy(counts: xr.DataArray) -> xr.DataArray:
+    """Share of all objects that were predicted right: (...), NaN without objects."""
+    _check(counts)
+    objects = counts.sum(CELLS)
+    return (_diagonal(counts).sum("true") / objects.where(objects > 0)).rename("accuracy")
+
+
+def pairs(counts: xr.DataArray, confidence: float = 0.95) -> pd.DataFrame:
+    """Every off-diagonal cell as a row, the most interfering first.
+
+    Columns: true, predicted; errors, objects (counts of the cell and of its row); rate = CCTM(true, predicted) with
+    its Wilson score interval low..high; share of all errors, cumulative. Ties keep the order of the classes; classes
+    without objects come last, with NaN. The interval is for the sampling of test objects, one cell at a time: it says
+    nothing of how a rate varies over training runs. Source: arXiv:2211.01370, Section 2.1. Book: chapter *CCTM*.
+    """
+    _check_matrix(counts)
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence = {confidence!r}: give a number between 0 and 1")
+    rows, columns = np.nonzero(~np.eye(counts.sizes["true"], dtype=bool))
+    names = counts["true"].values
+    table = pd.DataFrame({"true": names[rows], "predicted": names[columns], "errors": counts.values[rows, columns]})
+    table["objects"] = counts.values.sum(1)[rows]
+    table["rate"] = table["errors"] / table["objects"].where(table["objects"] > 0)
+    table["low"], table["high"] = _wilson(table["errors"], table["objects"], confidence)
+    table["share"] = _share(table["errors"])
+    table = table.sort_values("rate", ascending=False, kind="stable", ignore_index=True)
+    return table.assign(cumulative=table["share"].cumsum())
+
+
+def pair_shares(counts: xr.DataArray) -> pd.DataFrame:
+    """Every unordered pair of classes with its share of all errors, both directions together, the largest first.
+
+    Columns: first, second, errors, share, cumulative, even (the share that each pair would hold if errors spread
+    evenly). Without errors shares are NaN. Source: arXiv:2211.01370, abstract. Book: chapter *CCTM*.
+    """
+    table = _both_directions(counts)
+    table["errors"] = table["forward"] + table["backward"]
+    table["share"] = _share(table["errors"])
+    table = table.sort_values("errors", ascending=False, kind="stable", ignore_index=True)
+    table = table.assign(cumulative=table["share"].cumsum(), even=1 / max(len(table), 1))
+    return table.drop(columns=["forward", "backward"])
+
+
+def interferers(counts: xr.DataArray, threshold: float = 0.005) -> pd.DataFrame:
+    """For each class its recall, the number of its interferers, and their names, the worst first.
+
+    c2 interferes c1 if CCTM(c1, c2) > threshold. Source: arXiv:2211.01370, Appendix 2. Book: chapter *CCTM*.
+    """
+    if not 0 <= threshold < 1:
+        raise ValueError(f"threshold = {threshold!r}: give a share of a class's objects, from 0 up to 1")
+    ranked = pairs(counts)
+    names = ranked[ranked["rate"] > threshold].groupby("true", sort=False)["predicted"].agg(list)
+    table = recall(counts).to_series().rename_axis("class").to_frame()
+    table["interferers"] = [len(names.get(each, [])) for each in table.index]
+    table["names"] = [", ".join(names.get(each, [])) for each in table.index]
+    return table
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """How far confusion runs both ways.
+
+    correlation: Pearson's, of the off-diagonal CCTM with its transpose. statistic, degrees_of_freedom, p_value:
+    Bowker's test that n_ij = n_ji for all pairs. pairs: one row a pair with first, second, forward = n_ij,
+    backward = n_ji, its statistic, p_value, and p_holm, adjusted for the number of pairs with errors (NaN without).
+    """
+
+    correlation: float
+    statistic: float
+    degrees_of_freedom: int
+    p_value: float
+    pairs: pd.DataFrame
+
+
+def symmetry(counts: xr.DataArray) -> Symmetry:
+    """Test whether c1 is taken for c2 as often as c2 for c1.
+
+    Bowker's statistic is the sum over pairs of (n_ij - n_ji)^2 / (n_ij + n_ji), chi-squared with one degree of
+    freedom for each pair that has errors; each term alone is McNemar's test without continuity correction. It compares
+    counts: it tests equal *rates* only if the classes have equally many objects, as CIFAR-10's test set does.
+    Source: Bowker 1948; the claim is arXiv:2211.01370, Section 2.1. Book: chapter *CCTM*.
+    """
+    table = _both_directions(counts)
+    total = (table["forward"] + table["backward"]).where(lambda errors: errors > 0)
+    table["statistic"] = (table["forward"] - table["backward"]) ** 2 / total
+    table["p_value"] = stats.chi2.sf(table["statistic"], 1)
+    table["p_holm"] = _holm(table["p_value"])
+    statistic, freedom = float(table["statistic"].sum()), int(total.notna().sum())
+    p_value = float(stats.chi2.sf(statistic, freedom)) if freedom else 1.0
+    return Symmetry(_transpose_correlation(counts), statistic, freedom, p_value, table)
+
+
+def _check(counts: xr.DataArray) -> None:
+    if counts.dims[-2:] != CELLS or counts.sizes["true"] != counts.sizes["predicted"]:
+        raise ValueError(f"counts have dims {dict(counts.sizes)}: give (..., true, predicted), equally many of both")
+    if (counts < 0).any():
+        raise ValueError(f"counts hold {counts.min().item()}: counts are not negative")
+
+
+def _check_matrix(counts: xr.DataArray) -> None:
+    _check(counts)
+    if counts.ndim != 2:
+        raise ValueError(f"counts have dims {dict(counts.sizes)}: choose one matrix, as in counts.isel(epoch=-1)")
+
+
+def _diagonal(matrix: xr.DataArray) -> xr.DataArray:
+    diagonal = np.diagonal(matrix.values, axis1=-2, axis2=-1)
+    return xr.DataArray(diagonal, dims=matrix.dims[:-1], coords=matrix.isel(predicted=0, drop=True).coords)
+
+
+def _both_directions(counts: xr.DataArray) -> pd.DataFrame:
+    """One row for each pair of classes i < j: first, second, forward = n_ij, backward = n_ji."""
+    _check_matrix(counts)
+    first, second = np.triu_indices(counts.sizes["true"], k=1)
+    names, values = counts["true"].values, counts.values
+    return pd.DataFrame(
+        {"first": names[first], "second": names[second], "forward": values[first, second],
+         "backward": values[second, first]}
+    )  # fmt: skip
+
+
+def _share(errors: pd.Series) -> pd.Series:
+    total = errors.sum()
+    return errors / total if total else errors * np.nan
+
+
+def _wilson(errors: pd.Series, objects: pd.Series, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    bounds = np.full((2, len(errors)), np.nan)
+    for row, (hits, trials) in enumerate(zip(errors, objects, strict=True)):
+        if trials:
+            interval = stats.binomtest(int(hits), int(trials)).proportion_ci(confidence, method="wilson")
+            bounds[:, row] = interval.low, interval.high
+    return bounds[0], bounds[1]
+
+
+def _holm(p_values: pd.Series) -> pd.Series:
+    """Holm's step-down adjustment, over the p-values that exist."""
+    ordered = p_values.dropna().sort_values(kind="stable")
+    adjusted = (ordered * np.arange(len(ordered), 0, -1)).cummax().clip(upper=1)
+    return adjusted.reindex(p_values.index)
+
+
+def _transpose_correlation(counts: xr.DataArray) -> float:
+    rates = cctm(counts).values
+    apart = ~np.eye(len(rates), dtype=bool)
+    both = np.stack([rates[apart], rates.T[apart]])
+    both = both[:, np.isfinite(both).all(0)]
+    return float(np.corrcoef(both)[0, 1]) if both.shape[1] > 1 and np.ptp(both[0]) > 0 else float("nan")

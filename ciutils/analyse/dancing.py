@@ -1,0 +1,205 @@
+"""Interference during training: label dances between two recalls, and dancing notes, from a history of counts.
+
+A history is what `train.train` returns: confusion counts (epoch, true, predicted) of every epoch, counted in one or
+more of the ways of `counts.COUNTS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.signal import find_peaks, savgol_filter
+
+from ciutils import checks
+from ciutils.analyse import confusion
+from ciutils.classes import class_index, class_pair
+from ciutils.counts import COUNTS
+
+NO_NOTE = -2
+"""The note of a class that no class interferes with above the threshold; the paper's own value."""
+BLOCK = 5
+"""Epochs whose signs are drawn together in the test of a dance. Neighbouring residuals hang together, because they
+share a fitted trend: with shorter blocks the test finds too many dances by chance."""
+_SHORTEST = 5  # epochs to which a trend can be fitted
+
+
+def recalls(history: xr.Dataset, counts: str = "end_counts") -> xr.DataArray:
+    """Recall of each class in each epoch: (epoch, true)."""
+    return confusion.recall(_counts(history, counts))
+
+
+def moments(history: xr.Dataset, a: str | int, b: str | int, counts: str = "end_counts") -> pd.DataFrame:
+    """The moments that the paper marks with arrows in the dance of class a with class b.
+
+    red: b's recall has a peak, a's recall drops, and CCTM(a, b) has a peak. blue: both recalls drop, and CCTM(a, c) of
+    a third class c has a peak (one row for each such c). A value drops in an epoch if it is below the epoch's before.
+    It peaks if it is above the last different value before and above the next different one after it; on a plateau
+    the first epoch counts. So the first and the last epoch never peak.
+
+    One row a moment: epoch, kind ("red", "blue"), interferer, recall_a, recall_b, interference = CCTM(a, interferer).
+    Source: arXiv:2211.01370, Section 4.2, Figure 6. Book: *Label dancing*.
+    """
+    table = _counts(history, counts)
+    classes = list(table["true"].values)
+    first, second = class_pair(classes, (a, b))
+    cctm = confusion.cctm(table).values
+    recall_a, recall_b = cctm[:, first, first], cctm[:, second, second]
+    drop_a, drop_b = _drops(recall_a), _drops(recall_b)
+    rows = []
+    for other, name in enumerate(classes):
+        if other == first:
+            continue
+        together = _peaks(recall_b) if other == second else drop_b
+        for epoch in np.flatnonzero(drop_a & together & _peaks(cctm[:, first, other])):
+            kind = "red" if other == second else "blue"
+            rows.append((int(table["epoch"][epoch]), kind, str(name), recall_a[epoch], recall_b[epoch],
+                         cctm[epoch, first, other]))  # fmt: skip
+    columns = ["epoch", "kind", "interferer", "recall_a", "recall_b", "interference"]
+    return pd.DataFrame(rows, columns=columns).sort_values("epoch", kind="stable", ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Dance:
+    """How opposed two recalls move. score: minus the correlation of the detrended recalls, from -1 to 1; p_value: the
+    probability of such a score, or a higher one, if they moved independently."""
+
+    score: float
+    p_value: float
+
+
+def dance_score(
+    history: xr.Dataset, a: str | int, b: str | int, counts: str = "end_counts", draws: int = 2000, seed: int = 0
+) -> Dance:
+    """Test whether the recalls of a and b move against each other, beyond the trend that all recalls share.
+
+    Each recall is taken relative to its trend (a parabola fitted over a tenth of the epochs around each, but 7 to 21)
+    and to what all other classes do (the part of the residual that the mean of theirs explains). Under the null
+    hypothesis the two residuals are independent and each is as likely up as down, so the signs of blocks of
+    `BLOCK` epochs of one are drawn at random, `draws` times: unlike a permutation of blocks this keeps the large
+    movements at the start of training where they are. The p-value is at least 2^-blocks, so a short history cannot
+    give a small one. NaN for fewer than 5 epochs, an absent class, or a recall that does not move.
+
+    Source: this book; the claim is arXiv:2211.01370, Section 4.2. Book: *Label dancing*.
+    """
+    checks.whole(draws, "draws")
+    recall = recalls(history, counts)
+    pair = class_pair(list(recall["true"].values), (a, b))
+    residuals = np.apply_along_axis(_residuals, 0, recall.values)
+    others = np.delete(residuals, pair, axis=1)
+    first, second = (_without(residuals[:, position], others) for position in pair)
+    if not (first.any() and second.any()) or not (np.isfinite(first).all() and np.isfinite(second).all()):
+        return Dance(np.nan, np.nan)
+    product = -first * second / np.sqrt(first @ first * (second @ second))
+    blocks = np.add.reduceat(product, np.arange(0, len(product), BLOCK))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(draws, len(blocks)))
+    score = float(product.sum())
+    # A drawn score equal to the observed one but for rounding counts as reaching it.
+    as_high = int((signs @ blocks >= score - 1e-12).sum())
+    return Dance(score, (1 + as_high) / (1 + draws))
+
+
+def dance_scores(history: xr.Dataset, counts: str = "end_counts", draws: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """Every pair of classes with its dance: first, second, score, p_value, the most opposed first."""
+    classes = list(_counts(history, counts)["true"].values)
+    rows = []
+    for i, first in enumerate(classes):
+        for second in classes[i + 1 :]:
+            dance = dance_score(history, first, second, counts, draws, seed)
+            rows.append((first, second, dance.score, dance.p_value))
+    table = pd.DataFrame(rows, columns=["first", "second", "score", "p_value"])
+    return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+
+
+def notes(history: xr.Dataset, threshold: float = 0.001, counts: str = "end_counts") -> xr.DataArray:
+    """The dancing notes: each class's largest interferer in each epoch, as its label: (epoch, true) int64.
+
+    `NO_NOTE` where no class takes more than `threshold` of the class's images, or the class has none. Among equal
+    interferers the one with the lowest label. Source: arXiv:2211.01370, Section 4.2, Figure 7. Book: *Label dancing*.
+    """
+    if not 0 <= threshold < 1:
+        raise ValueError(f"threshold = {threshold!r}: give a share of a class's images, from 0 up to 1")
+    cctm = confusion.cctm(_counts(history, counts))
+    rates = np.where(np.eye(cctm.sizes["true"], dtype=bool), -np.inf, cctm.fillna(0).values)
+    found = np.where(rates.max(-1) > threshold, rates.argmax(-1), NO_NOTE)
+    return cctm.isel(predicted=0, drop=True).copy(data=found).rename("notes")
+
+
+def note_spells(notes: xr.DataArray) -> pd.DataFrame:
+    """Spells of the same note: class, note (name, or "none"), start, end (epochs, both in), length."""
+    classes, epochs = list(notes["true"].values), notes["epoch"].values
+    rows = []
+    for name in classes:
+        line = notes.sel(true=name).values
+        starts = np.flatnonzero(np.r_[True, line[1:] != line[:-1]])
+        ends = np.r_[starts[1:], len(line)] - 1
+        for start, end in zip(starts, ends, strict=True):
+            note = "none" if line[start] == NO_NOTE else str(classes[line[start]])
+            rows.append((str(name), note, int(epochs[start]), int(epochs[end]), int(end - start + 1)))
+    return pd.DataFrame(rows, columns=["class", "note", "start", "end", "length"])
+
+
+def note_shares(notes: xr.DataArray) -> pd.DataFrame:
+    """Share of the epochs that each note holds (class x note); "none" last."""
+    table = note_spells(notes).pivot_table(index="class", columns="note", values="length", aggfunc="sum", fill_value=0)
+    names = [str(name) for name in notes["true"].values]
+    return table.reindex(index=names, columns=[*names, "none"], fill_value=0) / notes.sizes["epoch"]
+
+
+def handovers(notes: xr.DataArray, name: str | int) -> pd.DataFrame:
+    """How often one note of class `name` was followed by another: (before x after) counts."""
+    classes = [str(each) for each in notes["true"].values]
+    table = note_spells(notes)
+    spells = table[table["class"] == classes[class_index(classes, name)]]["note"]
+    return pd.crosstab(spells.iloc[:-1].to_numpy(), spells.iloc[1:].to_numpy(), rownames=["before"], colnames=["after"])
+
+
+@dataclass(frozen=True)
+class TakeOver:
+    """The note that a class ends with, and the epoch since which it has been there without a break."""
+
+    note: str
+    epoch: int
+
+
+def take_over(notes: xr.DataArray, name: str | int) -> TakeOver:
+    """When the lasting interferer of class `name` took over. Source: arXiv:2211.01370, Section 4.2 (epoch 118)."""
+    classes = [str(each) for each in notes["true"].values]
+    spells = note_spells(notes)
+    last = spells[spells["class"] == classes[class_index(classes, name)]].iloc[-1]
+    return TakeOver(last["note"], int(last["start"]))
+
+
+def _counts(history: xr.Dataset, counts: str) -> xr.DataArray:
+    return history[checks.one_of(counts, [name for name in COUNTS if name in history], "counts")]
+
+
+def _drops(values: np.ndarray) -> np.ndarray:
+    return np.r_[False, values[1:] < values[:-1]]
+
+
+def _peaks(values: np.ndarray) -> np.ndarray:
+    found = np.zeros(len(values), bool)
+    if np.isfinite(values).all():
+        found[find_peaks(values, plateau_size=1)[1]["left_edges"]] = True
+    return found
+
+
+def _residuals(recall: np.ndarray) -> np.ndarray:
+    """A recall relative to its trend; NaN where there is none."""
+    if len(recall) < _SHORTEST or not np.isfinite(recall).all():
+        return np.full(len(recall), np.nan)
+    window = min(max(len(recall) // 10, 7), 21, len(recall))
+    residuals = recall - savgol_filter(recall, window - 1 + window % 2, polyorder=2)  # a window is odd
+    return np.where(np.abs(residuals) < 1e-12, 0.0, residuals)
+
+
+def _without(residuals: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """`residuals` (epoch) without the part that the mean of `others` (epoch, class) explains."""
+    others = others[:, np.isfinite(others).all(0)]
+    if not others.any():
+        return residuals
+    common = others.mean(1)
+    return residuals - common * (residuals @ common) / (common @ common)

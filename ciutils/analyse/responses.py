@@ -1,0 +1,82 @@
+"""How classes respond to a plane, how alike their responses are, and whether what is alike is confused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from ciutils import checks
+from ciutils.analyse.surfaces import centre, class_loss
+
+WAYS = {
+    "+1": (1, 0), "-1": (-1, 0), "+2": (0, 1), "-2": (0, -1),
+    "+1 +2": (1, 1), "-1 -2": (-1, -1), "+1 -2": (1, -1), "-1 +2": (-1, 1),
+}  # fmt: skip
+"""Ways out of the middle: + is descent on the first or second class, - is ascent."""
+
+
+def class_response(space: xr.Dataset, reach: float = 1.0) -> xr.DataArray:
+    """How much each class's mean loss has changed for each of `WAYS` from the middle: (way, true).
+
+    reach: how far along each way, as a share of the way to the edge, rounded to a grid point, at least one step.
+    Source: arXiv:2211.01370, Section 4.1. Book: *Class-wise losses*.
+    """
+    if not 0 < reach <= 1:
+        raise ValueError(f"reach = {reach!r}: give a share of the way to the edge, above 0 and up to 1")
+    loss = class_loss(space)
+    i, j = centre(space)
+    far1, far2 = (max(1, round(reach * half)) for half in (i, j))
+    ends = np.stack([loss.values[i + a * far1, j + b * far2] - loss.values[i, j] for a, b in WAYS.values()])
+    coordinates = {"way": list(WAYS), "true": loss["true"].values}
+    return xr.DataArray(ends, dims=("way", "true"), coords=coordinates, name="class_response")
+
+
+def shape_similarity(space: xr.Dataset) -> xr.DataArray:
+    """Spearman's rank correlation of the loss surfaces of every two classes: (true, other), from -1 to 1.
+
+    Ranks do not depend on a surface's scale or offset. NaN for a surface with undefined points or without relief.
+    Source: arXiv:2211.01370, Section 4.1, where shapes are compared by eye. Book: *Class-wise losses*.
+    """
+    loss = class_loss(space)
+    surfaces = loss.transpose("true", ...).values.reshape(loss.sizes["true"], -1)
+    ranks = stats.rankdata(surfaces, axis=1, nan_policy="propagate")
+    with np.errstate(invalid="ignore"):
+        matrix = np.corrcoef(ranks)
+    names = list(loss["true"].values)
+    return xr.DataArray(matrix, dims=("true", "other"), coords={"true": names, "other": names}, name="shape_similarity")
+
+
+@dataclass(frozen=True)
+class PairCorrelation:
+    """Spearman's correlation of two class-by-class matrices over pairs of classes, and its p-value by permutation."""
+
+    correlation: float
+    p_value: float
+
+
+def pair_correlation(first: xr.DataArray, second: xr.DataArray, draws: int = 5000, seed: int = 0) -> PairCorrelation:
+    """Mantel's test: do pairs of classes that are high in one matrix tend to be high in the other?
+
+    Both (class, class); each pair counts once, by the mean of its two cells. Permuting the classes of one matrix, not
+    its cells, keeps what cells of one class have in common. The p-value is two-sided; pairs with NaN are left out.
+    Source: claim C18 of this book's list; Mantel 1967. Book: *Class-wise losses*.
+    """
+    checks.whole(draws, "draws")
+    one, other = ((each.values + each.values.T) / 2 for each in (first, second))
+    if one.shape != other.shape:
+        raise ValueError(f"matrices are {one.shape} and {other.shape}: give two of the same classes")
+    upper = np.triu_indices(len(one), 1)
+    random = np.random.default_rng(seed)
+
+    def correlation(order: np.ndarray) -> float:
+        left, right = one[np.ix_(order, order)][upper], other[upper]
+        both = np.isfinite(left) & np.isfinite(right)
+        return float(stats.spearmanr(left[both], right[both]).statistic)
+
+    observed = correlation(np.arange(len(one)))
+    drawn = np.array([correlation(random.permutation(len(one))) for _ in range(draws)])
+    as_far = int((np.abs(drawn) >= abs(observed) - 1e-12).sum())
+    return PairCorrelation(observed, (1 + as_far) / (1 + draws))

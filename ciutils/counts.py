@@ -1,0 +1,54 @@
+"""Confusion counts: how often each class was predicted for each true class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+if TYPE_CHECKING:
+    import torch
+
+
+CELLS = ("true", "predicted")
+
+
+COUNTS = ("running_counts", "end_counts", "test_counts")
+"""Counts that a history may hold: of training images as the network met them during the epoch (augmented, in training
+mode, weights changing); of all training images at its end; of the test images at its end."""
+
+
+def from_predictions(
+    true: Sequence[int] | np.ndarray | torch.Tensor,
+    predicted: Sequence[int] | np.ndarray | torch.Tensor,
+    classes: Sequence[str],
+) -> xr.DataArray:
+    """Count how often each class was predicted for each true class: (true, predicted) int64, classes as coordinates.
+
+    true, predicted: [N] whole numbers, positions in `classes`. Raises ValueError if they differ in length, are not
+    whole, or lie outside 0..C-1. Book: chapter *CCTM*.
+    """
+    if not len(classes) or len(set(classes)) != len(classes):
+        raise ValueError(f"classes {tuple(classes)!r}: give at least one name, each once")
+    labels, predictions = _positions(true, "true", classes), _positions(predicted, "predicted", classes)
+    if len(labels) != len(predictions):
+        raise ValueError(f"{len(labels)} true and {len(predictions)} predicted labels: give one prediction for each")
+    cells = np.bincount(labels * len(classes) + predictions, minlength=len(classes) ** 2)
+    names = list(classes)
+    matrix = cells.reshape(len(names), -1).astype(np.int64)
+    return xr.DataArray(matrix, dims=CELLS, coords={"true": names, "predicted": names}, name="counts")
+
+
+def _positions(labels: Sequence[int] | np.ndarray | torch.Tensor, what: str, classes: Sequence[str]) -> np.ndarray:
+    array = np.asarray(labels)
+    if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
+        raise ValueError(f"{what} labels are {array.dtype} of shape {array.shape}: give whole numbers, one per object")
+    array = array.astype(np.int64)
+    outside = np.flatnonzero((array < 0) | (array >= len(classes)))
+    if outside.size:
+        where = int(outside[0])
+        raise ValueError(f"{what} label {array[where]} at position {where} is out of range: {len(classes)} classes "
+                         f"allow 0 to {len(classes) - 1}")  # fmt: skip
+    return array

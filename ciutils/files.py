@@ -1,0 +1,89 @@
+"""Files that are either whole or absent: atomic writes, and digests of contents."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+_FULL = 1 << 16  # bytes free, beside what a failed writer still holds
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, flush it to disk, then rename it to `path`.
+
+    A reader sees the old file or the new one, whatever dies in between. Raises OSError, naming `path`, when the
+    disk is full or read-only; the temporary file is removed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        flush(temporary)
+        temporary.chmod(0o644)  # mkstemp makes files private; artifacts are for everybody
+        temporary.replace(path)
+        flush(path.parent)
+    except Exception as error:
+        # torch, safetensors and HDF5 each have an error of their own for a full disk.
+        full = shutil.disk_usage(path.parent).free < _FULL
+        reason = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else error
+        if not isinstance(reason, OSError):
+            raise
+        raise OSError(
+            reason.errno,
+            f"cannot write {path}: {reason.strerror or reason}; free some space or name "
+            "another folder, then run again: what is finished is kept",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_json(content: Mapping, path: Path) -> None:
+    """Write `content` as indented JSON, atomically."""
+    save_text(json.dumps(content, indent=2, sort_keys=True) + "\n", path)
+
+
+def save_text(text: str, path: Path) -> None:
+    """Write `text` as UTF-8, atomically."""
+    write_atomically(path, lambda file: file.write_bytes(text.encode()))
+
+
+def sha256_of(parts: Mapping[str, np.ndarray]) -> str:
+    """Digest of named arrays: names, types, shapes and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(parts):
+        array = np.asarray(parts[name])
+        if array.dtype.kind not in "biuf":  # strings come back from a file in another type
+            array = np.frombuffer(json.dumps(array.astype(str).tolist()).encode(), np.uint8)
+        digest.update(f"{name}|{array.dtype.name}|{array.shape}|".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def folder_sha256(folder: Path) -> str:
+    """Digest of all files below `folder`, links followed: their names and their contents, not their times."""
+    digest = hashlib.sha256()
+    found = (Path(place) / name for place, _, names in os.walk(folder, followlinks=True) for name in names)
+    for path in sorted(found):
+        digest.update(f"{path.relative_to(folder).as_posix()}\n".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Ask the system to put a file, or a folder's list of names, on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

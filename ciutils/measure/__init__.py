@@ -1,0 +1,27 @@
+"""Measurements on trained networks: counts, directions, interference spaces."""
+
+from ciutils.measure.directions import SCALES, random_directions, rescaled
+from ciutils.measure.predictions import counts, of_trained
+from ciutils.measure.sigma import find_sigma, random_sigma, rounded_up
+from ciutils.measure.spaces import BN, OPTIONS, SIGNS, interference_space, measured_again, merge, standard_error
+from ciutils.models.gradients import Directions, ego_directions
+
+__all__ = [
+    "BN",
+    "OPTIONS",
+    "SCALES",
+    "SIGNS",
+    "Directions",
+    "counts",
+    "ego_directions",
+    "find_sigma",
+    "interference_space",
+    "measured_again",
+    "merge",
+    "of_trained",
+    "random_directions",
+    "random_sigma",
+    "rescaled",
+    "rounded_up",
+    "standard_error",
+]

@@ -1,0 +1,57 @@
+"""Random directions beside the class gradients, and directions at other scales."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from ciutils import checks
+from ciutils.models.gradients import Directions, norm_of, trainable
+
+SCALES = ("gradient", "unit", "filter")
+
+
+def random_directions(model: nn.Module, names: Sequence[str] = ("random1", "random2"), seed: int = 0) -> Directions:
+    """Directions with standard normal entries: the control that loss-landscape pictures use (arXiv:1712.09913)."""
+    checks.whole(seed, "seed", at_least=0)
+    generator = torch.Generator().manual_seed(seed)
+    parameters = trainable(model)
+    drawn = {
+        key: torch.randn((len(names), *value.shape), generator=generator).to(value.dtype)
+        for key, value in parameters.items()
+    }
+    return Directions(tuple(names), drawn, norm_of(parameters))
+
+
+def rescaled(directions: Directions, scale: str, model: nn.Module) -> Directions:
+    """`directions` at another scale: "gradient" as they are; "unit" with norm one; "filter" as in arXiv:1712.09913.
+
+    "filter" gives every filter (all weights into one output of a layer) the norm of the network's own filter, and sets
+    biases and batch-norm parameters to zero.
+    """
+    checks.one_of(scale, SCALES, "scale")
+    if scale == "gradient":
+        return directions
+    if scale == "unit":
+        norms = torch.from_numpy(directions.norms.values)
+        unit = {
+            key: (tensor / _as_column(norms, tensor)).to(tensor.dtype) for key, tensor in directions.tensors.items()
+        }
+        return Directions(directions.names, unit, directions.weight_norm)
+    parameters = trainable(model)
+    tensors = {key: _filter_normalised(tensor, parameters[key]) for key, tensor in directions.tensors.items()}
+    return Directions(directions.names, tensors, directions.weight_norm)
+
+
+def _filter_normalised(direction: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    if weight.ndim < 2:
+        return torch.zeros_like(direction)
+    theirs = weight.flatten(1).norm(dim=1)
+    own = direction.flatten(2).norm(dim=2).clamp_min(torch.finfo(direction.dtype).tiny)
+    return direction * (theirs / own).view(*own.shape, *[1] * (weight.ndim - 1))
+
+
+def _as_column(values: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
+    return values.view(-1, *[1] * (tensor.ndim - 1))

@@ -1,0 +1,47 @@
+"""Confusion counts of a network, and everything that a trained one says of its data's images."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import xarray as xr
+from torch import nn
+
+from ciutils.counts import from_predictions
+from ciutils.data import ImageData, Split
+from ciutils.models import outputs
+
+
+def counts(
+    model: nn.Module, split: Split, *, batch_size: int = 500, device: str = "auto", precision: str = "auto"
+) -> xr.DataArray:
+    """Confusion counts of `model` on `split`, in evaluation mode: (true, predicted) int64.
+
+    The model maps inputs [n, C, H, W] to logits [n, classes]. It comes back as it was: mode of every submodule,
+    device, parameters and buffers, also when it raises.
+
+    Raises ValueError for an empty split, outputs that do not match the classes, or logits that are not finite.
+    Source: arXiv:2211.01370, Section 2.1. Book: chapter *CCTM*.
+    """
+    predicted = outputs.each_image(
+        model, split, lambda logits, _: logits.argmax(1), batch_size=batch_size, device=device, precision=precision
+    )
+    return from_predictions(split.labels, predicted, split.classes)
+
+
+def of_trained(model: nn.Module, data: ImageData, **options: Unpack[outputs.Options]) -> xr.Dataset:
+    """Everything that a trained network says of its data's images: the variables of `outputs.DIMS`.
+
+    options: batch_size, device, precision, as in `counts`.
+
+    Book: page *Machines and times*.
+    """
+    found = (
+        outputs.labels(data)
+        | outputs.at_end_of_epoch(model, data, **options)
+        | outputs.at_end_of_training(model, data, **options)
+    )
+    return xr.Dataset(
+        {name: (outputs.DIMS[name], values.numpy()) for name, values in found.items()},
+        coords={"predicted": list(data.classes)},
+    )

@@ -1,0 +1,78 @@
+"""Half sides of planes, found from the network itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from torch import nn
+
+from ciutils.classes import class_pair
+from ciutils.data import Split
+from ciutils.measure.directions import random_directions, rescaled
+from ciutils.measure.evaluator import Evaluator, Plane
+from ciutils.measure.spaces import rate_at
+from ciutils.models import devices
+from ciutils.models.gradients import Directions
+
+
+def find_sigma(
+    model: nn.Module,
+    split: Split,
+    directions: Directions,
+    pairs: Sequence[str | Sequence[str | int]],
+    level: float = 0.5,
+    *,
+    scale: str = "gradient",
+    precision: str = "auto",
+    device: str = "auto",
+) -> float:
+    """The smallest sigma, to a factor of 1.1, at which the boundary's mean mistake rate passes `level` for every pair.
+
+    The boundary is sampled at its corners and the middles of its sides, averaged over the pairs' eight points each.
+    Raises ValueError if no sigma up to a weight distance of 100 passes. Source: arXiv:2211.01370 gives only ratios.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level = {level!r}: give a mistake rate between 0 and 1")
+    where = devices.resolve_device(device)
+    evaluator = Evaluator(model, split, devices.resolve_precision(precision, where), "frozen", where)
+    origin = dict(model.named_parameters())
+    chosen = [
+        rescaled(directions.only([directions.names[each] for each in class_pair(directions.names, pair)]), scale, model)
+        for pair in pairs
+    ]
+    planes = [Plane(origin, [each[0], each[1]], where) for each in chosen]
+    border = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
+
+    def lowest(sigma: float) -> float:
+        return min(
+            float(np.mean([rate_at(evaluator, plane, a * sigma, b * sigma) for a, b in border])) for plane in planes
+        )
+
+    largest = max(float(each.norms.max()) for each in chosen)
+    sigma, limit = 1e-3 * directions.weight_norm / largest, 1e2 * directions.weight_norm / largest
+    while lowest(sigma) < level:
+        sigma *= 2
+        if sigma > limit:
+            raise ValueError(f"level = {level}: the mistake rate stays below it at any distance; give a lower one")
+    low, high = sigma / 2, sigma
+    while high / low > 1.1:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if lowest(middle) >= level else (middle, high)
+    return high
+
+
+def random_sigma(model: nn.Module, norms: xr.DataArray, pair: str, sigma: float) -> float:
+    """Half side of the random plane that reaches as far as the space of `pair` at half side `sigma`: the same mean
+    weight distance at both edges, in filter-normalised random directions. norms: of the egos, (direction)."""
+    random = rescaled(random_directions(model), "filter", model)
+    both = norms[list(class_pair(norms["direction"].values.tolist(), pair))]
+    return sigma * float(both.mean() / random.norms.mean())
+
+
+def rounded_up(value: float, digits: int = 2) -> float:
+    """`value` rounded up to so many significant digits: short enough for a file name."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
+    return float(f"{math.ceil(value / unit - 1e-9) * unit:.{digits}g}")

@@ -1,0 +1,283 @@
+"""Interference spaces: a trained network's mistakes over a plane spanned by two directions."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from scipy import stats
+from torch import nn
+
+from ciutils import artifacts, checks
+from ciutils.classes import class_pair
+from ciutils.counts import CELLS
+from ciutils.data import Split
+from ciutils.measure.directions import rescaled
+from ciutils.measure.evaluator import Evaluator, Plane
+from ciutils.models import devices
+from ciutils.models.gradients import Directions
+from ciutils.progress import Progress
+
+SIGNS = ("descent", "paper")
+
+
+BN = ("frozen", "recalibrated")
+OPTIONS = {"scale": "gradient", "sign": "descent", "bn": "frozen", "precision": "auto"}
+"""The choices of `interference_space` that change what is measured, and their defaults."""
+
+
+AUDITED = ((0, 0), (0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5))
+"""Points, in units of sigma, at which a bf16 space is compared with float32."""
+
+
+def interference_space(
+    model: nn.Module,
+    split: Split,
+    directions: Directions,
+    pair: str | Sequence[str | int],
+    sigma: float | tuple[float, float],
+    points: int | tuple[int, int] = 19,
+    *,
+    scale: str = "gradient",
+    sign: str = "descent",
+    bn: str = "frozen",
+    precision: str = "auto",
+    device: str = "auto",
+    batch_size: int | None = None,
+    tolerance: float | None = None,
+    confidence: float = 0.95,
+    shard: tuple[int, int] = (0, 1),
+    checkpoint: str | Path | None = None,
+) -> xr.Dataset:
+    """Measure `model` on `split` at w* - theta1 g1 - theta2 g2, on a grid of thetas in [-sigma, sigma].
+
+    pair: two of `directions`, as "cat-dog". sigma, points: one value, or one for each axis; points are odd, so that
+    the network itself is the middle one. scale: how `directions` are rescaled first, see `rescaled`. sign: "paper"
+    has a plus before theta2, as Definition 2 is printed. bn, precision: see `measure.evaluator.Evaluator`.
+    tolerance: stop a point early once its mistake rate is known to +- tolerance at `confidence`; None measures every
+    image. shard: (i, n) measures only the rows i, i + n, ...; `merge` joins shards. checkpoint: a file written after
+    every row; if it exists, only the rows that it lacks are measured.
+
+    Returns a Dataset over theta1, theta2 (with distance1, distance2 = |theta| ||g|| / ||w*||, signed):
+    counts (.., true, predicted) int64; loss_sum (.., true) float64, summed cross-entropy; undefined (..), images whose
+    output was not finite: there mistake rates and losses are NaN; low, high (..), the interval of the mistake rate, one
+    value without `tolerance`; done (theta1), rows that were measured. Attributes
+    hold the configuration, the norms and the cosine of the directions, the seconds that it took, those before an
+    interruption included, and the bf16 audit: the largest difference of mistake rate from float32 at `AUDITED` points.
+
+    Raises ValueError for parameters out of range or a checkpoint of another space. The model is only read.
+    Source: arXiv:2211.01370, Section 2.2, Definition 2. Book: *Sharpness*.
+    """
+    axes = _axes(sigma, points)
+    checks.one_of(sign, SIGNS, "sign")
+    checks.one_of(bn, BN, "bn")
+    if batch_size is not None:
+        checks.whole(batch_size, "batch_size")
+    if tolerance is not None:
+        checks.positive(tolerance, "tolerance")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence = {confidence!r}: give a number between 0 and 1")
+    if not (len(shard) == 2 and 0 <= shard[0] < shard[1]):
+        raise ValueError(f"shard = {shard!r}: give (i, n) with 0 <= i < n")
+    if not len(split):
+        raise ValueError("the split holds no images: give at least one")
+    where = devices.resolve_device(device)
+    precision = devices.resolve_precision(precision, where)
+    names = [directions.names[position] for position in class_pair(directions.names, pair)]
+    chosen = rescaled(directions.only(names), scale, model)
+    plane = _plane(model, chosen, sign, where)
+    space = _empty(axes, split, chosen)
+    space.attrs["configuration"] = json.dumps({
+        "pair": names, "scale": scale, "sign": sign, "bn": bn, "precision": precision, "tolerance": tolerance,
+        "confidence": confidence, "plane": plane.sha256(), "images": split.sha256,
+    })  # fmt: skip
+    if checkpoint and Path(checkpoint).exists():
+        space = _resumed(Path(checkpoint), space)
+    started = time.perf_counter() - space.attrs.get("seconds", 0.0)
+    rows = [row for row in range(shard[0], len(axes[0]), shard[1]) if not space["done"][row]]
+    evaluator = Evaluator(model, split, precision, bn, where, batch_size)
+    with Progress(len(rows), f"space {'-'.join(names)}") as progress:
+        for row in rows:
+            for column in range(len(axes[1])):
+                evaluator.move(plane.at(axes[0][row], axes[1][column]))
+                measured = _measure(evaluator, tolerance, confidence)
+                for name, value in measured.items():
+                    space[name].values[row, column] = value
+            space["done"].values[row] = True
+            space.attrs["seconds"] = time.perf_counter() - started
+            if checkpoint:
+                artifacts.save_dataset(space, Path(checkpoint))
+            progress.step()
+    if precision == "bf16" and "audit_largest_difference" not in space.attrs:
+        exact = Evaluator(model, split, "fp32", bn, where, batch_size)
+        space.attrs |= _audit(evaluator, exact, plane, axes)
+    return space.assign_attrs(seconds=time.perf_counter() - started)
+
+
+def merge(spaces: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Join shards of one space: the counts and losses that one process would have measured, the seconds added up.
+
+    Raises ValueError if they are not of the same space, or if rows are missing.
+    """
+    first = spaces[0]
+    for other in spaces[1:]:
+        _same_space(first, other, "a shard")
+    merged = first.copy(deep=True)
+    merged.attrs["seconds"] = sum(each.attrs["seconds"] for each in spaces)
+    for other in spaces[1:]:
+        rows = other["done"].values
+        for name, values in merged.data_vars.items():
+            values.values[rows] = other[name].values[rows]
+    missing = int((~merged["done"]).sum())
+    if missing:
+        raise ValueError(f"{missing} of {merged.sizes['theta1']} rows are missing: measure the other shards too")
+    return merged
+
+
+def measured_again(
+    space: xr.Dataset,
+    model: nn.Module,
+    split: Split,
+    directions: Directions,
+    points: Sequence[tuple[int, int]],
+    device: str = "auto",
+) -> xr.DataArray:
+    """The counts of single grid points of `space`, measured anew with its own settings: (point, true, predicted).
+
+    points: (row, column) positions in the grid. Used to verify a published space.
+    """
+    where = devices.resolve_device(device)
+    settings = json.loads(space.attrs["configuration"])
+    chosen = rescaled(directions.only(settings["pair"]), settings["scale"], model)
+    plane = _plane(model, chosen, settings["sign"], where)
+    evaluator = Evaluator(model, split, settings["precision"], settings["bn"], where)
+    counts = []
+    for row, column in points:
+        evaluator.move(plane.at(float(space["theta1"][row]), float(space["theta2"][column])))
+        counts.append(evaluator.measure().counts)
+    return xr.DataArray(np.stack(counts), dims=("point", *CELLS))
+
+
+def standard_error(space: xr.Dataset, population: int) -> xr.DataArray:
+    """Standard error of the mistake rate as an estimate over `population` images: (theta1, theta2), 0 if all are in.
+
+    The space's images are a sample stratified by class, without replacement: the variance is the sum over classes c of
+    (n_c / n)^2 (1 - n / population) p_c (1 - p_c) / (n_c - 1). NaN where an output was not finite.
+    """
+    per_class = space["counts"].sum("predicted")
+    images = per_class.sum("true")
+    correct = per_class.copy(data=np.diagonal(space["counts"].values, axis1=-2, axis2=-1))
+    rate = (1 - correct / per_class).where((space["undefined"] == 0) & space["done"])
+    missing = (1 - images / population).clip(min=0)
+    terms = (per_class / images) ** 2 * missing * rate * (1 - rate) / (per_class - 1).clip(min=1)
+    return (terms.sum("true", skipna=False) ** 0.5).rename("standard_error")
+
+
+def _axes(sigma: float | tuple[float, float], points: int | tuple[int, int]) -> list[np.ndarray]:
+    sigmas = sigma if isinstance(sigma, tuple | list) else (sigma, sigma)
+    numbers = points if isinstance(points, tuple | list) else (points, points)
+    for each in sigmas:
+        checks.positive(each, "sigma")
+    for number in numbers:
+        checks.whole(number, "points", at_least=3)
+        if number % 2 == 0:
+            raise ValueError(f"points = {number}: give an odd number, so that the network itself is the middle point")
+    return [each * np.linspace(-1, 1, number) for each, number in zip(sigmas, numbers, strict=True)]
+
+
+def _plane(model: nn.Module, chosen: Directions, sign: str, where: torch.device) -> Plane:
+    return Plane(dict(model.named_parameters()), [chosen[0], _signed(chosen[1], sign)], where)
+
+
+def _signed(direction: dict[str, torch.Tensor], sign: str) -> dict[str, torch.Tensor]:
+    return direction if sign == "descent" else {name: -tensor for name, tensor in direction.items()}
+
+
+def _empty(axes: list[np.ndarray], split: Split, chosen: Directions) -> xr.Dataset:
+    shape, classes = (len(axes[0]), len(axes[1])), list(split.classes)
+    grid = ("theta1", "theta2")
+    norm1, norm2 = chosen.norms.values
+    return xr.Dataset(
+        {
+            "counts": ((*grid, "true", "predicted"), np.zeros((*shape, len(classes), len(classes)), np.int64)),
+            "loss_sum": ((*grid, "true"), np.full((*shape, len(classes)), np.nan)),
+            "undefined": (grid, np.zeros(shape, np.int64)),
+            "low": (grid, np.full(shape, np.nan)),
+            "high": (grid, np.full(shape, np.nan)),
+            "done": ("theta1", np.zeros(shape[0], bool)),
+        },
+        coords={
+            "theta1": axes[0], "theta2": axes[1], "true": classes, "predicted": classes,
+            "distance1": ("theta1", axes[0] * norm1 / chosen.weight_norm),
+            "distance2": ("theta2", axes[1] * norm2 / chosen.weight_norm),
+        },
+        attrs={
+            "first": chosen.names[0], "second": chosen.names[1],
+            "norm1": norm1, "norm2": norm2, "cosine": chosen.cosine.values[0, 1], "weight_norm": chosen.weight_norm,
+        },
+    )  # fmt: skip
+
+
+def _measure(evaluator: Evaluator, tolerance: float | None, confidence: float) -> dict[str, object]:
+    """One point: its counts, loss sums, undefined outputs, and the interval of its mistake rate."""
+
+    def interval(mistakes: int, seen: int) -> tuple[float, float]:
+        looks = len(evaluator.images.batches)
+        return _interval(mistakes, seen, evaluator.images.total, confidence, looks)
+
+    def known(counts: torch.Tensor) -> bool:
+        seen = int(counts.sum())
+        low, high = interval(seen - int(counts.trace()), seen)
+        return tolerance is not None and high - low <= 2 * tolerance
+
+    measured = evaluator.measure(known if tolerance is not None else None)
+    low, high = interval(measured.mistakes, measured.seen)
+    loss_sum = measured.loss_sum if not measured.undefined else np.full_like(measured.loss_sum, np.nan)
+    return {"counts": measured.counts, "loss_sum": loss_sum, "undefined": measured.undefined, "low": low, "high": high}
+
+
+def _interval(mistakes: int, seen: int, total: int, confidence: float, looks: int) -> tuple[float, float]:
+    """Interval of the mistake rate over all `total` images from `seen` of them, drawn at random without replacement.
+
+    Wilson's interval at a confidence shared out over the `looks` at which the point might have stopped (Bonferroni),
+    and no wider than what the images not seen can still change.
+    """
+    level = 1 - (1 - confidence) / looks
+    wilson = stats.binomtest(mistakes, seen).proportion_ci(level, method="wilson")
+    return max(wilson.low, mistakes / total), min(wilson.high, (mistakes + total - seen) / total)
+
+
+def _audit(evaluator: Evaluator, exact: Evaluator, plane: Plane, axes: list[np.ndarray]) -> dict[str, object]:
+    points = [(first * axes[0][-1], second * axes[1][-1]) for first, second in AUDITED]
+    differences = [abs(rate_at(evaluator, plane, *point) - rate_at(exact, plane, *point)) for point in points]
+    return {"audit_largest_difference": max(differences), "audit_points": len(differences)}
+
+
+def rate_at(evaluator: Evaluator, plane: Plane, theta1: float, theta2: float) -> float:
+    """Mistake rate at one point of a plane."""
+    evaluator.move(plane.at(theta1, theta2))
+    measured = evaluator.measure()
+    return measured.mistakes / measured.seen
+
+
+def _resumed(checkpoint: Path, space: xr.Dataset) -> xr.Dataset:
+    found = artifacts.load_dataset(checkpoint)
+    _same_space(space, found, str(checkpoint))
+    return found
+
+
+def _same_space(ours: xr.Dataset, theirs: xr.Dataset, what: str) -> None:
+    for axis in ("theta1", "theta2"):
+        if not np.array_equal(ours[axis], theirs[axis]):
+            raise ValueError(f"{what} is of another space: its {axis} differs; use another checkpoint file")
+    mine, other = (json.loads(each.attrs["configuration"]) for each in (ours, theirs))
+    for key, value in mine.items():
+        if other.get(key) != value:
+            raise ValueError(
+                f"{what} is of another space: {key} is {other.get(key)!r} there, {value!r} here; use another one"
+            )

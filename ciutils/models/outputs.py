@@ -1,0 +1,144 @@
+"""What a network says of every image: logits, and from them predictions, probabilities and losses.
+
+Images are in the canonical order of their split (`data.load`), so artifacts of different networks can be joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypedDict, Unpack
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ciutils import checks
+from ciutils.data import ImageData, Split
+from ciutils.models import devices
+
+DIMS = {
+    "train_labels": ("train_image",),
+    "test_labels": ("test_image",),
+    "train_predictions": ("train_image",),
+    "test_predictions": ("test_image",),
+    "test_probabilities": ("test_image", "predicted"),
+    "train_losses": ("train_image",),
+}
+"""Dimensions of the variables that hold a value for each image."""
+
+
+class Options(TypedDict, total=False):
+    """Keywords of `each_image`."""
+
+    batch_size: int
+    device: str
+    precision: str
+
+
+def each_image(
+    model: nn.Module,
+    split: Split,
+    reduce: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    *,
+    batch_size: int = 500,
+    device: str = "auto",
+    precision: str = "auto",
+) -> torch.Tensor:
+    """What `reduce`(logits, labels) gives for each image of `split`, in evaluation mode: [images, ...], on the CPU.
+
+    The model is treated, and errors are raised, as in `measure.counts`.
+    """
+    checks.whole(batch_size, "batch_size")
+    if not len(split):
+        raise ValueError("the split holds no images: give at least one")
+    where = devices.resolve_device(device)
+    found = []
+    with evaluating(model, where), torch.inference_mode(), devices.autocast(where, precision):
+        for index in torch.arange(len(split)).split(batch_size):
+            inputs = split.inputs(index, device=where).contiguous(memory_format=torch.channels_last)
+            logits = checked_logits(model(inputs), len(split.classes))
+            found.append(reduce(logits, split.labels[index].to(where)))
+    return torch.cat(found).cpu()
+
+
+def predicted(model: nn.Module, split: Split, **options: Unpack[Options]) -> torch.Tensor:
+    """The class that `model` predicts for each image, as its position: [images] uint8, int16 beyond 256 classes.
+
+    options: batch_size, device, precision; they and errors as in `measure.counts`.
+    """
+    found = each_image(model, split, lambda logits, _: logits.argmax(1), **options)
+    return _small(found, split)
+
+
+def probabilities(model: nn.Module, split: Split, **options: Unpack[Options]) -> torch.Tensor:
+    """The softmax of the network's outputs: [images, classes] float16. Options as in `predicted`."""
+    return each_image(model, split, lambda logits, _: logits.float().softmax(1).half(), **options)
+
+
+def losses(model: nn.Module, split: Split, **options: Unpack[Options]) -> torch.Tensor:
+    """The cross-entropy of each image: [images] float16. Options as in `predicted`."""
+
+    def loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(logits.float(), labels, reduction="none").half()
+
+    return each_image(model, split, loss, **options)
+
+
+def labels(data: ImageData) -> dict[str, torch.Tensor]:
+    """`train_labels` and `test_labels`, in the type of predictions, so that artifacts can be read without the data."""
+    return {f"{name}_labels": _small(split.labels, split) for name, split in data.splits.items()}
+
+
+def at_end_of_epoch(model: nn.Module, data: ImageData, **options: Unpack[Options]) -> dict[str, torch.Tensor]:
+    """`train_predictions` and `test_predictions`. Options as in `predicted`."""
+    return {f"{name}_predictions": predicted(model, split, **options) for name, split in data.splits.items()}
+
+
+def at_end_of_training(model: nn.Module, data: ImageData, **options: Unpack[Options]) -> dict[str, torch.Tensor]:
+    """`test_probabilities` and `train_losses`. Options as in `predicted`."""
+    return {
+        "test_probabilities": probabilities(model, data.test, **options),
+        "train_losses": losses(model, data.train, **options),
+    }
+
+
+def _small(positions: torch.Tensor, split: Split) -> torch.Tensor:
+    return positions.to(torch.uint8 if len(split.classes) <= 256 else torch.int16)
+
+
+def count_into(counts: torch.Tensor, labels: torch.Tensor, logits: torch.Tensor) -> None:
+    """Add predictions to `counts` [classes, classes] (true, predicted) on their device.
+
+    The host does not wait for a GPU, as it would at `torch.bincount`, which looks for the largest value first.
+    """
+    cells = labels * len(counts) + logits.argmax(1)
+    counts.view(-1).index_add_(0, cells, torch.ones_like(cells))
+
+
+@contextmanager
+def evaluating(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """`model` on `device` with every submodule in evaluation mode; both are put back at the end, whatever happens."""
+    modes = {module: module.training for module in model.modules()}
+    home = next((parameter.device for parameter in model.parameters()), device)
+    try:
+        model.eval().to(device)
+        with devices.convolutions(device):
+            yield
+    finally:
+        model.to(home)
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def checked_logits(logits: torch.Tensor, classes: int) -> torch.Tensor:
+    """`logits` if they are finite and fit so many classes, else a ValueError."""
+    if logits.ndim != 2 or logits.shape[1] != classes:
+        raise ValueError(f"the network's outputs have shape {tuple(logits.shape)}: the split's {classes} classes need "
+                         f"[images, {classes}]")  # fmt: skip
+    broken = int((~torch.isfinite(logits)).any(1).sum())
+    if broken:
+        raise ValueError(
+            f"the network's outputs are not finite for {broken} of {len(logits)} images: check its weights"
+        )
+    return logits

@@ -1,0 +1,57 @@
+"""Where artifacts come from, as they tell it themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import xarray as xr
+
+from ciutils import artifacts, code
+
+
+def of(artifact: xr.Dataset) -> dict:
+    """The provenance that an artifact carries. Raises ValueError if it carries none."""
+    if "provenance" not in artifact.attrs:
+        raise ValueError("this artifact carries no provenance: it was not made by ciutils.store")
+    return json.loads(artifact.attrs["provenance"])
+
+
+def of_file(path: Path) -> dict:
+    """The provenance in a file: NetCDF, safetensors or JSON. Raises ValueError if it is damaged or has none."""
+    if path.suffix == ".nc":
+        return of(artifacts.load_dataset(path))
+    if path.suffix == ".safetensors":
+        return json.loads(artifacts.load_tensors(path)[1].get("provenance", "{}"))
+    if path.suffix == ".json":
+        return json.loads(path.read_text(encoding="utf-8"))
+    raise ValueError(f"{path} is not an artifact")
+
+
+def line(*shown: xr.Dataset) -> str:
+    """One line on where artifacts come from, as shown under every figure of the book."""
+    made = [of(artifact) for artifact in shown]
+
+    def each(show: Callable[[dict, dict], str]) -> str:
+        return ", ".join(dict.fromkeys(show(one, one["configuration"]) for one in made))
+
+    parts = [
+        each(lambda _, run: run["network"]),
+        each(lambda _, run: f"{run['setup']}, {run['epochs']} epochs, width {run['width']:g}, seed {run['seed']}"),
+        each(lambda one, run: f"{run['dataset']} {one['data_sha256'][:8]}"),
+        "commit " + each(lambda one, _: one["git_commit"][:8] + (" with changes" if one["git_dirty"] else "")),
+        each(lambda one, _: f"{one['device_name']}, torch {one['versions']['torch']}"),
+        duration(sum(one["seconds"] for one in made)) + " in all",
+        "last begun " + max(one["started"] for one in made)[:10],
+    ]
+    # Artifacts in one's own folder name the rooms they were made by; published ones are of the code at their commit.
+    other = any(code.digest(tuple(one["rooms"])) != one["code"] for one in made if "rooms" in one)
+    return "; ".join(parts + ["made by other code than is here now"] * other)
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, whichever reads well."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

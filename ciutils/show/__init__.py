@@ -1,0 +1,23 @@
+"""Pictures and live widgets of artifacts, without torch."""
+
+from ciutils.show.confusion import cctm_heatmap, cctm_heatmaps, error_share, matrix, recall_dots
+from ciutils.show.dancing import dance, notes_score
+from ciutils.show.page import display, tell
+from ciutils.show.spaces import class_maps, class_surfaces, contours, sensitivities, surfaces
+
+__all__ = [
+    "cctm_heatmap",
+    "cctm_heatmaps",
+    "class_maps",
+    "class_surfaces",
+    "contours",
+    "dance",
+    "display",
+    "error_share",
+    "matrix",
+    "notes_score",
+    "recall_dots",
+    "sensitivities",
+    "surfaces",
+    "tell",
+]

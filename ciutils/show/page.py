@@ -1,0 +1,55 @@
+"""Show figures and tables in a notebook, each with a line on where its artifacts come from."""
+
+from __future__ import annotations
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import xarray as xr
+from IPython import display as ipython
+from IPython.display import HTML, Image, Markdown
+from matplotlib.figure import Figure
+
+from ciutils import provenance
+
+LONGEST_WHOLE = 16
+"""Characters of a table's longest entry up to which no entry is broken into lines."""
+
+
+def display(shown: Figure | pd.DataFrame | HTML, *artifacts: xr.Dataset) -> Image | HTML:
+    """Display a figure or a table in a notebook, and under it one line on where its `artifacts` come from.
+
+    Returns what was displayed, so that another page can show the same. A table's index is shown unless it only counts
+    rows. Book: every chapter.
+    """
+    if isinstance(shown, Figure):
+        plt.close(shown)  # else the notebook shows it once more, below the line
+        content = io.BytesIO()
+        shown.savefig(content, format="png", dpi=160)
+        rendered: Image | HTML = Image(content.getvalue(), retina=True)
+    elif isinstance(shown, HTML):
+        rendered = shown
+    else:
+        # Browsers break lines at hyphens, so "anneal-lr" or "7e-08"; a table of short entries has room for them whole.
+        whole = "whole-entries" if shown.astype(str).map(len).to_numpy().max(initial=0) <= LONGEST_WHOLE else None
+        with pd.option_context("display.max_colwidth", None):
+            rendered = HTML(
+                shown.to_html(
+                    index=not isinstance(shown.index, pd.RangeIndex), border=0, index_names=False, classes=whole
+                )
+            )
+    ipython.display(rendered, Markdown(f"<small>{provenance.line(*artifacts)}</small>"))
+    return rendered
+
+
+def tell(**values: object) -> None:
+    """Keep numbers, texts and pictures under their names, for the text of this page and of others.
+
+    Book: every chapter.
+    """
+    from myst_nb import glue
+
+    for name, value in values.items():
+        glue(name, value.item() if isinstance(value, np.generic) else value, display=False)

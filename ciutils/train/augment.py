@@ -1,0 +1,64 @@
+"""Batches of an epoch, augmented on the device: crops and flips are drawn for each image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch.nn import functional
+
+from ciutils.data import Split
+
+AUGMENTS = ("crop-flip", "crop", "none")
+
+
+def draw_crops(index: torch.Tensor, room: tuple[int, int], flip: bool, generator: torch.Generator) -> torch.Tensor:
+    """For each of the images `index` [n] a place of its crop, out of `room` (rows, columns), and whether to mirror it,
+    with probability 1/2 if `flip`: (index, top, left, mirrored) [4, n] int64, on the CPU like `generator`."""
+    top, left = (torch.randint(places, (len(index),), generator=generator) for places in room)
+    mirrored = torch.rand(len(index), generator=generator) < 0.5 if flip else torch.zeros(len(index))
+    return torch.stack([index, top, left, mirrored.long()])
+
+
+def cropped(images: torch.Tensor, crops: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """The `crops` [4, n], as `draw_crops` draws them, of the padded set `images` [N, C, H, W]: [n, C, *size]."""
+    index, top, left, mirrored = crops
+    # Every possible crop as a view: no pixel is moved before the crops are picked.
+    picked = images.unfold(2, size[0], 1).unfold(3, size[1], 1)[index, :, top, left]
+    return torch.where(mirrored.bool()[:, None, None, None], picked.flip(-1), picked)
+
+
+class Batches:
+    """The training set on the device; iterates over an epoch's (inputs, labels)."""
+
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int,
+        augment: str,
+        seed: int,
+        device: torch.device,
+        layout: torch.memory_format = torch.channels_last,
+    ) -> None:
+        self.split, self.augment, self.seed, self.layout = split, augment, seed, layout
+        self.count = -(-len(split) // batch_size)
+        self.size = (split.images.shape[2], split.images.shape[3])
+        padding = 0 if augment == "none" else max(self.size) // 8
+        self.room = (2 * padding + 1,) * 2
+        self.images = functional.pad(split.images, (padding,) * 4).to(device)
+        self.labels = split.labels.to(device)
+
+    def epoch(self, number: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """The batches of epoch `number`, counted from 0: inputs [n, C, H, W] and labels [n]."""
+        generator = torch.Generator().manual_seed((self.seed << 20) + number)
+        order = torch.randperm(len(self.split), generator=generator)
+        # Equal batches, the largest of batch_size: no last batch so small that batch-norm cannot work.
+        crops = [
+            draw_crops(index, self.room, self.augment == "crop-flip", generator)
+            for index in order.tensor_split(self.count)
+        ]
+        sizes = [each.shape[1] for each in crops]
+        # One copy for the whole epoch: the host would wait for a GPU at every one.
+        for batch in torch.cat(crops, 1).to(self.images.device).split(sizes, 1):
+            inputs = self.split.normalise(cropped(self.images, batch, self.size))
+            yield inputs.contiguous(memory_format=self.layout), self.labels[batch[0]]

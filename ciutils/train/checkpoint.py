@@ -1,0 +1,63 @@
+"""Checkpoints from which a killed training goes on, to the same bits on a CPU."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from ciutils import artifacts, files
+from ciutils.train.history import Epoch
+
+_STATE = "state.pt"
+
+
+class Checkpoint:
+    """A folder from which a run goes on: state.pt holds weights, optimiser and schedule; each finished epoch's record
+    is a file of its own, so that what is written after an epoch does not grow with the epochs."""
+
+    def __init__(
+        self, folder: str | Path | None, configuration: dict, **parts: nn.Module | Optimizer | LRScheduler
+    ) -> None:
+        self.folder = Path(folder) if folder else None
+        self.configuration, self.parts = configuration, parts
+
+    def save(self, records: list[Epoch]) -> None:
+        """Keep the state after the last of `records`, the epochs so far."""
+        if self.folder is None:
+            return
+        artifacts.save_tensors(records[-1], _epoch_file(self.folder, len(records)), {})  # first: the state counts on it
+        state: dict[str, object] = {name: part.state_dict() for name, part in self.parts.items()}
+        state |= {"configuration": self.configuration, "epochs": len(records)}
+        files.write_atomically(self.folder / _STATE, lambda file: torch.save(state, file))
+
+    def load(self) -> list[Epoch]:
+        """The records of the epochs that are finished; the parts are put into the state after them."""
+        if self.folder is None or not (kept := self.folder / _STATE).exists():
+            return []
+        try:
+            state = torch.load(kept, map_location="cpu", weights_only=True)
+            theirs, epochs = state["configuration"], state["epochs"]
+        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{kept} is not a readable checkpoint: move its folder away to train from the start"
+            ) from error
+        changed = [key for key in self.configuration if theirs.get(key) != self.configuration[key]]
+        if changed:
+            key = changed[0]
+            raise ValueError(
+                f"{self.folder} is of another run: {key} was {theirs.get(key)!r}, now {self.configuration[key]!r}; "
+                "use another checkpoint folder"
+            )
+        records = [artifacts.load_tensors(_epoch_file(self.folder, number))[0] for number in range(1, epochs + 1)]
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        return records
+
+
+def _epoch_file(folder: Path, number: int) -> Path:
+    return folder / f"epoch-{number:04}.safetensors"

@@ -1,0 +1,1 @@
+"""This paper's experiments: runs, what chapters want of them, readings, claims and verification."""

@@ -1,0 +1,88 @@
+"""Commands for the shell and the workflow: `python -m reproduction COMMAND --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ciutils import checks
+from reproduction import chapters, runs, verification
+from reproduction.results import Results
+
+CHANGES = {"dataset": str, "epochs": int, "width": float, "seed": int}
+"""What a command can change of a profile's run."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status. What a user can get wrong ends in one line."""
+    parser = argparse.ArgumentParser(prog="python -m reproduction", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_verify, _train, _make):
+        add(commands)
+    chosen = parser.parse_args(arguments)
+    try:
+        return chosen.command(chosen) or 0
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _verify(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("verify", help="check published artifacts, and recompute some of their numbers")
+    parser.add_argument("folder", type=Path, help="results, or the folder of one run")
+
+    def command(chosen: argparse.Namespace) -> int:
+        failures = 0
+        for check in verification.verify(chosen.folder):
+            print(f"{'ok    ' if check.passed else 'FAILED'} {check.what}: {check.found}", flush=True)
+            failures += not check.passed
+        print(f"{failures} checks failed" if failures else "all checks passed")
+        return int(failures > 0)
+
+    parser.set_defaults(command=command)
+
+
+def _train(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("train", help="train a network of a profile; a training that was stopped goes on")
+    parser.add_argument("--profile", required=True)
+    parser.add_argument("--network", required=True)
+    parser.add_argument("--setup", default="anneal-lr")
+    for name, kind in CHANGES.items():
+        parser.add_argument(f"--{name}", type=kind, help="default: the profile's")
+
+    def command(chosen: argparse.Namespace) -> None:
+        changes = {name: getattr(chosen, name) for name in CHANGES if getattr(chosen, name) is not None}
+        Results().history(runs.profile(chosen.profile).run(chosen.network, chosen.setup, **changes))
+
+    parser.set_defaults(command=command)
+
+
+def _make(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("make", help="make one artifact that a chapter wants, or all; what exists is loaded")
+    parser.add_argument("chapter", help="the name of its notebook")
+    parser.add_argument("--parameters", type=json.loads, default={}, metavar="JSON", help="the notebook's")
+    parser.add_argument("--want", type=int, metavar="K", help="the K-th of its list alone, counted from 0")
+    parser.add_argument("--shard", type=int, nargs=2, metavar=("I", "N"), help="of a space, rows I, I + N, ... only")
+    parser.add_argument("--shards", type=int, metavar="N", help="make a whole space from N shards")
+
+    def command(chosen: argparse.Namespace) -> None:
+        listed = chapters.wants(chosen.chapter, chosen.parameters)
+        if not listed:
+            raise ValueError(f"{chosen.chapter} wants nothing that could be made beforehand: execute it with papermill")
+        if chosen.want is not None:
+            if checks.whole(chosen.want, "want", at_least=0) >= len(listed):
+                raise ValueError(f"{chosen.chapter} has no want {chosen.want}: it has {len(listed)}, counted from 0")
+            listed = [listed[chosen.want]]
+        sharing = {"shard": tuple(chosen.shard)} if chosen.shard else {"shards": chosen.shards} if chosen.shards else {}
+        results = Results()
+        for want in listed:
+            want.get(results, **(sharing if want.step == "space" else {}))
+
+    parser.set_defaults(command=command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

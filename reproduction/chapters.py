@@ -1,0 +1,218 @@
+"""What each chapter wants: a flat list of artifacts, declared before any of them exists.
+
+The list alone feeds the chapter's notebook, the verdicts, the estimates and the workflow. Where a half side or a pair
+is found from a trained network, a want holds the rule that finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from ciutils.analyse import confusion
+from reproduction import paper, parameters
+from reproduction.results import RANDOM, REPOSITORY, Results
+from reproduction.runs import Profile, Run, profile
+
+STEPS = ("history", "ego", "sigma", "random_sigma", "space")
+"""Methods of `Results`, each of which may need what those before it give."""
+
+CLOSE, RECALIBRATED = "close", "recalibrated"
+"""Names of the planes that sharpness measures beside its pairs' own, and a random one."""
+
+NOTEBOOKS = REPOSITORY / "notebooks"
+
+CLOSER = 10
+"""How many times smaller than the first pair's plane its close one is."""
+
+
+def _nothing(_: Results) -> dict[str, object]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Want:
+    """One artifact: `step` of `STEPS` on `run`.
+
+    key: how the chapter calls it: (network, setup), and of a plane the place of its pair or its name. arguments: finds
+    the step's other arguments. points, images: of a space's side, and of each point (0: all training images).
+    """
+
+    step: str
+    key: tuple[str | int, ...]
+    run: Run
+    arguments: Callable[[Results], dict[str, Any]] = _nothing
+    points: int = 0
+    images: int = 0
+
+    def get(self, results: Results, **more: object) -> xr.Dataset | float:
+        """The artifact, loaded, or computed and kept."""
+        return getattr(results, self.step)(self.run, **self.arguments(results), **more)
+
+
+def wants(chapter: str, given: Mapping[str, object]) -> list[Want]:
+    """What the notebook called `chapter` wants, with the parameters `given`, in the order of `STEPS`; nothing for one
+    that declares nothing.
+
+    Raises ValueError for a parameter that the notebook does not take, or a value of the wrong type.
+    """
+    source = _parameters_of(chapter)
+    values = parameters.defaults(source) | parameters.verify(given, parameters.declared(source))
+    declare = CHAPTERS.get(chapter)
+    return sorted(declare(values), key=lambda want: STEPS.index(want.step)) if declare else []
+
+
+def taken(chapter: str, given: Mapping[str, object]) -> dict[str, object]:
+    """Those of the parameters `given` that the notebook called `chapter` takes."""
+    types = parameters.declared(_parameters_of(chapter))
+    return {name: value for name, value in given.items() if name in types}
+
+
+def _parameters_of(chapter: str) -> str:
+    return parameters.of_notebook(NOTEBOOKS / f"{chapter}.ipynb")
+
+
+def of_profile(size: str) -> list[Want]:
+    """What all chapters want at one size, each training and its class gradients once."""
+    found: dict[tuple, Want] = {}
+    for chapter in CHAPTERS:
+        for want in wants(chapter, {"profile": size}):
+            shared = want.step in ("history", "ego")
+            found.setdefault((want.step, want.run) if shared else (chapter, want.step, want.key), want)
+    return list(found.values())
+
+
+def fetch(listed: Iterable[Want], step: str, results: Results, lenient: bool = False) -> dict[tuple, xr.Dataset]:
+    """The artifacts of one `step` by their keys, found or made now; lenient leaves out those that cannot be had."""
+    found: dict[tuple, Any] = {}
+    for want in (want for want in listed if want.step == step):
+        with suppress(*([FileNotFoundError] if lenient else [])):
+            found[want.key] = want.get(results)
+    return found
+
+
+def have(want: Want, loading: Results) -> bool:
+    """Whether the artifact is in the store; `loading`: of a store that does not compute."""
+    try:
+        want.get(loading)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def pairs_of(size: Profile, run: Run, results: Results) -> list[str]:
+    """The profile's pairs, or the first, the second and the last of the network's pairs by their share of errors."""
+    if size.pairs:
+        return list(size.pairs)
+    table = confusion.pair_shares(results.history(run)["test_counts"].isel(epoch=-1)).iloc[[0, 1, -1]]
+    return list(table["first"] + "-" + table["second"])
+
+
+def cctm(values: Mapping) -> list[Want]:
+    """One training for each network; `values`: the notebook's parameters."""
+    networks = values["networks"] or profile(values["profile"]).networks
+    setup = values["setup"]
+    return [Want("history", (network, setup), _run(values, network, setup)) for network in networks]
+
+
+def label_dancing(values: Mapping) -> list[Want]:
+    """One training; `values`: the notebook's parameters."""
+    return [Want("history", (values["network"], values["setup"]), _run(values, values["network"], values["setup"]))]
+
+
+def classwise_losses(values: Mapping) -> list[Want]:
+    """The planes of the chosen pairs of one network, or of the profile's first two, whose half side is found on all of
+    the profile's pairs; `values`: the notebook's parameters."""
+    size, key = profile(values["profile"]), (values["network"], values["setup"])
+    run = _run(values, *key)
+    points, images = values["points"] or size.points, values["images"] or size.images
+
+    def searched(results: Results) -> dict[str, Any]:
+        pairs = pairs_of(size, run, results)
+        return {"pairs": pairs, "images": values["images"] or size.control_images, "level": values["level"]}
+
+    def plane(place: int) -> Callable[[Results], dict[str, Any]]:
+        def found(results: Results) -> dict[str, Any]:
+            pair = (values["pairs"] or pairs_of(size, run, results))[place]
+            sigma = values["sigma"] or results.sigma(run, **searched(results))
+            return {"pair": pair, "sigma": sigma, "points": points, "images": images}
+
+        return found
+
+    found = [Want("history", key, run), Want("ego", key, run)]
+    found += [] if values["sigma"] else [Want("sigma", key, run, searched, images=size.control_images)]
+    count = len(values["pairs"]) or 2
+    return found + [Want("space", (*key, place), run, plane(place), points, images) for place in range(count)]
+
+
+def sharpness(values: Mapping) -> list[Want]:
+    """For every network and setup: the pairs' planes, the first one's close to the network, and a random one that
+    reaches as far as the first; for the last network the first one's with batch-norm recalibrated. All but the pairs',
+    and the search for half sides, are on the profile's `control_images`, where no number of images is given. `values`:
+    the notebook's parameters."""
+    size, setups = profile(values["profile"]), values["setups"]
+    keys = [(network, setup) for network in values["networks"] for setup in setups]
+    runs = {key: _run(values, *key) for key in keys}
+    points = values["points"] or size.points
+    images, control = values["images"] or size.images, values["images"] or size.control_images
+    options = {"points": points, "scale": values["scale"], "precision": values["precision"]}
+
+    def pairs(results: Results) -> list[str]:
+        return values["pairs"] or pairs_of(size, runs[keys[-1]], results)
+
+    def searched(results: Results) -> dict[str, Any]:
+        return {"pairs": pairs(results), "images": control, "level": values["level"]}
+
+    def sigma(results: Results, run: Run) -> float:
+        """The paper's ratio of big-lr's half side, or found for the setup itself where big-lr is left out."""
+        if values["sigma"]:
+            return float(f"{values['sigma'] * paper.SIGMA_RATIOS[run.setup]:.6g}")
+        rule = results.paper_sigma if "big-lr" in setups else results.sigma
+        return rule(run, **searched(results))
+
+    def reach(run: Run) -> Callable[[Results], dict[str, Any]]:
+        return lambda results: {"pair": pairs(results)[0], "sigma": sigma(results, run), "scale": values["scale"]}
+
+    def plane(run: Run, name: str | int) -> Callable[[Results], dict[str, Any]]:
+        def found(results: Results) -> dict[str, Any]:
+            half, first = sigma(results, run), {"pair": pairs(results)[0], "images": control, **options}
+            if name == CLOSE:
+                return first | {"sigma": float(f"{half / CLOSER:.6g}")}
+            if name == RECALIBRATED:
+                return first | {"sigma": half, "bn": "recalibrated"}
+            if name == RANDOM:
+                across = results.random_sigma(run, **reach(run)(results))
+                return first | {"pair": RANDOM, "random": True, "sigma": across, "scale": "filter"}
+            return {"pair": pairs(results)[int(name)], "sigma": half, "images": images, **options}
+
+        return found
+
+    found = [Want(step, key, runs[key]) for step in ("history", "ego") for key in keys]
+    for key in keys if not values["sigma"] else []:
+        if key[1] == "big-lr" or "big-lr" not in setups:
+            found.append(Want("sigma", key, runs[key], searched, images=control))
+    for key in keys:
+        own = range(len(values["pairs"] or size.pairs) or 3)
+        found.append(Want("random_sigma", key, runs[key], reach(runs[key])))
+        found += [Want("space", (*key, place), runs[key], plane(runs[key], place), points, images) for place in own]
+        others = [CLOSE, RANDOM, *([RECALIBRATED] if key[0] == values["networks"][-1] else [])]
+        found += [Want("space", (*key, name), runs[key], plane(runs[key], name), points, control) for name in others]
+    return found
+
+
+def _run(values: Mapping, network: str, setup: str) -> Run:
+    changes = {name: values[name] for name in ("dataset", "epochs", "width", "seed") if values.get(name)}
+    return profile(values["profile"]).run(network, setup, **changes)
+
+
+CHAPTERS: dict[str, Callable[[Mapping], list[Want]]] = {
+    "cctm": cctm,
+    "classwise_losses": classwise_losses,
+    "label_dancing": label_dancing,
+    "sharpness": sharpness,
+}
+"""By the notebook's name."""

@@ -1,0 +1,60 @@
+"""What each artifact of runs took, and where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ciutils import artifacts, provenance
+from ciutils.show.axes import figure_and_axes
+from reproduction.results import Results
+from reproduction.runs import Run
+
+
+def records(runs: Iterable[Run], results: Results) -> pd.DataFrame:
+    """Where each artifact of `runs` comes from, as far as it exists; nothing is computed.
+
+    One row for each training, space and so on: run, network, setup, artifact (file), kind, device, precision, torch,
+    seconds, memory (peak, bytes), started, commit. Book: page *Machines and times*.
+    """
+    rows = []
+    for run in runs:
+        folders = results.published_folders(run) or [results.store.own / run.name]
+        for path in (path for folder in folders for path in sorted(folder.glob("*.nc"))):
+            artifact = artifacts.load_dataset(path)
+            made = provenance.of(artifact)
+            settings = json.loads(artifact.attrs.get("configuration", "{}"))
+            rows.append({
+                "run": run.name, "network": run.network, "setup": run.setup,
+                "artifact": path.name + " (counts at the end)" * (path.parent.name != run.name),
+                "kind": {"history": "training", "ego": "class gradients"}.get(path.stem, path.name.split("-")[0]),
+                "device": made["device_name"],
+                "precision": artifact.attrs.get("precision", settings.get("precision", "")),
+                "torch": made["versions"]["torch"], "seconds": made["seconds"], "memory": made["peak_memory_bytes"],
+                "started": made["started"], "commit": made["git_commit"][:8],
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def times(records: pd.DataFrame, ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """Minutes that each run took, by what they were spent on; `records` as `records` gives.
+
+    Book: page *Machines and times*.
+    """
+    minutes = records.pivot_table(index="run", columns="kind", values="seconds", aggfunc="sum", fill_value=0) / 60
+    minutes = minutes[[kind for kind in records["kind"].unique() if kind in minutes]]
+    figure, ax = figure_and_axes(ax, (8.4, 0.4 * len(minutes) + 1.3))
+    left = np.zeros(len(minutes))
+    for kind, values in minutes.items():
+        ax.barh(range(len(minutes)), values, left=left, label=kind)
+        left += values.to_numpy()
+    ax.set_yticks(range(len(minutes)), minutes.index, fontsize=8)
+    ax.invert_yaxis()
+    ax.set_xlabel("minutes")
+    ax.legend(ncols=4, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
+    return figure, ax

@@ -1,0 +1,308 @@
+"""What runs have led to: each artifact found in the store, or computed and kept there.
+
+Published artifacts are in `results/`; everybody's own go to `runs/`, or to $CIUTILS_RUNS.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from torch import nn
+
+from ciutils import artifacts, code, data, files, measure, models, provenance, train
+from ciutils.data import Split
+from ciutils.models import devices, outputs
+from ciutils.record import Record
+from ciutils.store import Item, Store, check_configuration, loaded
+from reproduction import paper
+from reproduction.runs import Run
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+"""The clone that this is used from."""
+
+HISTORY, WEIGHTS = "history.nc", "weights.safetensors"
+RANDOM = "random"
+"""What the pair of a random plane is called."""
+
+
+def _default_store() -> Store:
+    return Store(Path(os.environ.get("CIUTILS_RUNS") or REPOSITORY / "runs").expanduser(), REPOSITORY / "results")
+
+
+@dataclass(frozen=True)
+class Results:
+    """The artifacts of runs in `store`, computed on `device` if they are not there."""
+
+    store: Store = field(default_factory=_default_store)
+    device: str = "auto"
+    _loaded: dict[tuple[str, str], data.ImageData] = field(default_factory=dict, repr=False, compare=False)
+
+    def data(self, run: Run) -> data.ImageData:
+        """The run's data set, loaded once."""
+        key = (run.dataset, run.normalisation)
+        if key not in self._loaded:
+            self._loaded[key] = _normalised(data.load(run.dataset), run.normalisation)
+        return self._loaded[key]
+
+    def history(self, run: Run) -> xr.Dataset:
+        """Confusion counts, predictions, loss and learning rate of every epoch; see `train.train`.
+
+        Published histories of an older form have counts alone: running and test counts, and end counts where the same
+        training was made once more with those.
+        """
+        published = self.store.published / run.name / HISTORY  # large weights are not published with it
+        if not published.exists():
+            return loaded(self._trained(run) / HISTORY, run.configuration)
+        history = _named_counts(loaded(published, run.configuration))
+        for folder in self.published_folders(run)[1:]:
+            again = _named_counts(loaded(folder / HISTORY, run.configuration))
+            if not history["test_counts"].equals(again["test_counts"]):
+                raise ValueError(f"{folder} is not the same training once more: its test counts differ; move it away")
+            history["end_counts"] = again["end_counts"]
+        return history
+
+    def published_folders(self, run: Run) -> list[Path]:
+        """The folders that hold published artifacts of `run`: its own, and that of the same training made once more
+        with counts at the end of epochs, from the time when a history had either these or running counts."""
+        folders = [self.store.published / f"{run.name}{suffix}" for suffix in ("", "-train_counts=end")]
+        return [folder for folder in folders if folder.exists()]
+
+    def model(self, run: Run) -> nn.Module:
+        """The trained network, on the CPU, in evaluation mode. It is trained anew where only its history and
+        measurements are published; the history names the digest of the weights that those were made on."""
+        weights, _ = artifacts.load_tensors(self._trained(run) / WEIGHTS)
+        made = provenance.of(self.history(run))
+        model = models.build(run.network, len(made["classes"]), made["image_shape"][0], run.width, run.seed)
+        model.load_state_dict(weights)
+        return model.eval()
+
+    def predictions(self, run: Run) -> xr.Dataset:
+        """What the trained network says of every training and test image; see `measure.of_trained`.
+
+        A history holds it; for published ones of an older form it is an artifact of its own, computed from the weights
+        in the precision of their training.
+        """
+        history = self.history(run)
+        if "test_probabilities" in history:
+            return history[list(outputs.DIMS)].isel(epoch=-1, drop=True).assign_attrs(history.attrs)
+        precision = history.attrs["precision"]
+
+        def compute(_: Path) -> xr.Dataset:
+            found = measure.of_trained(self.model(run), self.data(run), device=self.device, precision=precision)
+            return found.assign_attrs(precision=precision)
+
+        return self._measured(run, "predictions.nc", {"predictions": "final"}, compute)
+
+    def ego(self, run: Run) -> xr.Dataset:
+        """Norms and cosines of the class gradients on all training images: norms (direction), cosine (direction,
+        other), and the attribute weight_norm; see `measure.ego_directions`."""
+
+        def compute(_: Path) -> xr.Dataset:
+            found = self.directions(run)
+            return xr.Dataset({"norms": found.norms, "cosine": found.cosine}, attrs={"weight_norm": found.weight_norm})
+
+        return self._measured(run, "ego.nc", {"directions": "ego"}, compute)
+
+    def directions(self, run: Run) -> measure.Directions:
+        """The class gradients themselves, kept in one's own folder: they are ten times as large as the network."""
+
+        def make(folder: Path, _: Path) -> None:
+            record = self._record(run.configuration, code.MEASUREMENTS)
+            found = measure.ego_directions(self.model(run), self.data(run).train, device=self.device)
+            told = {
+                "facts": json.dumps({"names": list(found.names), "weight_norm": found.weight_norm}),
+                "provenance": json.dumps(record.provenance(self.data(run), self._origin(run))),
+            }
+            artifacts.save_tensors(found.tensors, folder / "ego.safetensors", told)
+
+        path = self.store.folder(self._item(run, "ego.safetensors", {}), make) / "ego.safetensors"
+        tensors, told = artifacts.load_tensors(path)
+        check_configuration(path, json.loads(told["provenance"])["configuration"], run.configuration)
+        facts = json.loads(told["facts"])
+        return measure.Directions(tuple(facts["names"]), tensors, facts["weight_norm"])
+
+    def sigma(self, run: Run, pairs: Sequence[str], images: int = 0, level: float = 0.5) -> float:
+        """The sigma at which the border of every pair's space is at a mistake rate of `level`, rounded up to two
+        digits; see `measure.find_sigma`. images: as in `space`."""
+
+        def compute(_: Path) -> xr.Dataset:
+            split, directions = self._images(run, images), self.directions(run)
+            sigma = measure.find_sigma(self.model(run), split, directions, pairs, level, device=self.device)
+            return xr.Dataset({"sigma": sigma})
+
+        settings = {"pairs": list(pairs), "images": images, "level": level}
+        file = f"sigma-{_file_part(*pairs)}-n{images or 'all'}-l{level:g}.nc"
+        return measure.rounded_up(float(self._measured(run, file, settings, compute)["sigma"]))
+
+    def paper_sigma(self, run: Run, pairs: Sequence[str], images: int = 0, level: float = 0.5) -> float:
+        """The sigma of the same network trained with big-lr, times the paper's ratio for this run's setup.
+
+        Source: arXiv:2211.01370, Figures 2 to 4.
+        """
+        big = self.sigma(dataclasses.replace(run, setup="big-lr"), pairs, images, level)
+        return float(f"{big * paper.SIGMA_RATIOS[run.setup]:.6g}")
+
+    def random_sigma(self, run: Run, pair: str, sigma: float, scale: str = "gradient") -> float:
+        """Half side of the random plane that reaches as far as the space of `pair` at half side `sigma` and `scale`;
+        see `measure.random_sigma`."""
+
+        def compute(_: Path) -> xr.Dataset:
+            model = self.model(run)
+            scaled = measure.rescaled(self.directions(run), scale, model)
+            norms = self.ego(run)["norms"] if scale == "gradient" else scaled.norms
+            return xr.Dataset({"sigma": measure.random_sigma(model, norms, pair, sigma)})
+
+        settings = {"pair": pair, "sigma": sigma, "scale": scale}
+        file = f"sigma-random-{_file_part(pair)}-s{sigma!r}" + f"-scale={scale}" * (scale != "gradient")
+        return float(f"{float(self._measured(run, f'{file}.nc', settings, compute)['sigma']):.3g}")
+
+    def space(
+        self,
+        run: Run,
+        pair: str,
+        sigma: float,
+        points: int = 19,
+        images: int = 0,
+        *,
+        random: bool = False,
+        shard: tuple[int, int] | None = None,
+        shards: int = 1,
+        **options: str,
+    ) -> xr.Dataset:
+        """The interference space of `pair` over the run's training images; see `measure.interference_space`.
+
+        images: a class-stratified subset of so many, 0 for all; the artifact's standard_error (theta1, theta2) says
+        what that costs. random: two random directions instead of the pair's egos; `pair` then only names the file.
+        options: scale, sign, bn, precision.
+        shard: (i, n) measures rows i, i + n, ... and keeps them as a file of their own, unless the whole space exists.
+        shards: n makes the whole from n such files, measuring those that are missing, and removes them: the same
+        counts and losses; the record's seconds are the sum of theirs. Book: *When one machine is not enough*.
+        """
+        chosen: dict[str, Any] = measure.OPTIONS | options
+        settings = {"pair": pair, "sigma": sigma, "points": points, "images": images, "random": random, **chosen}
+        stem = f"space-{_file_part(pair)}{'-random' * random}-s{sigma!r}-p{points}-n{images or 'all'}"
+        stem += "".join(f"-{key}={value}" for key, value in chosen.items() if value != measure.OPTIONS[key])
+
+        def rows(checkpoint: Path, shard: tuple[int, int]) -> xr.Dataset:
+            model, split = self.model(run), self._images(run, images)
+            directions = measure.random_directions(model) if random else self.directions(run)
+            both = directions.names if random else pair
+            return measure.interference_space(
+                model, split, directions, both, sigma, points,
+                shard=shard, checkpoint=checkpoint, device=self.device, **chosen,
+            )  # fmt: skip
+
+        def part(shard: tuple[int, int]) -> xr.Dataset:
+            return self._measured(run, _part_file(stem, shard), settings, lambda checkpoint: rows(checkpoint, shard))
+
+        def whole(checkpoint: Path) -> xr.Dataset:
+            parts = [part((i, shards)) for i in range(shards)] if shards > 1 else [rows(checkpoint, (0, 1))]
+            space = measure.merge(parts)
+            return space.assign(standard_error=measure.standard_error(space, len(self.data(run).train)))
+
+        if shard and not self.has(run, f"{stem}.nc"):
+            return part(shard)
+        space = self._measured(run, f"{stem}.nc", settings, whole)
+        for i in range(shards if shards > 1 else 0):
+            (self.store.own / run.name / _part_file(stem, (i, shards))).unlink(missing_ok=True)
+        return space
+
+    def has(self, run: Run, file: str) -> bool:
+        """Whether `file` of `run` is published, or one's own and to be kept."""
+        published = (self.store.published / run.name / file).exists()
+        return published or self.store.fault(self._item(run, file, {})) is None
+
+    def _images(self, run: Run, count: int) -> Split:
+        split = self.data(run).train
+        return split.stratified(count) if count else split
+
+    def _record(self, configuration: Mapping[str, object], rooms: tuple[str, ...]) -> Record:
+        return Record(configuration, rooms, devices.resolve_device(self.device))
+
+    def _item(self, run: Run, file: str, settings: Mapping[str, object]) -> Item:
+        """A measurement on the trained network."""
+        configuration = run.configuration | dict(settings)
+        return Item(run.name, (file,), configuration, code.MEASUREMENTS, lambda: self._origin(run))
+
+    def _origin(self, run: Run) -> dict[str, str]:
+        weights = artifacts.tensors_sha256(self._trained(run) / WEIGHTS)
+        return {"data_sha256": self.data(run).sha256, "weights_sha256": weights}
+
+    def _measured(
+        self, run: Run, file: str, settings: Mapping[str, object], compute: Callable[[Path], xr.Dataset]
+    ) -> xr.Dataset:
+        """The artifact `file` of `run`: published, one's own, or made now by `compute`(checkpoint)."""
+        item = self._item(run, file, settings)
+
+        def make(folder: Path, checkpoint: Path) -> None:
+            self._trained(run)  # first, so that the time in the record is the artifact's own
+            record = self._record(item.configuration, item.rooms)
+            made = compute(checkpoint)
+            told = record.provenance(self.data(run), self._origin(run), made.attrs.get("seconds"))
+            artifacts.save_dataset(made.assign_attrs(provenance=json.dumps(told)), folder / file)
+
+        return self.store.load(item, make)
+
+    def _trained(self, run: Run) -> Path:
+        """The folder that holds history and weights; trains if there is none."""
+
+        def make(folder: Path, checkpoint: Path) -> None:
+            record, images = self._record(run.configuration, code.WEIGHTS), self.data(run)
+            model = models.build(run.network, len(images.classes), images.train.images.shape[1], run.width, run.seed)
+            history = train.train(
+                model, images, run.setup, run.epochs, run.batch_size, run.seed, checkpoint,
+                augment=run.augment, device=self.device, precision=run.precision,
+            )  # fmt: skip
+            told = record.provenance(images, item.origin(), float(history.seconds.sum()))
+            told["precision"] = history.attrs["precision"]  # what "auto" came to
+            artifacts.save_tensors(model.state_dict(), folder / WEIGHTS, {"provenance": json.dumps(told)})
+            told["weights_sha256"] = artifacts.tensors_sha256(folder / WEIGHTS)
+            files.save_json(told, folder / "run.json")
+            artifacts.save_dataset(history.assign_attrs(provenance=json.dumps(told)), folder / HISTORY)
+
+        item = Item(
+            run.name,
+            (HISTORY, WEIGHTS),
+            run.configuration,
+            code.WEIGHTS,
+            lambda: {"data_sha256": self.data(run).sha256},
+        )
+        return self.store.folder(item, make)
+
+
+def _normalised(images: data.ImageData, normalisation: str) -> data.ImageData:
+    if normalisation == "data":
+        return images
+    if (channels := images.train.images.shape[1]) != len(data.PUBLIC_CODE_STD):
+        raise ValueError(f"normalisation 'public-code' is for 3 channels, not {channels}")
+    train_, test = (dataclasses.replace(split, std=data.PUBLIC_CODE_STD) for split in (images.train, images.test))
+    return dataclasses.replace(images, train=train_, test=test)
+
+
+def _named_counts(history: xr.Dataset) -> xr.Dataset:
+    """`history` with the counts of training images named by how they were counted, as an older form did not."""
+    kind = history.attrs.pop("train_counts", None)
+    return history.rename(train_counts=f"{kind}_counts") if kind else history
+
+
+def _file_part(*pairs: str) -> str:
+    """The part of a file's name that tells of `pairs`: as they are where that is plain, else with a digest of them."""
+    text = "-".join(pairs)
+    plain = text == RANDOM or all(re.fullmatch(r"[a-z0-9]+-[a-z0-9]+", pair) for pair in pairs)
+    if plain and len(text) <= 80:
+        return text
+    digest = hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:8]
+    return f"{re.sub(r'[^A-Za-z0-9]+', '-', text)[:40].strip('-')}.{digest}"
+
+
+def _part_file(stem: str, shard: tuple[int, int]) -> str:
+    return f"{stem}.part-{shard[0]}-of-{shard[1]}.nc"

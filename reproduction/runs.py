@@ -1,0 +1,134 @@
+"""Runs: configurations of trainings, each with a name; and the profiles, sizes at which the whole book can be run."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ciutils import checks, data, models, train
+from ciutils.models import devices
+
+NORMALISATIONS = ("data", "public-code")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The configuration of one training. Its name, a folder's, spells it out, so that no two runs share a folder.
+
+    dataset: as `data.load` takes it. network: as `models.build` takes it, with `width`. setup, epochs, batch_size,
+    augment, precision: as `train.train` takes them. seed: of the initial weights, the order and the augmentation.
+    normalisation: by the data's own channel deviations, or by the "public-code" ones (CIFAR-10).
+
+    Raises ValueError for unknown names and numbers out of range. Book: *Execute a notebook*.
+    """
+
+    dataset: str
+    network: str
+    setup: str
+    epochs: int
+    width: float = 1.0
+    seed: int = 0
+    batch_size: int = 128
+    augment: str = "crop-flip"
+    normalisation: str = "data"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.dataset.startswith("folder:"):  # one folder is one data set, however it is written
+            object.__setattr__(self, "dataset", f"folder:{data.folder(self.dataset)}")
+        else:
+            checks.one_of(self.dataset, (*data.DATASETS, "folder:PATH"), "dataset")
+        checks.one_of(self.network, models.NETWORKS, "network")
+        checks.one_of(self.setup, train.SETUPS, "setup")
+        checks.whole(self.epochs, "epochs")
+        checks.whole(self.batch_size, "batch_size")
+        checks.whole(self.seed, "seed", at_least=0)
+        checks.positive(self.width, "width")
+        checks.one_of(self.augment, train.AUGMENTS, "augment")
+        checks.one_of(self.normalisation, NORMALISATIONS, "normalisation")
+        checks.one_of(self.precision, devices.PRECISIONS, "precision")
+
+    @property
+    def configuration(self) -> dict[str, object]:
+        """All of it, by name."""
+        return dataclasses.asdict(self)
+
+    @property
+    def name(self) -> str:
+        """The main settings, then every other one that is not the default."""
+        parts = [_slug(self.dataset), self.network, self.setup, f"w{self.width:g}", f"e{self.epochs}"]
+        parts += [f"b{self.batch_size}", f"s{self.seed}"]
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("augment", "normalisation", "precision") and value != field.default:
+                parts.append(f"{field.name}={value}")
+        return "-".join(parts)
+
+
+def _slug(dataset: str) -> str:
+    """A data set's part of a folder name; a folder of images is told apart from others of the same name."""
+    if not dataset.startswith("folder:"):
+        return dataset
+    path = Path(dataset.removeprefix("folder:"))
+    return f"{re.sub(r'[^A-Za-z0-9]+', '_', path.name)}.{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A size at which the whole book can be run.
+
+    setups: of each network. points, images, pairs: of interference spaces (images 0: all); without pairs they are found
+    in a network's own confusion matrix. control_images: of the planes that are only compared with those, and of the
+    search for half sides, which are known to a tenth (0: all).
+    """
+
+    dataset: str
+    setups: Mapping[str, tuple[str, ...]]
+    epochs: int
+    width: float
+    points: int = 19
+    images: int = 0
+    control_images: int = 0
+    pairs: tuple[str, ...] = ("cat-dog", "truck-car", "horse-ship")
+    batch_size: int = 128
+    augment: str = "crop-flip"
+    precision: str = "auto"
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The profile's networks; each is trained with anneal-lr at least."""
+        return tuple(self.setups)
+
+    def run(self, network: str, setup: str = "anneal-lr", **overrides: object) -> Run:
+        """The profile's run of `network` with `setup`; keywords change any other field of `Run`."""
+        shared = ("dataset", "epochs", "width", "batch_size", "augment", "precision")
+        settings = {name: getattr(self, name) for name in shared} | overrides
+        return Run(network=network, setup=setup, **settings)
+
+
+_ALL_SETUPS = ("anneal-lr", "big-lr", "small-lr")
+_ANNEALED: dict[str, tuple[str, ...]] = dict.fromkeys(("googlenet", "dla", "simple-dla"), ("anneal-lr",))
+_PAPER_SETUPS: dict[str, tuple[str, ...]] = dict.fromkeys(("vgg19", "resnet18"), _ALL_SETUPS)
+
+PROFILES = {
+    "digits": Profile(
+        "digits", _PAPER_SETUPS | _ANNEALED, epochs=12, width=0.125, batch_size=32, augment="crop", points=9, pairs=()
+    ),
+    "laptop": Profile("cifar10", _PAPER_SETUPS | _ANNEALED, epochs=30, width=0.25, images=10_000, control_images=2_000),
+    "long": Profile(
+        "cifar10", _PAPER_SETUPS, epochs=200, width=0.25, images=10_000, control_images=2_000, precision="fp32"
+    ),
+    "paper": Profile("cifar10", _PAPER_SETUPS | _ANNEALED, epochs=200, width=1.0, control_images=10_000),
+}
+"""digits: live in minutes on two cores. laptop: an afternoon on two cores. long: the paper's 200 epochs at a quarter of
+its width, in float32 on every machine, so that runs can be compared; a day on two cores. paper: the paper's own size,
+one GPU."""
+
+
+def profile(name: str) -> Profile:
+    """The profile called `name`. Raises ValueError for an unknown one."""
+    return PROFILES[checks.one_of(name, PROFILES, "profile")]

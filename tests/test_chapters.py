@@ -1,0 +1,137 @@
+"""What a chapter declares is all that it needs, and found as it says."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from test_notebooks import TINY, execute
+
+from reproduction import chapters, runs
+from reproduction.results import REPOSITORY, Results
+
+NOTEBOOKS = REPOSITORY / "notebooks"
+CHAPTERS = yaml.safe_load((REPOSITORY / "workflow" / "chapters.yaml").read_text())["chapters"]
+PUBLISHED = [
+    name
+    for name, chapter in CHAPTERS.items()
+    if chapter["parameters"]["profile"] != "digits" and chapter["notebook"] in chapters.CHAPTERS
+]
+
+
+def artifacts():
+    folder = Path(os.environ["CIUTILS_RUNS"])
+    return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.suffix in (".nc", ".safetensors")}
+
+
+def arguments(chapter, given):
+    """What each space of a chapter is measured with, by the last part of its key: its pair's place or its name."""
+    results = Results()
+    listed = (want for want in chapters.wants(chapter, given) if want.step == "space")
+    return {want.key[-1]: want.arguments(results) for want in listed}
+
+
+@pytest.mark.parametrize("notebook", ["classwise_losses", "label_dancing", "sharpness"])
+def test_with_all_it_wants_a_chapter_computes_nothing(notebook, tmp_path, monkeypatch):
+    monkeypatch.delenv("MPLBACKEND")
+    for want in chapters.wants(notebook, TINY[notebook]):
+        want.get(Results())
+    before = artifacts()
+    assert before
+    execute(NOTEBOOKS / f"{notebook}.ipynb", tmp_path, TINY[notebook])
+    assert artifacts() == before
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_all_that_a_published_chapter_wants_is_published(name, tmp_path, monkeypatch):
+    for variable in ("CIUTILS_RUNS", "CIUTILS_DATA"):  # as in a clean clone, where nothing can be computed
+        monkeypatch.setenv(variable, str(tmp_path))
+    for want in chapters.wants(CHAPTERS[name]["notebook"], CHAPTERS[name]["parameters"]):
+        found = want.get(Results())
+        if want.step == "history":
+            assert found.sizes["epoch"] == want.run.epochs
+        if want.step == "space":
+            assert found.sizes["theta1"] == want.points
+            assert int(found["counts"][0, 0].sum()) == want.images
+    assert not list(tmp_path.rglob("*.nc"))
+
+
+@pytest.mark.parametrize("size", ["laptop", "long", "paper"])
+def test_all_that_a_size_wants_is_known_before_anything_exists(size, tmp_path, monkeypatch):
+    monkeypatch.setenv("CIUTILS_RUNS", str(tmp_path))
+    steps = [want.step for want in chapters.of_profile(size)]
+    trainings = sum(map(len, runs.profile(size).setups.values()))
+    assert [steps.count(step) for step in ("history", "ego", "space")] == [trainings, 6, 2 * 3 * 5 + 3 + 2]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_notebook_that_declares_nothing_wants_nothing():
+    assert chapters.wants("machines", {}) == []
+
+
+def test_a_misspelt_parameter_is_found_before_anything_runs():
+    with pytest.raises(ValueError, match="unknown parameter 'network'.*did you mean 'networks'"):
+        chapters.wants("cctm", {"network": "vgg19"})
+    assert chapters.taken("cctm", {"network": "vgg19", "seed": 1}) == {"seed": 1}
+
+
+def test_wants_come_in_the_order_in_which_they_can_be_had():
+    steps = [want.step for want in chapters.wants("sharpness", TINY["sharpness"])]
+    assert steps == sorted(steps, key=chapters.STEPS.index)
+
+
+@pytest.mark.parametrize("scale", ["gradient", "unit", "filter"])
+def test_the_random_plane_reaches_as_far_as_the_first_pairs(scale):
+    given = TINY["sharpness"] | {"setups": ["anneal-lr"], "scale": scale}
+    spaces = {
+        key[-1]: space for key, space in chapters.fetch(chapters.wants("sharpness", given), "space", Results()).items()
+    }
+    pair, random = spaces[0], spaces[chapters.RANDOM]
+    reach = [float(space["distance1"][-1] + space["distance2"][-1]) / 2 for space in (pair, random)]
+    assert reach[1] == pytest.approx(reach[0], rel=0.006)  # half sides are kept to three digits
+
+
+def test_the_close_plane_shows_the_middle_of_the_first_pairs():
+    planes = arguments("sharpness", TINY["sharpness"] | {"sigma": 0.3})
+    first, close = planes[0], planes[chapters.CLOSE]
+    assert close["sigma"] == pytest.approx(first["sigma"] / chapters.CLOSER)
+    assert {**close, "sigma": 0} == {**first, "sigma": 0}
+
+
+def test_the_last_network_has_its_first_pairs_planes_with_batch_norm_recalibrated_too():
+    networks, setups = ["vgg19", "resnet18"], ["big-lr", "anneal-lr"]
+    given = TINY["sharpness"] | {"networks": networks, "setups": setups, "sigma": 0.3}
+    found = {want.key: want for want in chapters.wants("sharpness", given) if want.step == "space"}
+    recalibrated = [key[:2] for key in found if key[-1] == chapters.RECALIBRATED]
+    assert recalibrated == [("resnet18", setup) for setup in setups]
+    for key in recalibrated:
+        mine, first = (found[*key, name].arguments(Results()) for name in (chapters.RECALIBRATED, 0))
+        assert mine == first | {"bn": "recalibrated"}
+
+
+def test_planes_that_are_only_compared_are_on_the_profiles_smaller_number_of_images(monkeypatch):
+    digits = dataclasses.replace(runs.profile("digits"), images=100, control_images=50)
+    monkeypatch.setitem(runs.PROFILES, "digits", digits)
+    given = TINY["sharpness"] | {"setups": ["anneal-lr"], "sigma": 0.3}
+
+    def images(given: dict) -> dict[str, int]:
+        asked = {name: found["images"] for name, found in arguments("sharpness", given).items()}
+        declared = chapters.wants("sharpness", given)
+        assert asked == {want.key[-1]: want.images for want in declared if want.step == "space"}
+        return asked
+
+    controls = {chapters.CLOSE, chapters.RANDOM, chapters.RECALIBRATED}
+    of_profile = images(given | {"images": 0})
+    assert controls < of_profile.keys()
+    assert of_profile == {name: 50 if name in controls else 100 for name in of_profile}
+    assert set(images(given | {"images": 60}).values()) == {60}
+
+
+def test_half_sides_are_found_on_the_profiles_smaller_number_of_images(monkeypatch):
+    digits = dataclasses.replace(runs.profile("digits"), images=100, control_images=50)
+    monkeypatch.setitem(runs.PROFILES, "digits", digits)
+    for notebook in ("sharpness", "classwise_losses"):
+        for images, searched in ((0, 50), (60, 60)):
+            wants = chapters.wants(notebook, TINY[notebook] | {"images": images, "sigma": 0.0})
+            assert {want.arguments(Results())["images"] for want in wants if want.step == "sigma"} == {searched}

@@ -1,0 +1,77 @@
+import shutil
+
+import pytest
+
+import imports
+from ciutils import code
+from reproduction.results import REPOSITORY
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """A copy of the packages that can be edited."""
+    for name in ("ciutils", "reproduction"):
+        shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "PACKAGE", tmp_path / "ciutils")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def digests():
+    code.digest.cache_clear()
+    chapter = imports.followed("from ciutils import show\nfrom reproduction.results import Results")
+    return {
+        "weights": code.digest(code.WEIGHTS),
+        "measurements": code.digest(code.MEASUREMENTS),
+        "chapter": [code.bare(path.read_text()) for path in chapter],
+    }
+
+
+EVERYTHING = {"weights", "measurements", "chapter"}
+
+
+@pytest.mark.parametrize(
+    ("module", "changed"),
+    [
+        ("ciutils/models/__init__", EVERYTHING),  # the seeding of weights
+        ("ciutils/models/vgg", EVERYTHING),
+        ("ciutils/data/sources", EVERYTHING),
+        ("ciutils/train/loop", EVERYTHING),
+        ("ciutils/measure/sigma", {"measurements", "chapter"}),  # the formula of half sides
+        ("ciutils/measure/evaluator", {"measurements", "chapter"}),
+        ("ciutils/show/spaces", {"chapter"}),
+        ("ciutils/analyse/confusion", {"chapter"}),
+        ("ciutils/store", {"chapter"}),
+        ("reproduction/results", {"chapter"}),
+        ("reproduction/claims/cctm", set()),
+        ("reproduction/__main__", set()),
+    ],
+)
+def test_what_depends_on_a_module_changes_with_its_code(clone, module, changed):
+    before = digests()
+    file = clone / f"{module}.py"
+    file.write_text(file.read_text() + "\nNEW = 1\n")
+    after = digests()
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_a_new_file_in_a_room_is_seen(clone):
+    before = digests()
+    (clone / "ciutils" / "train" / "other.py").write_text("NEW = 1\n")
+    assert digests()["weights"] != before["weights"]
+
+
+def test_comments_docstrings_and_layout_change_nothing(clone):
+    before = digests()
+    for file in (clone / "ciutils").rglob("*.py"):
+        text = file.read_text()
+        docstring = '"""Something else.'
+        file.write_text(f"# another comment\n\n{text.replace(text[: text.index('.') + 1], docstring, 1)}\n\n")
+    assert digests() == before
+
+
+def test_a_notebook_depends_on_what_its_cells_import(clone):
+    source = "from reproduction import paper\nfrom ciutils.checks import one_of\nimport numpy"
+    found = {str(path) for path in imports.followed(source)}
+    expected = {"ciutils/__init__.py", "ciutils/checks.py", "reproduction/__init__.py", "reproduction/paper.py"}
+    assert found == expected

@@ -1,0 +1,293 @@
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib.colors import to_rgba
+
+from ciutils import show
+from ciutils.analyse import confusion, dancing
+from ciutils.counts import CELLS
+from ciutils.show import page
+from reproduction import claims
+from reproduction.claims import table as verdict_table
+from reproduction.records import times
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays_open():
+    yield
+    plt.close("all")
+
+
+def cctm(values, classes="abc"):
+    names = list(classes)
+    counts = xr.DataArray(np.array(values), dims=CELLS, coords={"true": names, "predicted": names})
+    return confusion.cctm(counts)
+
+
+HAND = cctm([[7, 2, 1], [0, 4, 1], [5, 0, 15]])
+
+
+def test_heat_map_puts_true_classes_on_rows_and_leaves_the_diagonal_out():
+    _, ax = show.cctm_heatmap(HAND, title="net")
+    shown = np.ma.filled(ax.images[0].get_array().astype(float), np.nan)
+    np.testing.assert_allclose(shown, [[np.nan, 20, 10], [0, np.nan, 20], [25, 0, np.nan]])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b", "c"]
+    assert (ax.get_ylabel(), ax.get_xlabel(), ax.get_title()) == ("true class", "predicted class", "net")
+    written = {(int(text.get_position()[1]), int(text.get_position()[0])): text.get_text() for text in ax.texts}
+    assert written == {(0, 1): "20.0", (0, 2): "10.0", (1, 2): "20.0", (2, 0): "25.0"}
+
+
+def test_text_is_legible_on_its_cell():
+    """WCAG 2: a contrast of at least 3 between text and background."""
+
+    def luminance(colour):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgba(colour)[:3]]
+        return np.dot([0.2126, 0.7152, 0.0722], linear)
+
+    rates = np.diag([0.0] * 12)
+    rates[0, 1:] = np.linspace(1, 50, 11)
+    _, ax = show.cctm_heatmap(cctm(rates, [f"c{each}" for each in range(12)]))
+    image = ax.images[0]
+    assert len(ax.texts) == 11
+    for text in ax.texts:
+        behind = luminance(image.cmap(image.norm(float(image.get_array()[0, round(text.get_position()[0])]))))
+        lighter, darker = sorted((luminance(text.get_color()), behind), reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= 3
+
+
+def test_heat_maps_share_one_colour_scale():
+    _, axes = show.cctm_heatmaps({"one": HAND, "two": cctm([[9, 1, 0], [0, 9, 1], [4, 0, 6]]), "three": HAND})
+    scales = {ax.images[0].get_clim() for ax in axes}
+    assert [ax.get_title() for ax in axes] == ["one", "two", "three"]
+    assert scales == {(0.0, 40.0)}
+
+
+def test_absent_class_stays_empty_in_the_heat_map():
+    _, ax = show.cctm_heatmap(cctm([[3, 1, 0], [0, 0, 0], [1, 0, 4]]))
+    assert np.ma.getmaskarray(np.ma.masked_invalid(ax.images[0].get_array()))[1].all()
+
+
+def test_many_classes_are_drawn_without_numbers():
+    _, ax = show.cctm_heatmap(cctm(np.ones((30, 30), int), [f"c{each}" for each in range(30)]))
+    assert len(ax.texts) == 0
+
+
+def test_recall_dots_show_every_network_and_the_published_values():
+    recall = confusion.recall(HAND * 100)
+    _, ax = show.recall_dots({"net": recall, "other": recall}, {"net": recall - 0.1})
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["net", "net, the paper", "other"]
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [70, 80, 75])
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [60, 70, 65])
+
+
+def test_error_share_is_drawn_beside_an_even_spread():
+    _, ax = show.error_share({"net": np.array([0.6, 0.9, 1.0])}, even=1 / 3)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [60, 90, 100])
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [100 / 3, 200 / 3, 100])
+
+
+def test_figures_draw_on_the_axes_they_are_given():
+    figure, ax = plt.subplots()
+    assert show.cctm_heatmap(HAND, ax=ax) == (figure, ax)
+    assert show.error_share({"net": np.array([1.0])}, 1.0, ax=ax)[1] is ax
+    assert show.recall_dots({"net": confusion.recall(HAND)}, ax=ax)[1] is ax
+
+
+@pytest.fixture
+def artifact():
+    made = {
+        "configuration": {"network": "net", "setup": "big-lr", "epochs": 3, "width": 1, "seed": 0, "dataset": "digits"},
+        "data_sha256": "d" * 64, "git_commit": "c" * 40, "git_dirty": False, "device_name": "abacus",
+        "versions": {"torch": "2"}, "seconds": 3.0, "started": "2020-01-01T00:00:00+00:00",
+    }  # fmt: skip
+    return xr.Dataset(attrs={"provenance": json.dumps(made)})
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    everything = []
+    monkeypatch.setattr(page.ipython, "display", lambda *each: everything.extend(each))
+    return everything
+
+
+def test_a_shown_figure_stands_above_its_provenance_and_nowhere_else(artifact, displayed):
+    figure, _ = show.cctm_heatmap(HAND)
+    shown = show.display(figure, artifact)
+    assert displayed[0] is shown
+    assert shown.data.startswith(b"\x89PNG")
+    assert "abacus" in displayed[1].data
+    assert len(displayed) == 2
+    assert plt.get_fignums() == []
+
+
+def test_a_shown_table_is_whole_and_hides_an_index_that_only_counts(artifact, displayed):
+    long = "x" * 300
+    assert long in show.display(pd.DataFrame({"column": [long]}), artifact).data
+    assert "<th>0</th>" not in show.display(pd.DataFrame({"column": [1]}), artifact).data
+    assert "<th>cat</th>" in show.display(pd.DataFrame({"column": [1]}, index=["cat"]), artifact).data
+    assert len(displayed) == 6
+
+
+def test_only_a_table_of_short_entries_keeps_them_whole(artifact, displayed):
+    """The stylesheet forbids line breaks in the class `whole-entries`; a long entry must be able to break."""
+    short, long = pd.DataFrame({"setup": ["anneal-lr", "7e-08"]}), pd.DataFrame({"names": ["anneal-lr", "a " * 40]})
+    assert 'class="dataframe whole-entries"' in show.display(short, artifact).data
+    assert "whole-entries" not in show.display(long, artifact).data
+    assert "whole-entries" in (Path(__file__).parents[1] / "book/static/book.css").read_text()
+
+
+def rate(values, first="cat", second="dog"):
+    points = {"theta1": np.linspace(-1, 1, len(values)), "theta2": np.linspace(-2, 2, len(values[0]))}
+    return xr.DataArray(np.array(values), dims=("theta1", "theta2"), coords=points,
+                        attrs={"first": first, "second": second})  # fmt: skip
+
+
+ASYMMETRIC = rate([[0.1, 0.2, 0.3, 0.4, 0.5], [0.1, 0.1, 0.1, 0.1, 0.1], [0.9, 0.8, 0.7, 0.6, 0.5]])
+"""Three points along cat, five along dog."""
+
+
+def test_contours_put_the_first_ego_on_the_horizontal_axis():
+    _, (ax,) = show.contours({("net", "cat-dog"): ASYMMETRIC}, tolerance=0.05)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("theta, cat", "theta, dog")
+    mesh = ax.collections[0]
+    corners = mesh.get_coordinates()
+    drawn = np.ma.filled(mesh.get_array(), np.nan).reshape(5, 3)
+    np.testing.assert_allclose(drawn[:, 2], [90, 80, 70, 60, 50])  # theta of cat is 1: the right column, upwards
+    assert corners[0, -1, 0] > 1 > corners[0, 0, 0]
+    assert mesh.get_clim() == (0, 90)
+
+
+def test_surfaces_are_as_high_as_the_rates():
+    _, (ax,) = show.surfaces({("net", "cat-dog"): ASYMMETRIC})
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_zlim()) == ("theta, cat", "theta, dog", (0, 90))
+
+
+def test_panels_stand_where_their_keys_say_and_missing_ones_are_left_out():
+    keys = [("one", "cat-dog"), ("one", "truck-car"), ("two", "truck-car")]
+    figure, axes = show.contours(dict.fromkeys(keys, ASYMMETRIC))
+    places = [ax.get_subplotspec() for ax in axes]
+    assert [(place.rowspan.start, place.colspan.start) for place in places] == [(0, 0), (0, 1), (1, 1)]
+    assert len(figure.axes) == 4  # and the colour bar
+
+
+def test_a_flat_map_has_no_rim():
+    _, (ax,) = show.contours({("net", "cat-dog"): rate(np.full((3, 3), 0.2))}, tolerance=0.05)
+    assert len(ax.collections) == 1
+
+
+def test_sensitivities_draw_a_line_for_each_pair():
+    values = xr.DataArray([0.1, 0.2], dims="angle", coords={"angle": [0, 90]})
+    _, axes = show.sensitivities({"big": {"cat-dog": values, "truck-car": 2 * values}, "small": {"cat-dog": values}})
+    np.testing.assert_allclose(axes[0].lines[1].get_ydata(), [20, 40])
+    assert [ax.get_title() for ax in axes] == ["big", "small"]
+
+
+def test_matrix_leaves_its_diagonal_out():
+    cosine = xr.DataArray([[1, -0.5], [0.25, 1]], dims=("direction", "other"),
+                          coords={"direction": ["a", "b"], "other": ["a", "b"]})  # fmt: skip
+    _, ax = show.matrix(cosine, "cosine")
+    written = {(int(text.get_position()[1]), int(text.get_position()[0])): text.get_text() for text in ax.texts}
+    assert written == {(0, 1): "-0.50", (1, 0): "0.25"}
+
+
+def test_class_panels_show_every_class_on_one_scale():
+    values = xr.DataArray(
+        np.arange(27.0).reshape(3, 3, 3), dims=("theta1", "theta2", "true"),
+        coords={"theta1": [-1, 0, 1], "theta2": [-2, 0, 2], "true": ["a", "b", "c"]},
+        attrs={"first": "a", "second": "b"},
+    )  # fmt: skip
+    _, axes = show.class_maps(values, "loss", highest=20)
+    assert [ax.get_title() for ax in axes] == ["a", "b", "c"]
+    assert {ax.collections[0].get_clim() for ax in axes} == {(0, 20)}
+    mesh = axes[1].collections[0]
+    corners, drawn = mesh.get_coordinates(), np.ma.filled(mesh.get_array(), np.nan).reshape(3, 3)
+    for i, j in np.ndindex(3, 3):  # the cell that is drawn around (theta1, theta2) has its value
+        theta1, theta2 = corners[i : i + 2, j : j + 2].reshape(-1, 2).mean(0)
+        assert drawn[i, j] == values.sel(true="b").sel(theta1=theta1, theta2=theta2, method="nearest")
+    _, solid = show.class_surfaces(values, "loss")
+    assert {ax.get_zlim() for ax in solid} == {(0, float(np.percentile(values, 95)))}
+
+
+def counts_over_epochs(rows):
+    names = ["a", "b", "c"]
+    counts = np.array([[row, [100 - right, right, 0], [0, 0, 100]] for row, right in rows])
+    cells = ("epoch", "true", "predicted")
+    return xr.Dataset({"end_counts": (cells, counts)},
+                      coords={"epoch": [1, 2, 3], "true": names, "predicted": names})  # fmt: skip
+
+
+def test_a_dance_draws_recalls_the_row_and_an_arrow_for_each_moment():
+    history = counts_over_epochs([([80, 15, 5], 80), ([70, 25, 5], 95), ([85, 10, 5], 90)])
+    _, (above, below) = show.dance(history, "a", "b")
+    np.testing.assert_allclose(above.lines[0].get_ydata(), [80, 70, 85])
+    np.testing.assert_allclose(above.lines[1].get_ydata(), [80, 95, 90])
+    assert [(text.xy, text.arrow_patch.get_edgecolor()) for text in above.texts] == [((2, 70.0), to_rgba("red"))]
+    assert [line.get_label() for line in below.lines] == ["a called b", "a called c"]
+
+
+def test_a_score_has_a_staff_for_each_class_and_a_note_for_each_epoch():
+    history = counts_over_epochs([([80, 15, 5], 100), ([80, 5, 15], 100), ([100, 0, 0], 100)])
+    _, axes = show.notes_score(dancing.notes(history), ["a", "c"])
+    drawn = {(int(x), int(y)) for line in axes[0].lines for x, y in zip(*line.get_data(), strict=True)}
+    assert drawn == {(1, 1), (2, 2), (3, -2)}
+    assert [text.get_text() for text in axes[0].get_yticklabels()] == ["none", "a", "b", "c"]
+
+
+def test_marks_are_the_papers_and_the_same_in_both_figures():
+    """Figures 6 and 7 of the paper: DOG a red cross, BIRD a black rectangle, CAT pink."""
+    names = ["plane", "car", "bird", "cat", "deer", "dog"]
+    cat_rows = [[0, 0, 0, 80, 0, 20], [0, 0, 20, 80, 0, 0], [0, 0, 0, 80, 0, 20]]
+    counts = np.repeat(np.array(cat_rows)[:, None], 6, axis=1)
+    table = xr.DataArray(counts, dims=("epoch", *CELLS), coords={"true": names, "predicted": names})
+    history = xr.Dataset({"end_counts": table}).assign_coords(epoch=[1, 2, 3])
+    _, (_, below) = show.dance(history, "cat", "dog", interferers=2)
+    dance = {line.get_label().split()[-1]: (line.get_marker(), line.get_color()) for line in below.lines}
+    assert dance == {"dog": ("x", "red"), "bird": ("s", "black")}
+    _, (staff,) = show.notes_score(dancing.notes(history), ["cat"])
+    score = {names[int(line.get_ydata()[0])]: (line.get_marker(), line.get_color()) for line in staff.lines}
+    assert score == dance
+
+
+def judgement(id, verdict, parts=(), page="cctm#the-matrix"):
+    claim = claims.Claim(id, f"statement <{id}>", "9%", "a rule", page, lambda _: [])
+    return claims.Judgement(claim, verdict, tuple(parts))
+
+
+def test_verdicts_have_a_tile_each_and_a_row_for_each_chapter():
+    judged = [judgement("C01", "reproduced"), judgement("C02", "partly"),
+              judgement("C06", "not reproduced", page="sharpness#test-accuracy")]  # fmt: skip
+    _, ax = verdict_table.verdicts(judged)
+    texts = {text.get_text(): text.get_position() for text in ax.texts}
+    assert texts["C01\n✓"] == (0, 0)
+    assert texts["C02\n≈"] == (1, 0)
+    assert texts["C06\n✗"] == (0, 1)
+    assert {"cctm", "sharpness"} < set(texts)
+    assert len({patch.get_facecolor() for patch in ax.patches}) == 3
+
+
+def test_the_table_of_claims_shows_parts_numbers_and_links_and_escapes_text():
+    part = claims.Part("vgg19", True, (claims.Number("share", 9.0, 7.4, 10.9, "%"),))
+    missing = claims.Part("dla", None)
+    table = verdict_table.claims_table([judgement("C01", "partly", (part, missing))], "cifar10").data
+    assert '<a href="cctm-cifar10.html#the-matrix">C01</a>' in table
+    assert "statement &lt;C01&gt;" in table
+    assert "<summary>1 of 2 parts hold, 1 not published</summary>" in table
+    whole = verdict_table.claims_table([judgement("C01", "reproduced", (part,))], "cifar10").data
+    assert "<summary>1 of 1 parts hold</summary>" in whole
+    assert "✓ vgg19; share 9% (7.4 to 10.9)" in table
+    assert "– dla; not published" in table
+
+
+def test_times_are_stacked_by_what_they_were_spent_on():
+    table = pd.DataFrame({"run": ["a", "a", "a", "b"], "kind": ["training", "space", "space", "training"],
+                          "seconds": [600, 60, 120, 1200.0]})  # fmt: skip
+    _, ax = times(table)
+    lengths = {(bar.get_y() + bar.get_height() / 2, bar.get_x()): bar.get_width() for bar in ax.patches}
+    assert lengths == {(0.0, 0.0): 10.0, (0.0, 10.0): 3.0, (1.0, 0.0): 20.0, (1.0, 20.0): 0.0}
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]

@@ -1,0 +1,532 @@
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy.special import logsumexp
+from torch import nn
+
+from ciutils import artifacts, data, measure
+from ciutils.analyse import responses, surfaces
+from ciutils.measure import evaluator, spaces
+
+CPU = {"device": "cpu", "precision": "fp32"}
+ABC = ("a", "b", "c")
+
+
+class Position(nn.Module):
+    """Its logits are its own two parameters and a zero, whatever the image: the loss tells where in the plane it is."""
+
+    def __init__(self, first=0.0, second=0.0):
+        super().__init__()
+        self.where = nn.Parameter(torch.tensor([first, second]))
+
+    def forward(self, images):
+        logits = torch.cat([self.where, self.where.new_zeros(1)])
+        return logits.expand(len(images), 3) + 0 * images.mean((1, 2, 3), dtype=logits.dtype)[:, None]
+
+
+AXES = measure.Directions(("a", "b"), {"where": torch.eye(2)}, 1.0)
+THREE = data.Split(torch.zeros(6, 1, 2, 2), torch.tensor([0, 0, 0, 1, 1, 2]), ABC)
+
+
+def space_of(model, directions=AXES, split=THREE, pair="a-b", sigma=(1.0, 3.0), points=(5, 7), **options):
+    return measure.interference_space(model, split, directions, pair, sigma, points, **CPU | options)
+
+
+# --- grids
+
+
+@pytest.mark.parametrize(("sign", "second"), [("descent", -1), ("paper", 1)])
+def test_every_point_is_where_its_coordinates_say(sign, second):
+    space = space_of(Position(0.3, -0.2), sign=sign)
+    assert space["counts"].dims == ("theta1", "theta2", "true", "predicted")
+    np.testing.assert_allclose(space["theta1"], [-1, -0.5, 0, 0.5, 1])
+    np.testing.assert_allclose(space["theta2"], [-3, -2, -1, 0, 1, 2, 3])
+    for i, theta1 in enumerate(space["theta1"].values):
+        for j, theta2 in enumerate(space["theta2"].values):
+            logits = np.array([0.3 - theta1, -0.2 + second * theta2, 0])
+            losses = (logsumexp(logits) - logits) * [3, 2, 1]
+            np.testing.assert_allclose(space["loss_sum"][i, j], losses, rtol=1e-5)
+            assert space["counts"][i, j].sum() == space["counts"][i, j, :, np.argmax(logits)].sum() == 6
+
+
+def test_distances_are_in_units_of_the_weights_norm():
+    directions = measure.Directions(("a", "b"), {"where": torch.tensor([[3.0, 0.0], [0.0, 4.0]])}, 2.0)
+    space = space_of(Position(), directions)
+    np.testing.assert_allclose(space["distance1"], space["theta1"] * 3 / 2)
+    np.testing.assert_allclose(space["distance2"], space["theta2"] * 4 / 2)
+
+
+def test_the_space_of_a_linear_softmax_is_the_closed_form():
+    """Class gradients, losses and counts of softmax(W x) at every point, computed with numpy."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(60, 1, 2, 2, generator=generator)
+    split = data.Split(images, torch.arange(60) % 3, ABC)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3, bias=False))
+    directions = measure.ego_directions(model, split, batch_size=7, device="cpu")
+    space = space_of(model, directions, split, "c-a", batch_size=13)
+
+    weight = model[1].weight.detach().double().numpy()
+    inputs, labels = images.flatten(1).double().numpy(), split.labels.numpy()
+
+    def gradient(position):
+        mine = inputs[labels == position]
+        shares = np.exp(mine @ weight.T)
+        shares /= shares.sum(1, keepdims=True)
+        return (shares - np.eye(3)[position]).T @ mine / len(mine)
+
+    for i, theta1 in enumerate(space["theta1"].values):
+        for j, theta2 in enumerate(space["theta2"].values):
+            logits = inputs @ (weight - theta1 * gradient(2) - theta2 * gradient(0)).T
+            losses = logsumexp(logits, axis=1) - logits[np.arange(60), labels]
+            counts = np.zeros((3, 3), int)
+            np.add.at(counts, (labels, logits.argmax(1)), 1)
+            np.testing.assert_array_equal(space["counts"][i, j], counts)
+            np.testing.assert_allclose(space["loss_sum"][i, j], np.bincount(labels, losses, minlength=3), rtol=1e-4)
+
+
+def test_a_point_without_finite_output_is_nan_and_the_others_are_untouched():
+    class Root(Position):
+        def forward(self, images):
+            return super().forward(images) + (self.where[0] + 0.75).sqrt() * 0
+
+    sound, broken = space_of(Position()), space_of(Root())
+    outside = broken["theta1"] > 0.75
+    assert surfaces.mistake_rate(broken).sel(theta1=1.0).isnull().all()
+    assert surfaces.class_loss(broken).sel(theta1=1.0).isnull().all()
+    xr.testing.assert_identical(broken["counts"][~outside], sound["counts"][~outside])
+    xr.testing.assert_identical(broken["loss_sum"][~outside], sound["loss_sum"][~outside])
+
+
+# --- Proposition 1
+
+numbers = st.floats(-5, 5)
+
+
+@given(
+    arrays.arrays(np.float64, (3, 4), elements=numbers),
+    st.floats(0.01, 0.99), numbers, numbers,
+)  # fmt: skip
+def test_an_interference_model_is_a_convex_combination_of_two_ego_models(vectors, share, alpha1, alpha2):
+    """l (w - a1 g1) + (1 - l)(w - a2 g2) is the plane's point (l a1, (1 - l) a2), whatever the signs of a1 and a2."""
+    origin, first, second = ({"w": torch.from_numpy(each)} for each in vectors)
+    plane = evaluator.Plane(origin, [first, second], torch.device("cpu"))
+    ego1, ego2 = plane.at(alpha1, 0)["w"], plane.at(0, alpha2)["w"]
+    point = plane.at(share * alpha1, (1 - share) * alpha2)["w"]
+    torch.testing.assert_close(share * ego1 + (1 - share) * ego2, point, rtol=0, atol=1e-12)
+
+
+# --- interruption, shards
+
+
+def assert_same_measurement(one, other):
+    """The same bits everywhere, but for the seconds that they took."""
+    xr.testing.assert_identical(*(each.assign_attrs(seconds=0.0) for each in (one, other)))
+
+
+def test_four_shards_merged_are_one_run(tiny_model, tiny_data):
+    directions = measure.ego_directions(tiny_model, tiny_data.train, device="cpu")
+    whole = space_of(tiny_model, directions, tiny_data.train)
+    shards = [space_of(tiny_model, directions, tiny_data.train, shard=(each, 4)) for each in range(4)]
+    assert [int(shard["done"].sum()) for shard in shards] == [2, 1, 1, 1]
+    merged = measure.merge(shards)
+    assert_same_measurement(merged, whole)
+    assert merged.attrs["seconds"] == pytest.approx(sum(shard.attrs["seconds"] for shard in shards))
+
+
+def test_a_missing_or_foreign_shard_is_refused():
+    shards = [space_of(Position(), shard=(each, 2)) for each in range(2)]
+    with pytest.raises(ValueError, match="3 of 5 rows are missing"):
+        measure.merge(shards[1:])
+    with pytest.raises(ValueError, match="a shard is of another space: plane is"):
+        measure.merge([shards[0], space_of(Position(1.0), shard=(1, 2))])
+    with pytest.raises(ValueError, match="a shard is of another space: its theta2 differs"):
+        measure.merge([shards[0], space_of(Position(), sigma=(1.0, 2.0), shard=(1, 2))])
+
+
+def test_an_interrupted_space_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+    whole = space_of(Position(0.3, 0.1))
+    saves = []
+    write = artifacts.save_dataset
+
+    def third_write_fails(dataset, path):
+        saves.append(path)
+        if len(saves) == 3:
+            raise OSError("No space left on device")
+        write(dataset, path)
+
+    monkeypatch.setattr(artifacts, "save_dataset", third_write_fails)
+    with pytest.raises(OSError, match="No space left"):
+        space_of(Position(0.3, 0.1), checkpoint=tmp_path / "space.nc")
+    assert int(artifacts.load_dataset(tmp_path / "space.nc")["done"].sum()) == 2
+    monkeypatch.setattr(artifacts, "save_dataset", write)
+    assert_same_measurement(space_of(Position(0.3, 0.1), checkpoint=tmp_path / "space.nc"), whole)
+
+
+def test_the_seconds_before_an_interruption_count(tmp_path):
+    checkpoint = tmp_path / "space.nc"
+    finished = space_of(Position(), checkpoint=checkpoint)
+    assert finished.attrs["seconds"] > 0
+    finished["done"].values[-1] = False
+    artifacts.save_dataset(finished.assign_attrs(seconds=1000.0), checkpoint)
+    assert space_of(Position(), checkpoint=checkpoint).attrs["seconds"] > 1000
+
+
+def test_a_killed_space_goes_on_to_the_same_bits(tmp_path):
+    code = """
+import sys, torch
+from pathlib import Path
+from ciutils import artifacts, data, measure, models
+torch.manual_seed(0)
+model = models.build("resnet18", 3, 3, 0.05)
+split = data.Split(torch.randint(256, (60, 3, 16, 16), dtype=torch.uint8), torch.arange(60) % 3, tuple("abc"))
+directions = measure.random_directions(model, ("a", "b"))
+space = measure.interference_space(model, split, directions, "a-b", 0.1, 9, device="cpu", checkpoint=sys.argv[1])
+artifacts.save_dataset(space, Path(sys.argv[2]))
+"""
+    killed, checkpoint = tmp_path / "killed.nc", tmp_path / "rows.nc"
+    process = subprocess.Popen([sys.executable, "-c", code, checkpoint, killed])
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run([sys.executable, "-c", code, checkpoint, killed], check=True)
+    subprocess.run([sys.executable, "-c", code, tmp_path / "other.nc", tmp_path / "whole.nc"], check=True)
+    assert_same_measurement(artifacts.load_dataset(killed), artifacts.load_dataset(tmp_path / "whole.nc"))
+
+
+def test_a_checkpoint_of_another_space_is_refused(tmp_path):
+    space_of(Position(), checkpoint=tmp_path / "space.nc")
+    with pytest.raises(ValueError, match="space.nc is of another space: sign is 'descent' there, 'paper' here"):
+        space_of(Position(), sign="paper", checkpoint=tmp_path / "space.nc")
+
+
+# --- the network, the audit, the early stop
+
+
+def test_the_network_is_only_read(tiny_model, tiny_data):
+    tiny_model.train()
+    before = {key: value.clone() for key, value in tiny_model.state_dict().items()}
+    modes = [module.training for module in tiny_model.modules()]
+    directions = measure.random_directions(tiny_model)
+    space_of(tiny_model, directions, tiny_data.train, "random1-random2", points=3, precision="bf16")
+    assert all(torch.equal(before[key], value) for key, value in tiny_model.state_dict().items())
+    assert modes == [module.training for module in tiny_model.modules()]
+
+
+def test_the_audit_is_the_largest_difference_from_fp32(tiny_model, tiny_data):
+    directions = measure.ego_directions(tiny_model, tiny_data.train, device="cpu")
+    spaces = {
+        precision: space_of(tiny_model, directions, tiny_data.train, sigma=2.0, points=5, precision=precision)
+        for precision in ("fp32", "bf16")
+    }
+    rates = {precision: surfaces.mistake_rate(space).values for precision, space in spaces.items()}
+    audited = [(2, 2), (3, 3), (3, 1), (1, 3), (1, 1)]  # the middle, and halfway to each corner
+    largest = max(abs(rates["fp32"][point] - rates["bf16"][point]) for point in audited)
+    assert spaces["bf16"].attrs["audit_largest_difference"] == pytest.approx(largest)
+    assert "audit_largest_difference" not in spaces["fp32"].attrs
+
+
+def test_an_early_stop_knows_the_rate_to_the_tolerance(tiny_model):
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(256, (4000, 2, 8, 8), dtype=torch.uint8, generator=generator)
+    split = data.Split(images, torch.randint(3, (4000,), generator=generator), ABC)
+    directions = measure.random_directions(tiny_model)
+    exact, quick = (
+        space_of(tiny_model, directions, split, "random1-random2", 0.5, 5, batch_size=100, tolerance=tolerance)
+        for tolerance in (None, 0.05)
+    )
+    rate = surfaces.mistake_rate(exact)
+    assert ((quick["low"] <= rate) & (rate <= quick["high"])).all()
+    assert (quick["high"] - quick["low"] <= 0.1).all()
+    assert quick["counts"].sum() < 0.5 * exact["counts"].sum()
+    np.testing.assert_allclose(exact["low"], rate)
+    np.testing.assert_allclose(exact["high"], rate)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0, 1), st.integers(0, 2**32 - 1))
+def test_the_interval_misses_no_more_often_than_stated(rate, seed):
+    """Draw without replacement, look after every batch, and see whether any look's interval misses."""
+    random = np.random.default_rng(seed)
+    mistakes = np.zeros(1000, int)
+    mistakes[: round(1000 * rate)] = 1
+    missed = 0
+    for _ in range(40):
+        seen = np.cumsum(random.permutation(mistakes))[99::100]
+        bounds = [spaces._interval(int(k), 100 * (i + 1), 1000, 0.95, 10) for i, k in enumerate(seen)]
+        missed += not all(low <= mistakes.mean() <= high for low, high in bounds)
+    assert missed <= 8  # of 40 at 5 percent: more has a probability of one in ten thousand
+
+
+# --- what follows from a space
+
+
+def made(rate, sigma=(1.0, 1.0), points=21, norms=(1.0, 1.0), cosine=0.0, weight_norm=1.0):
+    """A space whose mistake rate at (theta1, theta2) is `rate` of them, to one of 100,000 images."""
+    axes = [each * np.linspace(-1, 1, points) for each in sigma]
+    wrong = np.round(1e5 * np.clip(rate(*np.meshgrid(*axes, indexing="ij")), 0, 1)).astype(int)
+    counts = np.zeros((points, points, 2, 2), int)
+    counts[..., 0, 0], counts[..., 0, 1] = 100_000 - wrong, wrong
+    grid = ("theta1", "theta2")
+    return xr.Dataset(
+        {"counts": ((*grid, "true", "predicted"), counts), "loss_sum": ((*grid, "true"), counts[..., 1] * 2.0),
+         "undefined": (grid, np.zeros_like(wrong)), "done": ("theta1", np.ones(points, bool))},
+        coords={"theta1": axes[0], "theta2": axes[1], "true": ["a", "b"], "predicted": ["a", "b"]},
+        attrs={"norm1": norms[0], "norm2": norms[1], "cosine": cosine, "weight_norm": weight_norm,
+               "first": "a", "second": "b"},
+    )  # fmt: skip
+
+
+def bowl(theta1, theta2):
+    return 0.1 + 0.4 * (theta1**2 + theta2**2)
+
+
+def test_rates_and_losses_of_classes():
+    space = space_of(Position(), points=3)
+    point = {"theta1": 0, "theta2": 0}
+    assert surfaces.mistake_rate(space).isel(point) == pytest.approx(1 - 2 / 6)  # all are called b
+    np.testing.assert_allclose(surfaces.class_mistake_rate(space).isel(point), [1, 0, 1])
+    logits = np.array([1.0, 3.0, 0])
+    np.testing.assert_allclose(surfaces.class_loss(space).isel(point), logsumexp(logits) - logits, rtol=1e-6)
+
+
+def test_standard_error_is_that_of_repeated_stratified_samples():
+    """Draw 60 of 200 images many times, by class, and compare the spread of the mistake rate."""
+    random = np.random.default_rng(0)
+    wrong = {"a": np.arange(100) < 30, "b": np.arange(100) < 80}
+    rates = [np.mean([random.choice(each, 30, replace=False).mean() for each in wrong.values()]) for _ in range(4000)]
+    counts = np.array([[21, 9], [24, 6]])  # the expected sample
+    space = made(bowl, points=3).isel(theta1=[1], theta2=[1])
+    space["counts"].values[0, 0] = counts
+    assert measure.standard_error(space, 200).item() == pytest.approx(np.std(rates), rel=0.05)
+    assert measure.standard_error(space, 60).item() == 0
+
+
+def with_losses(*surfaces, points=9):
+    """A space whose classes have these mean losses, functions of (theta1, theta2)."""
+    theta1, theta2 = np.meshgrid(*[np.linspace(-1, 1, points)] * 2, indexing="ij")
+    names = [f"c{each}" for each in range(len(surfaces))]
+    grid, classes = ("theta1", "theta2"), len(surfaces)
+    counts = np.zeros((points, points, classes, classes), int) + 10 * np.eye(classes, dtype=int)
+    losses = np.stack([10 * surface(theta1, theta2) for surface in surfaces], axis=-1)
+    return xr.Dataset(
+        {"counts": ((*grid, "true", "predicted"), counts), "loss_sum": ((*grid, "true"), losses),
+         "undefined": (grid, np.zeros((points, points), int)), "done": ("theta1", np.ones(points, bool))},
+        coords={"theta1": theta1[:, 0], "theta2": theta2[0], "true": names, "predicted": names},
+        attrs={"first": "c0", "second": "c1"},
+    )  # fmt: skip
+
+
+def slope(x, y):
+    return x + 0.3 * y
+
+
+def test_class_response_is_the_change_from_the_middle_to_the_edge():
+    found = responses.class_response(with_losses(lambda x, y: 5 + x - 2 * y, lambda x, y: x * y))
+    assert dict(zip(found["way"].values, found.sel(true="c0").values, strict=True)) == pytest.approx(
+        {"+1": 1, "-1": -1, "+2": -2, "-2": 2, "+1 +2": -1, "-1 -2": 1, "+1 -2": 3, "-1 +2": -3}
+    )
+    np.testing.assert_allclose(found.sel(true="c1"), [0, 0, 0, 0, 1, 1, -1, -1])
+
+
+@pytest.mark.parametrize(("reach", "share"), [(1.0, 1), (0.5, 0.5), (0.01, 0.25)])
+def test_class_response_part_of_the_way_is_at_the_nearest_grid_point_but_not_the_middle(reach, share):
+    found = responses.class_response(with_losses(lambda x, y: 5 + x - 2 * y), reach)
+    assert float(found.sel(way="+1 -2", true="c0")) == pytest.approx(3 * share)
+
+
+@pytest.mark.parametrize("reach", [0, -0.1, 1.1])
+def test_a_reach_beyond_the_plane_is_one_line(reach):
+    with pytest.raises(ValueError, match=f"reach = {reach}: give a share of the way to the edge"):
+        responses.class_response(with_losses(lambda x, y: x + y), reach)
+
+
+def test_a_shape_is_like_its_scaled_and_shifted_copy_and_unlike_its_mirror():
+    space = with_losses(
+        slope, lambda x, y: 7 + 3 * slope(x, y), lambda x, y: np.exp(slope(x, y)), lambda x, y: -slope(x, y),
+        lambda x, y: slope(-x, y), lambda x, y: 0 * x,
+    )  # fmt: skip
+    found = responses.shape_similarity(space).sel(true="c0").values
+    np.testing.assert_allclose(found[:4], [1, 1, 1, -1])
+    # Mirrored in theta1, x + 0.3 y becomes -x + 0.3 y: the values correlate by (0.09 - 1) / 1.09, the ranks about so.
+    assert found[4] == pytest.approx(-0.835, abs=0.05)
+    assert np.isnan(found[5])
+
+
+def square(values):
+    names = [f"c{each}" for each in range(len(values))]
+    return xr.DataArray(np.array(values), dims=("true", "other"), coords={"true": names, "other": names})
+
+
+def test_matrices_that_agree_over_pairs_correlate():
+    random = np.random.default_rng(0)
+    values = random.normal(size=(10, 10))
+    same = responses.pair_correlation(square(values), square(3 * values.T + 1), draws=500)
+    assert same.correlation == pytest.approx(1)
+    assert same.p_value < 0.01
+    with pytest.raises(ValueError, match=r"matrices are \(10, 10\) and \(3, 3\)"):
+        responses.pair_correlation(square(values), square(values[:3, :3]))
+
+
+def test_unrelated_matrices_seldom_correlate_even_if_classes_stand_out():
+    """Cells of one class go together in both matrices: permuting cells would find far too much."""
+    random = np.random.default_rng(1)
+
+    def marked():
+        effects = random.normal(size=8)
+        return square(effects[:, None] + effects + 0.3 * random.normal(size=(8, 8)))
+
+    p_values = [responses.pair_correlation(marked(), marked(), draws=100).p_value for _ in range(100)]
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.12  # 5 expected; above 12 has a probability of 0.2 percent
+
+
+def test_flat_area_of_a_bowl_is_the_disc():
+    area = surfaces.flat_area(made(bowl, points=401), tolerance=0.1)
+    assert area.theta == pytest.approx(np.pi * 0.25, rel=0.02)
+    assert area.distance == area.theta
+    assert area.share == pytest.approx(np.pi * 0.25 / 4, rel=0.02)
+    assert not area.touches_edge
+
+
+def test_flat_area_in_weight_distance_is_that_of_the_parallelogram():
+    space = made(bowl, points=41, norms=(3.0, 0.5), cosine=0.6, weight_norm=2.0)
+    area = surfaces.flat_area(space, tolerance=0.1)
+    assert area.distance == pytest.approx(area.theta * 3 * 0.5 * 0.8 / 4)
+
+
+def test_flat_area_is_connected_to_the_middle():
+    """Two valleys: only the one with the network in it counts."""
+    space = made(lambda x, y: np.where(abs(x) < 0.25, 0.1, np.where(abs(x) > 0.75, 0.0, 0.9)), points=41)
+    area = surfaces.flat_area(space, tolerance=0.05)
+    assert area.share == pytest.approx(9 / 41)
+    assert area.points == 9 * 41
+    assert area.touches_edge
+
+
+def test_flat_area_of_an_undefined_middle_is_nan():
+    space = made(bowl)
+    space["undefined"].values[10, 10] = 1
+    assert np.isnan(surfaces.flat_area(space).theta)
+
+
+@pytest.mark.parametrize("angle", [0, 30, 90, 135])
+def test_a_cut_reads_the_line_at_its_angle(angle):
+    space = made(lambda x, y: 0.5 + 0.1 * x / 2 + 0.03 * y, sigma=(2.0, 1.0))
+    found = surfaces.cut(space, angle, points=5)
+    t = found["position"].values
+    expected = 0.5 + 0.1 * t * np.cos(np.radians(angle)) + 0.03 * t * np.sin(np.radians(angle))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_sensitivity_finds_the_steep_diagonal():
+    ridge = made(lambda x, y: 0.1 + 0.3 * np.abs(x - y), points=81)
+    assert float(surfaces.sensitivity(ridge).idxmax("angle")) == 135
+    test = surfaces.diagonal_test(ridge)
+    assert (test.steepest, test.share_less) == (135, 1)
+    assert test.at_45 == pytest.approx(0, abs=5e-3)
+    # Mean of 0.3 |cos - sin| |t| over t in [-1, 1] is 0.15 sqrt(2) at 135 degrees.
+    assert test.at_135 == pytest.approx(0.15 * 2**0.5, rel=0.02)
+
+
+def test_a_round_bowl_has_no_steepest_diagonal():
+    values = surfaces.sensitivity(made(bowl, points=81))
+    assert float(values.max() - values.min()) < 0.01
+
+
+def test_widths_along_the_egos():
+    """Rises by 0.1 at 0.2 down and 0.4 up on a, at 0.8 down on b, never up on it."""
+    space = made(
+        lambda x, y: 0.1 + np.where(x > 0, 0.5 * x, -0.25 * x) + np.where(y > 0, 0.125 * y, 0),
+        norms=(2.0, 3.0), weight_norm=4.0,
+    )  # fmt: skip
+    table = surfaces.ego_widths(space, tolerance=0.1).set_index(["direction", "way"])
+    assert table.loc[("a", "descent"), "theta"] == pytest.approx(0.2, abs=1e-3)
+    assert table.loc[("a", "ascent"), "theta"] == pytest.approx(0.4, abs=1e-3)
+    assert table.loc[("b", "descent"), "theta"] == pytest.approx(0.8, abs=1e-3)
+    assert table.loc[("b", "ascent"), "theta"] == np.inf
+    np.testing.assert_allclose(table["distance"], table["theta"] * [0.5, 0.5, 0.75, 0.75])
+
+
+def test_sigma_is_found_where_the_border_passes_the_level():
+    split = data.Split(torch.zeros(4, 1, 2, 2), torch.tensor([0, 0, 0, 2]), ABC)
+    model = Position(1.0, -5.0)  # says a: one of four is wrong, until theta1 passes 1
+
+    def border(sigma):
+        rate = surfaces.mistake_rate(space_of(model, split=split, sigma=sigma, points=3)).values
+        return np.delete(rate.ravel(), 4).mean()
+
+    found = measure.find_sigma(model, split, AXES, ["a-b"], level=0.3, **CPU)
+    assert border(found) >= 0.3 > border(found / 1.1)
+
+
+def test_a_level_that_is_never_reached_gets_one_line():
+    with pytest.raises(ValueError, match="level = 0.9: the mistake rate stays below it at any distance"):
+        measure.find_sigma(Position(), THREE, AXES, ["a-b"], level=0.9, **CPU)
+
+
+# --- errors
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"points": 4}, "points = 4: give an odd number"),
+        ({"points": 1}, "points = 1: give a whole number of at least 3"),
+        ({"sigma": 0}, "sigma = 0: give a number above 0"),
+        ({"sigma": (1.0, -1.0)}, "sigma = -1.0: give a number above 0"),
+        ({"pair": "a-a"}, "pair 'a-a': a class has no interference space with itself"),
+        ({"pair": "a-z"}, "unknown class 'z'"),
+        ({"scale": "layer"}, "unknown scale 'layer'"),
+        ({"sign": "plus"}, "unknown sign 'plus'"),
+        ({"bn": "freeze"}, "unknown bn 'freeze'.*did you mean 'frozen'"),
+        ({"precision": "fp8"}, "unknown precision 'fp8'"),
+        ({"shard": (4, 4)}, r"shard = \(4, 4\): give \(i, n\) with 0 <= i < n"),
+        ({"tolerance": 0.0}, "tolerance = 0.0: give a number above 0"),
+        ({"confidence": 95}, "confidence = 95: give a number between 0 and 1"),
+        ({"split": data.Split(torch.zeros(0, 1, 2, 2), torch.zeros(0, dtype=torch.int64), ABC)}, "no images"),
+    ],
+)
+def test_bad_arguments_get_one_line(options, message):
+    with pytest.raises(ValueError, match=message) as error:
+        space_of(Position(), **options)
+    assert "\n" not in str(error.value)
+
+
+# --- areas that the grid only bounds
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "ratio", "text"),
+    [
+        ((0.4, 40, False), (0.1, 10, False), (4, 4), "4"),
+        ((0.4, 40, True), (0.1, 10, False), (4, np.inf), "≥ 4"),
+        ((0.4, 40, False), (0.1, 1, False), (4, np.inf), "≥ 4"),
+        ((0.4, 1, False), (0.1, 10, False), (0, 4), "≤ 4"),
+        ((0.4, 40, False), (0.1, 10, True), (0, 4), "≤ 4"),
+        ((0.4, 40, True), (0.1, 10, True), (0, np.inf), "not resolved"),
+        ((0.4, 1, False), (0.1, 1, False), (0, np.inf), "not resolved"),
+    ],
+)
+def test_a_ratio_of_flat_areas_is_no_better_known_than_they_are(first, second, ratio, text):
+    def area(value, points, edge):
+        return surfaces.FlatArea(value, value, 0.0, points, edge)
+
+    assert surfaces.area_ratio(area(*first), area(*second), "theta") == pytest.approx(ratio)
+    assert surfaces.ratio_text(area(*first), area(*second), "theta") == text
+
+
+def test_a_flat_area_is_told_in_millionths_with_what_bounds_it():
+    area = surfaces.FlatArea(1.234e-3, 5.6e-8, 0.1, 9, False)
+    assert surfaces.area_text(area, "theta") == "1200"
+    assert surfaces.area_text(area, "distance") == "0.056"
+    assert surfaces.area_text(surfaces.FlatArea(1e-3, 1e-3, 0.0, 1, False), "theta") == "≤ 1000"
+    assert surfaces.area_text(surfaces.FlatArea(1e-3, 1e-3, 1.0, 9, True), "theta") == "≥ 1000"

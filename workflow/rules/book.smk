@@ -1,0 +1,54 @@
+"""The book: chapters executed, pages around them, built into _build/html."""
+
+
+rule book:
+    localrule: True
+    input:
+        expand("book/chapters/{chapter}.ipynb", chapter=config["chapters"]),
+        SWEEP_PAGES,
+        "book/chapters/estimates.md",
+        files("book/*.md", "book/*.bib", "book/static/*"),
+        "_config.yml",
+        toc="_toc.yml",
+    output:
+        "_build/html/index.html",
+    params:
+        toc=lambda _, input: sweeps.toc(Path(input.toc), config["chapters"], SWEEP),
+    threads: THREADS
+    shell:
+        "jupyter-book build . --toc {params.toc} --all -W -n --keep-going --quiet"
+        " && python -c 'from plotly.offline import get_plotlyjs; print(get_plotlyjs())'"
+        " > _build/html/_static/plotly.min.js"
+
+
+rule estimates:
+    localrule: True
+    input:
+        "workflow/scripts/estimates.py",
+        "reproduction/chapters.py",
+        files("benchmarks/results/*.json"),
+    output:
+        "book/chapters/estimates.md",
+    shell:
+        "python workflow/scripts/estimates.py {output}"
+
+
+rule chapter:
+    # papermill writes to the log, which Snakemake keeps when the notebook fails; only a whole one becomes a chapter.
+    input:
+        lambda chapter: heavy(chapter.name),
+        notebook=lambda chapter: TARGETS[chapter.name].notebook,
+    output:
+        "book/chapters/{name}.ipynb",
+    params:
+        given=lambda chapter: json.dumps(TARGETS[chapter.name].parameters),
+        code=lambda chapter: imports.digest(TARGETS[chapter.name].notebook),
+        data=lambda chapter: sweeps.data(TARGETS[chapter.name].parameters),
+        results=lambda chapter: sweeps.listing("results"),
+    log:
+        notebook="book/chapters/logs/{name}.ipynb",
+    threads: THREADS
+    resources:
+        gpu=GPU if not SHARDS else 0, mem_mb=8000, runtime=240,
+    shell:
+        EXECUTE

@@ -1,0 +1,103 @@
+"""What chapters and sweeps want, made beforehand where jobs are sent to machines: one rule, a job for each artifact.
+
+The driver asks the store what is there. A mark in runs/.jobs is an empty file that Snakemake needs to see that a job is
+done; it says nothing that the store does not know, and goes whenever the store lacks the artifact.
+"""
+
+MARKS = RUNS / ".jobs"
+PLANNED = Path(".snakemake/planned.json")
+
+
+def planned():
+    """Every job by its name: the chapter and parameters it belongs to, its place in the list of wants, the jobs before
+    it. A training and its class gradients are one job for all chapters."""
+    import dataclasses
+
+    from reproduction import chapters, results
+
+    store = results.Results().store
+    loading = results.Results(dataclasses.replace(store, compute=False))
+    jobs, targets = {}, {}
+    for name, target in TARGETS.items():
+        wants = chapters.wants(target.notebook.stem, target.parameters)
+        shared = ("history", "ego")
+        named = [f"{want.run.name}/{want.step}" if want.step in shared else f"{name}/{place}-{want.step}"
+                 for place, want in enumerate(wants)]
+        targets[name] = list(dict.fromkeys(named))
+        for place, (want, job) in enumerate(zip(wants, named)):
+            if job not in jobs:
+                before = [other for other, one in zip(named, wants)
+                          if chapters.STEPS.index(one.step) < chapters.STEPS.index(want.step)]
+                jobs[job] = {"chapter": target.notebook.stem, "parameters": target.parameters, "want": place,
+                             "dataset": want.run.dataset, "before": before,
+                             "shards": SHARDS if want.step == "space" and not chapters.have(want, loading) else 0}
+                if not workflow.dryrun:
+                    mark(job, chapters.have(want, loading))
+    return {"jobs": jobs, "targets": targets}
+
+
+def mark(job, there):
+    """Keep the marks of `job` if its artifact is there; one that another hand has made counts as old."""
+    file = MARKS / f"{job}.done"
+    if there and not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        os.utime(file, (0, 0))
+    elif not there:
+        for stale in file.parent.glob(f"{file.stem}*.done"):
+            stale.unlink()
+
+
+if not SHARDS:
+    PLAN = {"jobs": {}, "targets": {}}
+elif workflow.is_main_process:
+    PLAN = planned()
+    if not workflow.dryrun:
+        PLANNED.write_text(json.dumps(PLAN))
+else:  # a job on another machine reads what its driver found, and need not load torch to be told
+    PLAN = json.loads(PLANNED.read_text())
+
+JOBS = PLAN["jobs"]
+
+
+def marks(jobs, part=""):
+    return [f"{MARKS}/{job}{part}.done" for job in jobs]
+
+
+def heavy(target):
+    """The marks that a notebook waits for."""
+    return marks(PLAN["targets"].get(target, []))
+
+
+def before(wildcards):
+    job = JOBS[wildcards.job]
+    parts = [] if wildcards.part else [f".shard-{i}" for i in range(job["shards"])]
+    return ancient([*marks(job["before"]), *(marks([wildcards.job], part)[0] for part in parts)])
+
+
+def sharing(wildcards):
+    shards = JOBS[wildcards.job]["shards"]
+    if wildcards.part:
+        return f"--shard {wildcards.part.rpartition('-')[2]} {shards}"
+    return f"--shards {shards}" if shards else ""
+
+
+rule make:
+    input:
+        before,
+    output:
+        touch(f"{MARKS}/{{job}}{{part}}.done"),
+    wildcard_constraints:
+        job="|".join(map(re.escape, JOBS)) or "none",
+        part=r"(\.shard-\d+)?",
+    params:
+        chapter=lambda job: JOBS[job.job]["chapter"],
+        given=lambda job: json.dumps(JOBS[job.job]["parameters"]),
+        want=lambda job: JOBS[job.job]["want"],
+        sharing=sharing,
+    threads: THREADS
+    resources:
+        gpu=GPU, mem_mb=16000, runtime=480,
+    shell:
+        "python -m reproduction make {params.chapter} --parameters {params.given:q} --want {params.want}"
+        " {params.sharing}"

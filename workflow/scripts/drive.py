@@ -1,0 +1,71 @@
+"""Run Snakemake quietly: a line for each step begun and ended, errors in full, all else in a log file that is named.
+
+python workflow/scripts/drive.py [Snakemake's arguments]
+"""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+LOG = Path(".snakemake/driver.log")
+STEP = re.compile(r"^(?:local)?rule (\w+):$")
+JOB, ENDED = re.compile(r"^    jobid: (\d+)$"), re.compile(r"^Finished jobid: (\d+) ")
+NAMED = re.compile(r"^    (?:wildcards: .*?(?:name|job|run)=([^,]+)|output: (\S+))")
+TOTAL = re.compile(r"^total\s+(\d+)$")
+TROUBLE = re.compile(r"^(Error in |\w*(Error|Exception)\b|error:|Traceback|another driver|.*: not a whole notebook)")
+
+
+def told(lines: Iterator[str]) -> Iterator[str]:
+    """What a person wants to read of Snakemake's `lines`, as they come."""
+    rule, name, total, done = "", "", "?", 0
+    began: dict[str, tuple[str, float]] = {}
+    trouble = False
+    for line in lines:
+        if found := TOTAL.match(line):
+            total = found[1]
+        elif found := STEP.match(line):
+            rule, name, trouble = found[1], "", False
+        elif found := NAMED.match(line):
+            name = found[1] or name or found[2]
+        elif (found := JOB.match(line)) and not trouble:
+            began[found[1]] = (f"{rule} {name}".strip(), time.monotonic())
+            yield f"begin  {began[found[1]][0]}"
+        elif found := ENDED.match(line):
+            done += 1
+            what, since = began.pop(found[1], ("a step", time.monotonic()))
+            yield f"end    {what}, {done} of {total}, {time.monotonic() - since:.0f} s"
+        elif TROUBLE.match(line):
+            trouble = True
+        elif re.match(r"^(\[|Select jobs|Shutting down|Complete log)", line):
+            trouble = False
+        if trouble:
+            yield line
+
+
+def main(arguments: list[str]) -> int:
+    """Snakemake's exit status."""
+    if "--dry-run" in arguments or "-n" in arguments:
+        return subprocess.run(["snakemake", *arguments], check=False).returncode
+    LOG.parent.mkdir(exist_ok=True)
+    with (
+        subprocess.Popen(["snakemake", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run,
+        LOG.open("w", encoding="utf-8") as log,
+    ):
+
+        def copied() -> Iterator[str]:
+            for line in run.stdout:
+                log.write(line)
+                log.flush()
+                yield line.rstrip("\n")
+
+        for line in told(copied()):
+            print(line, flush=True)
+    print(f"whole log: {LOG}")
+    return run.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

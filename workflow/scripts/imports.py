@@ -1,0 +1,46 @@
+"""Which of the repository's own code a notebook runs, and a digest of it: a chapter runs again when it changes."""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+
+from ciutils import code
+
+PACKAGES = ("ciutils", "reproduction")
+
+
+def digest(notebook: Path) -> str:
+    """Digest of the modules that `notebook` imports, and of all that these import; comments do not change it."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    lines = [line for cell in cells if cell.cell_type == "code" for line in cell.source.splitlines()]
+    source = "\n".join(line for line in lines if not line.startswith(("%", "!")))
+    state = hashlib.sha256()
+    for path in followed(source):
+        state.update(f"{path}\n{code.bare(path.read_text(encoding='utf-8'))}\n".encode())
+    return state.hexdigest()[:16]
+
+
+def followed(source: str) -> list[Path]:
+    """The repository's modules that `source` imports, directly and through others, sorted."""
+    found: set[Path] = set()
+    waiting = list(imported(source))
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += imported(path.read_text(encoding="utf-8"))
+    return sorted(found)
+
+
+def imported(source: str) -> Iterator[Path]:
+    """Files of the repository's modules that `source` imports, wherever in it; a package's own file among them."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                parts = name.split(".")
+                for depth in range(1, len(parts) + 1):
+                    stem = Path(*parts[:depth])
+                    yield from (path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file())

@@ -1,0 +1,255 @@
+"""Sweeps: a declaration (YAML) -> runs with checked parameters -> what their executed notebooks glued, in one table.
+
+    profile: digits                    # of every run
+    threads: 1                         # of a run; on a CPU the bits of a training depend on it
+    notebooks:
+      - notebook: label_dancing
+        parameters: {epochs: 3}        # of every run of this notebook
+        product:                       # every combination
+          network: [vgg19, resnet18]
+          setup: [anneal-lr, big-lr, small-lr]
+        runs: [{seed: 0}, {seed: 1}]   # each of these, for each combination
+
+Book: *Sweep with papermill*.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import itertools
+import json
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ciutils import files
+from reproduction import parameters
+
+GLUED = "application/papermill.record/"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Part(_Strict):
+    notebook: str
+    parameters: dict[str, object] = {}
+    product: dict[str, list] = {}
+    runs: list[dict[str, object]] = Field([{}], min_length=1)
+
+
+class _Declaration(_Strict):
+    profile: str | None = None
+    threads: int = Field(1, ge=1)
+    chapters: bool = False
+    notebooks: list[_Part] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a notebook. Its name spells out the parameters that the sweep varies."""
+
+    name: str
+    notebook: Path
+    parameters: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A declaration, read and checked. chapters: whether the executed notebooks become chapters of the book."""
+
+    file: Path
+    runs: tuple[Run, ...]
+    threads: int
+    chapters: bool
+
+    @property
+    def name(self) -> str:
+        """That of its file."""
+        return self.file.stem
+
+
+def read(file: Path, notebooks: Path = Path("notebooks")) -> Sweep:
+    """Read a declaration and check the parameters of every run, names and types.
+
+    Raises ValueError, one line: the file, the value, what is allowed.
+    """
+    try:
+        declared = _Declaration.model_validate(yaml.safe_load(file.read_text()))
+    except FileNotFoundError as error:
+        raise ValueError(f"no sweep at {file}: workflow/sweeps/digits.yaml is an example") from error
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    try:
+        runs = [run for part in declared.notebooks for run in _runs(part, declared.profile, notebooks)]
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+    names = [run.name for run in runs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise ValueError(f"{file}: two runs are called {twice}: take one of them out")
+    return Sweep(file, tuple(runs), declared.threads, declared.chapters)
+
+
+def _runs(part: _Part, profile: str | None, notebooks: Path) -> list[Run]:
+    notebook = notebooks / f"{part.notebook}.ipynb"
+    types = parameters.declared(parameters.of_notebook(notebook))
+    shared = ({"profile": profile} if profile else {}) | part.parameters
+    runs = []
+    for listed in part.runs:
+        for combination in itertools.product(*part.product.values()):
+            varied = listed | dict(zip(part.product, combination, strict=True))
+            name = "-".join([part.notebook, *(f"{key}={_slug(value)}" for key, value in varied.items())])
+            runs.append(Run(name, notebook, parameters.verify(shared | varied, types)))
+    return runs
+
+
+def _slug(value: object) -> str:
+    text = "+".join(map(str, value)) if isinstance(value, list) else str(value)
+    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text)
+
+
+def key(sweep: Sweep, run: Run) -> str:
+    """What the run is called among all that the workflow can make."""
+    return f"sweep.{sweep.name}.{run.name}"
+
+
+def executed(sweep: Sweep, run: Run) -> str:
+    """Where the run's executed notebook goes."""
+    return f"sweeps/{sweep.name}/{run.name}.ipynb"
+
+
+def kept(sweep: Sweep, run: Run) -> str:
+    """Where its notebook is, whether it failed or not."""
+    return f"sweeps/{sweep.name}/logs/{run.name}.ipynb"
+
+
+def pages(sweep: Sweep) -> list[str]:
+    """What a whole sweep leaves: the table, the book's page of it, and the chapters if there are to be any."""
+    # Chapters stand beside the book's own, since they refer to its pages.
+    page = f"book/chapters/sweep-{sweep.name}"
+    chapters = [f"{page}-{run.name}.ipynb" for run in sweep.runs] if sweep.chapters else []
+    return [f"sweeps/{sweep.name}/table.csv", f"{page}.md", *chapters]
+
+
+def collect(sweep: Sweep) -> str:
+    """Write the table and the page from the runs that are there, and copy chapters. Returns a list of the others."""
+    table = pd.DataFrame([_row(sweep, run) for run in sweep.runs])
+    csv, page, *chapters = map(Path, pages(sweep))
+    missing = _missing(sweep)
+    files.save_text(table.to_csv(index=False), csv)
+    files.save_text(_page(sweep, table, missing), page)
+    for run, chapter in zip(sweep.runs, chapters, strict=False):
+        if Path(executed(sweep, run)).exists():
+            files.save_text(Path(executed(sweep, run)).read_text(encoding="utf-8"), chapter)
+    return missing
+
+
+def _row(sweep: Sweep, run: Run) -> dict[str, object]:
+    file = Path(executed(sweep, run))
+    row = {"run": run.name, "notebook": run.notebook.stem, "done": file.exists()} | run.parameters
+    return row | (glued(file) if file.exists() else {})
+
+
+def glued(notebook: Path) -> dict[str, object]:
+    """The numbers and texts that an executed notebook glued, by name; figures and tables are left out."""
+    found = {}
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            name = output.get("metadata", {}).get("scrapbook", {}).get("name")
+            text = output.get("data", {}).get(f"{GLUED}text/plain")
+            if name and text is not None:
+                try:
+                    found[name] = ast.literal_eval(text)
+                except (ValueError, SyntaxError):  # not a number or a text: nan, or an object
+                    found[name] = float("nan") if text == "nan" else None
+    return {name: value for name, value in found.items() if isinstance(value, int | float | str)}
+
+
+def _missing(sweep: Sweep) -> str:
+    absent = [run for run in sweep.runs if not Path(executed(sweep, run)).exists()]
+    if not absent:
+        return ""
+    lines = [f"{len(absent)} of {len(sweep.runs)} runs have no result:"]
+    return "\n".join([*lines, *(f"- {run.name}: {_why(Path(kept(sweep, run)))}" for run in absent)])
+
+
+def _why(log: Path) -> str:
+    """The error of a kept notebook, and where it is."""
+    try:
+        cells = nbformat.read(log, as_version=4).cells
+    except FileNotFoundError:
+        return "not begun"
+    except nbformat.reader.NotJSONError:
+        return f"stopped; {log}"
+    errors = [each for cell in cells for each in cell.get("outputs", []) if each.output_type == "error"]
+    return f"{errors[0].ename}: {errors[0].evalue}; {log}" if errors else f"stopped; {log}"
+
+
+def _page(sweep: Sweep, table: pd.DataFrame, missing: str) -> str:
+    shown = table.drop(columns=["notebook", "done"]).map(
+        lambda value: f"{value:.4g}" if _is_real(value) else str(value)
+    )
+    head = [f"# Sweep: {sweep.name}", f"Collected from {len(sweep.runs)} runs, declared in `{sweep.file}`.", missing]
+    rows = [shown.columns, ["---"] * len(shown.columns), *shown.replace("nan", "").to_numpy()]
+    lines = ["| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |" for row in rows]
+    return "\n\n".join([*filter(None, head), "\n".join(lines)]) + "\n"
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, float)
+
+
+def toc(file: Path, chapters: Iterable[str], sweep: Sweep | None) -> str:
+    """The book's table of contents: `file` itself, or a copy that has at its end the chapters that it does not list,
+    and the sweep's page and chapters."""
+    text = file.read_text(encoding="utf-8")
+    more = [{"file": f"book/chapters/{name}"} for name in chapters if f"book/chapters/{name}\n" not in text]
+    if sweep:
+        _, page, *listed = [str(Path(each).with_suffix("")) for each in pages(sweep)]
+        more.append({"file": page} | ({"sections": [{"file": each} for each in listed]} if listed else {}))
+    if not more:
+        return str(file)
+    content = yaml.safe_load(text)
+    content["parts"].append({"caption": "More", "chapters": more})
+    copy = Path("_build/toc.yml")
+    files.save_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), copy)
+    return str(copy)
+
+
+def data(given: dict[str, object]) -> str:
+    """Changes when the data that a run reads change: the name, and for a folder the contents of its files."""
+    name = str(given.get("dataset", ""))
+    if not name.startswith("folder:"):
+        return name
+    return f"{name} {files.folder_sha256(Path(name.removeprefix('folder:')).expanduser())[:16]}"
+
+
+def listing(folder: str) -> str:
+    """Changes when a file below `folder` comes, goes or is written."""
+    found = sorted((str(path), path.stat().st_mtime_ns) for path in Path(folder).rglob("*") if path.is_file())
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
+
+
+def broken(notebook: Path) -> bool:
+    """Whether an executed notebook is there and is not whole."""
+    try:
+        return notebook.exists() and not json.loads(notebook.read_text(encoding="utf-8"))
+    except ValueError:
+        return True
+
+
+if __name__ == "__main__":
+    print(collect(read(Path(sys.argv[1]))), end="")
