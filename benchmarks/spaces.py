@@ -140,10 +140,15 @@ def main(rounds: int = 3, images: int = 2000) -> None:
     ours = medians["ours, auto"], medians["ours, fp32"]
     every = {name: [round(value, 1) for value in values] for name, values in (bare | speeds).items()}
     result = {
-        "network": NETWORK, "width": WIDTH, "images": images, "rounds": rounds,
+        "network": NETWORK,
+        "width": WIDTH,
+        "images": images,
+        "rounds": rounds,
         "points": {"ours, auto": OURS**2, "others": POINTS**2},
-        "device": machine.describe(device), "precision of auto": devices.resolve_precision("auto", device),
-        "torch": torch.__version__, "python": platform.python_version(),
+        "device": machine.describe(device),
+        "precision of auto": devices.resolve_precision("auto", device),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
         "loss-landscapes": metadata.version("loss-landscapes"),
         "images a second, median": {name: round(value, 1) for name, value in medians.items()},
         "images a second, all": every,
@@ -153,7 +158,7 @@ def main(rounds: int = 3, images: int = 2000) -> None:
         "ours, fp32, over loss-landscapes": round(ours[1] / medians["loss-landscapes"], 2),
         "ours, auto, over deep copies": round(ours[0] / medians["deep copies and a DataLoader"], 2),
         "peak memory of ours, bytes": {str(points): peak_memory_of(images, points) for points in (3, 9)},
-    }  # fmt: skip
+    }
     keep(result, "spaces", device)
 
 

@@ -37,10 +37,15 @@ NETWORK, WIDTH, BATCH = "resnet18", 0.25, 128
 class Pictures(Dataset):
     def __init__(self, split: Split) -> None:
         self.pixels, self.labels = split.images.permute(0, 2, 3, 1).contiguous().numpy(), split.labels
-        self.transform = transforms.Compose([
-            transforms.ToPILImage(), transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(),
-            transforms.ToTensor(), transforms.Normalize((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-        ])  # fmt: skip
+        self.transform = transforms.Compose(
+            [
+                transforms.ToPILImage(),
+                transforms.RandomCrop(32, padding=4),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+            ]
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -126,13 +131,20 @@ def main(rounds: int = 3, images: int = 12_800) -> None:
         for name, measure in ways.items():
             speeds[name].append(measure())
     plain = speeds["plain loop, fp32"]
-    shares = {precision: [end / (epoch + end) for epoch, end in (our_epoch(split, device, precision)
-                                                                 for _ in range(rounds))]
-              for precision in ("fp32", "auto")}  # fmt: skip
+    shares = {
+        precision: [end / (epoch + end) for epoch, end in (our_epoch(split, device, precision) for _ in range(rounds))]
+        for precision in ("fp32", "auto")
+    }
     result = {
-        "network": NETWORK, "width": WIDTH, "batch": BATCH, "images": images, "rounds": rounds,
-        "device": machine.describe(device), "precision of auto": devices.resolve_precision("auto", device),
-        "torch": torch.__version__, "python": platform.python_version(),
+        "network": NETWORK,
+        "width": WIDTH,
+        "batch": BATCH,
+        "images": images,
+        "rounds": rounds,
+        "device": machine.describe(device),
+        "precision of auto": devices.resolve_precision("auto", device),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
         "images a second, median": {name: round(statistics.median(values), 1) for name, values in speeds.items()},
         "images a second, all": {name: [round(value, 1) for value in values] for name, values in speeds.items()},
         "ratio to the plain loop, median of rounds": {
@@ -143,7 +155,7 @@ def main(rounds: int = 3, images: int = 12_800) -> None:
             precision: round(statistics.median(values), 3) for precision, values in shares.items()
         },
         "peak memory of ours, bytes": peak_memory_of(str(images)),
-    }  # fmt: skip
+    }
     keep(result, "training", device)
 
 

@@ -49,6 +49,8 @@ def _positions(labels: Sequence[int] | np.ndarray | torch.Tensor, what: str, cla
     outside = np.flatnonzero((array < 0) | (array >= len(classes)))
     if outside.size:
         where = int(outside[0])
-        raise ValueError(f"{what} label {array[where]} at position {where} is out of range: {len(classes)} classes "
-                         f"allow 0 to {len(classes) - 1}")  # fmt: skip
+        raise ValueError(
+            f"{what} label {array[where]} at position {where} is out of range: {len(classes)} classes "
+            f"allow 0 to {len(classes) - 1}"
+        )
     return array

@@ -19,9 +19,11 @@ RECALL = pd.DataFrame(
 """Table 1: test recall in percent (network, class), all trained with anneal-lr."""
 
 ACCURACY = {
-    ("vgg19", "anneal-lr"): 93.87, ("resnet18", "anneal-lr"): 95.15,
-    ("vgg19", "small-lr"): 84.99, ("resnet18", "small-lr"): 86.88,
-}  # fmt: skip
+    ("vgg19", "anneal-lr"): 93.87,
+    ("resnet18", "anneal-lr"): 95.15,
+    ("vgg19", "small-lr"): 84.99,
+    ("resnet18", "small-lr"): 86.88,
+}
 """Section 3: test accuracy in percent, as the text prints it."""
 
 INTERFERERS = {"plane": 3, "bird": 5, "car": 1, "truck": 1}

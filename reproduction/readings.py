@@ -53,12 +53,7 @@ CHOICES = {
         "The paper's ranges are lost but for the ratios 1 : 1/10 : 10 between its figures. Ours is anchored where the "
         "border of the big-lr network's planes reaches a mistake rate of one half.",
     ),
-    "epochs": Choice(
-        "How long is a training?",
-        ("200", "30"),
-        ("200",),
-        "The paper's figures show 200 epochs.",
-    ),
+    "epochs": Choice("How long is a training?", ("200", "30"), ("200",), "The paper's figures show 200 epochs."),
     "own_classes": Choice(
         "When classes are compared by their losses over a plane, do the plane's own two classes count?",
         ("out", "in"),
@@ -66,7 +61,7 @@ CHOICES = {
         "The paper speaks of the ego spaces of other classes, and a class's loss in its own space is moved by its own "
         "gradient.",
     ),
-}  # fmt: skip
+}
 """By name: the choices whose readings every rule on a claim is applied in, as far as they concern it."""
 
 

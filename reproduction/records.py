@@ -29,15 +29,22 @@ def records(runs: Iterable[Run], results: Results) -> pd.DataFrame:
             artifact = artifacts.load_dataset(path)
             made = provenance.of(artifact)
             settings = json.loads(artifact.attrs.get("configuration", "{}"))
-            rows.append({
-                "run": run.name, "network": run.network, "setup": run.setup,
-                "artifact": path.name + " (counts at the end)" * (path.parent.name != run.name),
-                "kind": {"history": "training", "ego": "class gradients"}.get(path.stem, path.name.split("-")[0]),
-                "device": made["device_name"],
-                "precision": artifact.attrs.get("precision", settings.get("precision", "")),
-                "torch": made["versions"]["torch"], "seconds": made["seconds"], "memory": made["peak_memory_bytes"],
-                "started": made["started"], "commit": made["git_commit"][:8],
-            })  # fmt: skip
+            rows.append(
+                {
+                    "run": run.name,
+                    "network": run.network,
+                    "setup": run.setup,
+                    "artifact": path.name + " (counts at the end)" * (path.parent.name != run.name),
+                    "kind": {"history": "training", "ego": "class gradients"}.get(path.stem, path.name.split("-")[0]),
+                    "device": made["device_name"],
+                    "precision": artifact.attrs.get("precision", settings.get("precision", "")),
+                    "torch": made["versions"]["torch"],
+                    "seconds": made["seconds"],
+                    "memory": made["peak_memory_bytes"],
+                    "started": made["started"],
+                    "commit": made["git_commit"][:8],
+                }
+            )
     return pd.DataFrame(rows)
 
 

@@ -197,9 +197,17 @@ class Results:
             directions = measure.random_directions(model) if random else self.directions(run)
             both = directions.names if random else pair
             return measure.interference_space(
-                model, split, directions, both, sigma, points,
-                shard=shard, checkpoint=checkpoint, device=self.device, **chosen,
-            )  # fmt: skip
+                model,
+                split,
+                directions,
+                both,
+                sigma,
+                points,
+                shard=shard,
+                checkpoint=checkpoint,
+                device=self.device,
+                **chosen,
+            )
 
         def part(shard: tuple[int, int]) -> xr.Dataset:
             return self._measured(run, _part_file(stem, shard), settings, lambda checkpoint: rows(checkpoint, shard))
@@ -259,9 +267,17 @@ class Results:
             record, images = self._record(run.configuration, code.WEIGHTS), self.data(run)
             model = models.build(run.network, len(images.classes), images.train.images.shape[1], run.width, run.seed)
             history = train.train(
-                model, images, run.setup, run.epochs, run.batch_size, run.seed, checkpoint,
-                augment=run.augment, device=self.device, precision=run.precision,
-            )  # fmt: skip
+                model,
+                images,
+                run.setup,
+                run.epochs,
+                run.batch_size,
+                run.seed,
+                checkpoint,
+                augment=run.augment,
+                device=self.device,
+                precision=run.precision,
+            )
             told = record.provenance(images, item.origin(), float(history.seconds.sum()))
             told["precision"] = history.attrs["precision"]  # what "auto" came to
             artifacts.save_tensors(model.state_dict(), folder / WEIGHTS, {"provenance": json.dumps(told)})

@@ -42,6 +42,12 @@ class Bound:
 
 def quick(folder, **changes):
     """A run that trains in a blink, in folders below `folder`."""
-    settings = {"dataset": "digits", "network": "resnet18", "setup": "anneal-lr", "epochs": 1, "width": 0.02,
-                "batch_size": 256}  # fmt: skip
+    settings = {
+        "dataset": "digits",
+        "network": "resnet18",
+        "setup": "anneal-lr",
+        "epochs": 1,
+        "width": 0.02,
+        "batch_size": 256,
+    }
     return Bound(Run(**settings | changes), folder / "runs", folder / "results")

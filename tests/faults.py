@@ -30,11 +30,13 @@ from ciutils import artifacts, files
 
 SWEEP = {
     "profile": "digits",
-    "notebooks": [{
-        "notebook": "classwise_losses",
-        "parameters": {"network": "resnet18", "epochs": 2, "width": 0.02, "points": 3, "images": 100},
-    }],
-}  # fmt: skip
+    "notebooks": [
+        {
+            "notebook": "classwise_losses",
+            "parameters": {"network": "resnet18", "epochs": 2, "width": 0.02, "points": 3, "images": 100},
+        }
+    ],
+}
 AS_JOBS = ("sweep", "--config", "shards=2", "threads=1")
 KILLS = ("worker", "driver", "group")
 KILLS_EACH = 4

@@ -53,6 +53,11 @@ def command(*words, profile="local"):
 def drive(folder, *words, profile="local"):
     """Run the driver to its end: its return code, and in stdout what it said."""
     return subprocess.run(
-        command(*words, profile=profile), cwd=folder, env=environment(folder), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-    )  # fmt: skip
+        command(*words, profile=profile),
+        cwd=folder,
+        env=environment(folder),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )

@@ -67,9 +67,13 @@ def cluster(folder):
     key.write_bytes(secrets.token_bytes(128))
     key.chmod(0o400)
     settings = SETTINGS.format(
-        host=socket.gethostname().split(".")[0], user=getpass.getuser(), folder=folder, cpus=os.cpu_count(),
-        controller=_free_port(), worker=_free_port(),
-    )  # fmt: skip
+        host=socket.gethostname().split(".")[0],
+        user=getpass.getuser(),
+        folder=folder,
+        cpus=os.cpu_count(),
+        controller=_free_port(),
+        worker=_free_port(),
+    )
     (folder / "slurm.conf").write_text(settings)
     # The executor clears Slurm's variables inside a job, so srun there is told of the cluster by a script of its name.
     wrapper = folder / "bin" / "srun"

@@ -118,14 +118,26 @@ def right():
                 spaces[network, setup, pair] = space_of(
                     pair, sigma, lambda a, b, k=others[setup]: 0.05 + k * (a**2 + b**2)
                 )
-    cat_dog = exponential({
-        "cat": (-2, 2), "dog": (1.5, -1.5), "horse": (1.2, -1.2), "deer": (1, -1),
-        **dict.fromkeys(("car", "truck", "plane", "ship"), (0.5, 0.5)),
-    })  # fmt: skip
-    truck_car = exponential({
-        "truck": (-2, 1), "ship": (-2, 1.1), "car": (0.3, -2), "plane": (0.4, -2), "horse": (3, 0),
-        **dict.fromkeys(("cat", "frog", "dog", "deer"), (2, 2)),
-    }, other=(1, 2))  # fmt: skip
+    cat_dog = exponential(
+        {
+            "cat": (-2, 2),
+            "dog": (1.5, -1.5),
+            "horse": (1.2, -1.2),
+            "deer": (1, -1),
+            **dict.fromkeys(("car", "truck", "plane", "ship"), (0.5, 0.5)),
+        }
+    )
+    truck_car = exponential(
+        {
+            "truck": (-2, 1),
+            "ship": (-2, 1.1),
+            "car": (0.3, -2),
+            "plane": (0.4, -2),
+            "horse": (3, 0),
+            **dict.fromkeys(("cat", "frog", "dog", "deer"), (2, 2)),
+        },
+        other=(1, 2),
+    )
     history = {
         ("vgg19", "anneal-lr"): history_of(interfering(130, 120), dancing_epochs()),
         ("resnet18", "anneal-lr"): history_of(interfering(90, 80)),
@@ -137,8 +149,11 @@ def right():
         ("vgg19", "small-lr"): history_of(counts_of({}, 17)),
         ("resnet18", "small-lr"): history_of(counts_of({}, 15)),
     }
-    return Evidence(history, spaces, {"cat-dog": space_of("cat-dog", 1.0, loss=cat_dog),
-                                      "truck-car": space_of("truck-car", 1.0, loss=truck_car)})  # fmt: skip
+    return Evidence(
+        history,
+        spaces,
+        {"cat-dog": space_of("cat-dog", 1.0, loss=cat_dog), "truck-car": space_of("truck-car", 1.0, loss=truck_car)},
+    )
 
 
 # --- a world in which it is wrong
@@ -151,21 +166,42 @@ def wrong():
         swing = 20 * (-1) ** epoch
         rows = {"cat": {"horse": 100 + swing}, "dog": {"frog": 100 + swing}, "car": {"bird": 50}, "truck": {"bird": 50}}
         epochs.append(counts_of({(true, other): n for true, row in rows.items() for other, n in row.items()}))
-    histories = {(network, setup): history_of(even) for network in claims.NETWORKS
-                 for setup in ("anneal-lr", "big-lr", "small-lr")}  # fmt: skip
+    histories = {
+        (network, setup): history_of(even)
+        for network in claims.NETWORKS
+        for setup in ("anneal-lr", "big-lr", "small-lr")
+    }
     histories["vgg19", "anneal-lr"] = history_of(even, epochs)
     sigma = {"big-lr": 1.0, "small-lr": 0.1, "anneal-lr": 10.0}
     spaces = {
         (network, setup, pair): space_of(pair, sigma[setup])
-        for network in evidence.SPACE_NETWORKS for setup in sigma for pair in evidence.PAIRS
-    }  # fmt: skip
-    cat_dog = exponential({"cat": (1, 0), "dog": (1, 1), "car": (1, 1), "truck": (-1, 1), "horse": (-1, -1),
-                           "deer": (1, -1)}, other=(1, 1))  # fmt: skip
-    truck_car = exponential({"car": (0, 1), "truck": (1, -1), "cat": (1, 0), "frog": (-0.1, 0), "dog": (0, 1),
-                             "deer": (0, -0.1), "horse": (0.1, 0), "plane": (0, -0.1), "ship": (-0.1, 0.1)},
-                            other=(0.1, 0.1))  # fmt: skip
-    return Evidence(histories, spaces, {"cat-dog": space_of("cat-dog", 1.0, loss=cat_dog),
-                                        "truck-car": space_of("truck-car", 1.0, loss=truck_car)})  # fmt: skip
+        for network in evidence.SPACE_NETWORKS
+        for setup in sigma
+        for pair in evidence.PAIRS
+    }
+    cat_dog = exponential(
+        {"cat": (1, 0), "dog": (1, 1), "car": (1, 1), "truck": (-1, 1), "horse": (-1, -1), "deer": (1, -1)},
+        other=(1, 1),
+    )
+    truck_car = exponential(
+        {
+            "car": (0, 1),
+            "truck": (1, -1),
+            "cat": (1, 0),
+            "frog": (-0.1, 0),
+            "dog": (0, 1),
+            "deer": (0, -0.1),
+            "horse": (0.1, 0),
+            "plane": (0, -0.1),
+            "ship": (-0.1, 0.1),
+        },
+        other=(0.1, 0.1),
+    )
+    return Evidence(
+        histories,
+        spaces,
+        {"cat-dog": space_of("cat-dog", 1.0, loss=cat_dog), "truck-car": space_of("truck-car", 1.0, loss=truck_car)},
+    )
 
 
 RIGHT, WRONG = right(), wrong()
@@ -225,8 +261,9 @@ def test_similar_shapes_go_with_confusion(like, expected):
     directions = {name: ((1.0, 0.02 * k) if group[name] else (-1.0, 0.02 * k)) for k, name in enumerate(CLASSES)}
     errors = {(a, b): 20 for a in CLASSES for b in CLASSES if (group[a] == group[b]) == like}
     space = space_of("cat-dog", 1.0, loss=exponential(directions))
-    world = Evidence({("vgg19", "anneal-lr"): history_of(counts_of(errors, 2))}, {},
-                        {"cat-dog": space, "truck-car": space})  # fmt: skip
+    world = Evidence(
+        {("vgg19", "anneal-lr"): history_of(counts_of(errors, 2))}, {}, {"cat-dog": space, "truck-car": space}
+    )
     assert verdict("C18", world) == expected
 
 
@@ -238,18 +275,24 @@ def test_proposition_1_needs_alphas_of_either_sign():
 
 
 def test_a_difference_within_the_sampling_error_does_not_hold():
-    noisy = {key: space.assign(standard_error=(("theta1", "theta2"), np.full((19, 19), 0.1)))
-             for key, space in RIGHT.spaces.items()}  # fmt: skip
+    noisy = {
+        key: space.assign(standard_error=(("theta1", "theta2"), np.full((19, 19), 0.1)))
+        for key, space in RIGHT.spaces.items()
+    }
     assert verdict("C07", Evidence(RIGHT.histories, noisy)) == "not reproduced"
 
 
 @pytest.mark.parametrize(
     ("holds", "expected"),
     [
-        ([True, True], "reproduced"), ([True, False], "partly"), ([False, False], "not reproduced"),
-        ([None, None], "not testable here"), ([True, None], "partly"), ([False, None], "not reproduced"),
+        ([True, True], "reproduced"),
+        ([True, False], "partly"),
+        ([False, False], "not reproduced"),
+        ([None, None], "not testable here"),
+        ([True, None], "partly"),
+        ([False, None], "not reproduced"),
     ],
-)  # fmt: skip
+)
 def test_parts_add_up_to_a_verdict(holds, expected):
     parts = [Part(str(k), each) for k, each in enumerate(holds)]
     claim = Claim("C00", "a statement", "", "a rule", "cctm#the-matrix", lambda _: parts)

@@ -129,7 +129,13 @@ def test_arguments_that_do_not_fit_get_one_line(call, message):
 def test_ranked_pairs_of_a_hand_made_matrix():
     table = confusion.pairs(HAND)
     assert list(zip(table["true"], table["predicted"], strict=True)) == [
-        ("c", "a"), ("a", "b"), ("b", "c"), ("a", "c"), ("b", "a"), ("c", "b")]  # fmt: skip
+        ("c", "a"),
+        ("a", "b"),
+        ("b", "c"),
+        ("a", "c"),
+        ("b", "a"),
+        ("c", "b"),
+    ]
     assert list(table["errors"]) == [5, 2, 1, 1, 0, 0]
     assert list(table["objects"]) == [20, 10, 5, 10, 5, 20]
     np.testing.assert_allclose(table["rate"], [0.25, 0.2, 0.2, 0.1, 0, 0])
@@ -153,7 +159,10 @@ def test_shares_sum_to_one_over_cells_and_over_pairs(values):
 def test_shares_of_pairs_add_both_directions():
     table = confusion.pair_shares(HAND)
     assert list(zip(table["first"], table["second"], table["errors"], strict=True)) == [
-        ("a", "c", 6), ("a", "b", 2), ("b", "c", 1)]  # fmt: skip
+        ("a", "c", 6),
+        ("a", "b", 2),
+        ("b", "c", 1),
+    ]
     np.testing.assert_allclose(table["cumulative"], [6 / 9, 8 / 9, 1])
     assert (table["even"] == 1 / 3).all()
 

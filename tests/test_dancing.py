@@ -28,10 +28,16 @@ def of_rows(*rows_of_a, b=None):
 
 def test_a_red_moment_is_a_drop_of_a_a_peak_of_b_and_of_the_interference():
     found = dancing.moments(of_rows([80, 15, 5], [70, 25, 5], [85, 10, 5], b=[80, 95, 90]), "a", "b")
-    expected = pd.DataFrame({
-        "epoch": [2], "kind": ["red"], "interferer": ["b"], "recall_a": [0.7], "recall_b": [0.95],
-        "interference": [0.25],
-    })  # fmt: skip
+    expected = pd.DataFrame(
+        {
+            "epoch": [2],
+            "kind": ["red"],
+            "interferer": ["b"],
+            "recall_a": [0.7],
+            "recall_b": [0.95],
+            "interference": [0.25],
+        }
+    )
     pd.testing.assert_frame_equal(found, expected)
 
 
@@ -165,8 +171,13 @@ def test_notes_are_the_largest_interferers():
 
 
 def test_a_note_needs_more_than_the_threshold_and_ties_go_to_the_lowest_label():
-    thousand = history([[[999, 1, 0], [0, 1, 0], [0, 0, 1]], [[998, 2, 0], [0, 1, 0], [0, 0, 1]],
-                        [[980, 10, 10], [0, 1, 0], [0, 0, 1]]])  # fmt: skip
+    thousand = history(
+        [
+            [[999, 1, 0], [0, 1, 0], [0, 0, 1]],
+            [[998, 2, 0], [0, 1, 0], [0, 0, 1]],
+            [[980, 10, 10], [0, 1, 0], [0, 0, 1]],
+        ]
+    )
     np.testing.assert_array_equal(dancing.notes(thousand).sel(true="a"), [-2, 1, 1])
     with pytest.raises(ValueError, match="threshold = 1.0: give a share"):
         dancing.notes(thousand, threshold=1.0)
@@ -179,7 +190,11 @@ SONG = dancing.notes(of_rows([80, 15, 5], [80, 15, 5], [80, 5, 15], [100, 0, 0],
 def test_spells_shares_handovers_and_the_take_over():
     spells = dancing.note_spells(SONG).query("`class` == 'a'")
     assert list(spells.itertuples(index=False, name=None)) == [
-        ("a", "b", 1, 2, 2), ("a", "c", 3, 3, 1), ("a", "none", 4, 4, 1), ("a", "b", 5, 7, 3)]  # fmt: skip
+        ("a", "b", 1, 2, 2),
+        ("a", "c", 3, 3, 1),
+        ("a", "none", 4, 4, 1),
+        ("a", "b", 5, 7, 3),
+    ]
     shares = dancing.note_shares(SONG)
     assert list(shares.columns) == ["a", "b", "c", "none"]
     np.testing.assert_allclose(shares.loc["a"], [0, 5 / 7, 1 / 7, 1 / 7])

@@ -59,8 +59,10 @@ def test_same_images_give_the_same_data_whatever_the_copy(tmp_path, monkeypatch)
     files.mkdir(parents=True)
 
     def batch(part):
-        return (np.concatenate([written[part, name] for name in names])[::-1],
-                np.repeat(np.arange(10), 2)[::-1].tolist())  # fmt: skip
+        return (
+            np.concatenate([written[part, name] for name in names])[::-1],
+            np.repeat(np.arange(10), 2)[::-1].tolist(),
+        )
 
     for part, file_names in (("train", [f"data_batch_{k}" for k in range(1, 6)]), ("test", ["test_batch"])):
         images, labels = batch(part)

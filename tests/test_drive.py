@@ -39,5 +39,9 @@ def test_a_line_for_each_step_and_errors_in_full():
     assert told[0].startswith("begin  estimates book/chapters/estimates.md")
     assert told[1].startswith("end    estimates book/chapters/estimates.md, 1 of 3, ")
     assert told[2].startswith("begin  chapter")
-    assert told[3:] == ["Error in rule chapter:", "    jobid: 1", "    message: None",
-                        "ValueError: the value, what is allowed, what to do"]  # fmt: skip
+    assert told[3:] == [
+        "Error in rule chapter:",
+        "    jobid: 1",
+        "    message: None",
+        "ValueError: the value, what is allowed, what to do",
+    ]

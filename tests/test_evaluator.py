@@ -51,7 +51,9 @@ NETS = {
     "no affine": (lambda: Net(lambda m, x: m.norm(m.conv(x)), nn.BatchNorm2d(4, affine=False)), True),
     "training branch": (lambda: Net(lambda m, x: m.conv(x) if m.training else m.norm(m.conv(x))), True),
     "no running statistics": (
-        lambda: Net(lambda m, x: m.norm(m.conv(x)), nn.BatchNorm2d(4, track_running_stats=False)), False),
+        lambda: Net(lambda m, x: m.norm(m.conv(x)), nn.BatchNorm2d(4, track_running_stats=False)),
+        False,
+    ),
     "output read twice": (lambda: Net(lambda m, x: (lambda y: m.norm(y) + y)(m.conv(x))), False),
     "relu between": (lambda: Net(lambda m, x: m.norm(m.conv(x).relu())), False),
     "convolution called twice": (lambda: Net(lambda m, x: m.norm(m.conv(x)) + m.conv(x)), False),
@@ -59,7 +61,7 @@ NETS = {
     "weight read directly": (lambda: Net(lambda m, x: m.norm(m.conv(x)) * m.conv.weight.norm()), False),
     "norm before": (lambda: Net(lambda m, x: m.conv(m.norm(x)), nn.BatchNorm2d(2)), False),
     "untraceable": (lambda: Net(by_value), False),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(params=NETS)

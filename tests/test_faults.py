@@ -8,9 +8,10 @@ from scratch import drive, scratch, toy
 
 from reproduction.results import REPOSITORY
 
-QUICK = {"profile": "digits", "notebooks": [
-    {"notebook": "label_dancing", "parameters": {"network": "resnet18", "epochs": 2, "width": 0.02}},
-]}  # fmt: skip
+QUICK = {
+    "profile": "digits",
+    "notebooks": [{"notebook": "label_dancing", "parameters": {"network": "resnet18", "epochs": 2, "width": 0.02}}],
+}
 
 
 def test_a_killed_group_and_its_stale_locks_change_nothing(tmp_path, monkeypatch):

@@ -4,8 +4,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ciutils import models
 
-PARAMETERS = {"vgg19": 20_040_522, "resnet18": 11_173_962, "googlenet": 6_166_250, "dla": 16_291_386,
-              "simple-dla": 15_142_970}  # fmt: skip
+PARAMETERS = {
+    "vgg19": 20_040_522,
+    "resnet18": 11_173_962,
+    "googlenet": 6_166_250,
+    "dla": 16_291_386,
+    "simple-dla": 15_142_970,
+}
 """Of the public CIFAR forms, at full width and ten classes."""
 MEGA_MACS = {"vgg19": 398, "resnet18": 555, "googlenet": 1522, "dla": 1031, "simple-dla": 913}
 NETWORKS = sorted(models.NETWORKS)

@@ -12,14 +12,26 @@ from reproduction.results import REPOSITORY
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 TINY = {
     "cctm": {"profile": "digits", "networks": ["resnet18", "vgg19"], "epochs": 1, "width": 0.02},
-    "sharpness": {"profile": "digits", "networks": ["resnet18"], "epochs": 1, "width": 0.02, "points": 3,
-                  "images": 100},
-    "classwise_losses": {"profile": "digits", "network": "resnet18", "epochs": 1, "width": 0.02, "points": 3,
-                         "images": 100},
+    "sharpness": {
+        "profile": "digits",
+        "networks": ["resnet18"],
+        "epochs": 1,
+        "width": 0.02,
+        "points": 3,
+        "images": 100,
+    },
+    "classwise_losses": {
+        "profile": "digits",
+        "network": "resnet18",
+        "epochs": 1,
+        "width": 0.02,
+        "points": 3,
+        "images": 100,
+    },
     "claims": {"profile": "laptop"},
     "machines": {"profile": "laptop"},
     "label_dancing": {"profile": "digits", "network": "resnet18", "epochs": 2, "width": 0.02},
-}  # fmt: skip
+}
 """Parameters with which a notebook takes seconds."""
 
 READING = ("claims", "machines")
@@ -110,8 +122,12 @@ def test_papermill_lists_its_parameters_with_their_types(notebook):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_machines_counts_each_published_run_once(seed, tmp_path):
     executed = execute(REPOSITORY / "notebooks" / "machines.ipynb", tmp_path, {"seed": seed})
-    kept = {each.metadata["scrapbook"]["name"]: "".join(*each.data.values())
-            for cell in executed.cells for each in cell.get("outputs", []) if "scrapbook" in each.metadata}  # fmt: skip
+    kept = {
+        each.metadata["scrapbook"]["name"]: "".join(*each.data.values())
+        for cell in executed.cells
+        for each in cell.get("outputs", [])
+        if "scrapbook" in each.metadata
+    }
     published = list((REPOSITORY / "results").glob("cifar10-*-w0.25-e30-*"))
     runs = {folder.name.removesuffix("-train_counts=end") for folder in published}  # the same training once more
     assert kept["runs"] == str(len(runs))

@@ -47,9 +47,18 @@ def never(*_, **__):
     raise AssertionError("this must be loaded, not computed")
 
 
-OTHERS = {"dataset": "fashion-mnist", "network": "vgg19", "setup": "big-lr", "epochs": 2, "width": 0.03,
-          "batch_size": 64, "seed": 1, "augment": "none", "normalisation": "public-code",
-          "precision": "fp32"}  # fmt: skip
+OTHERS = {
+    "dataset": "fashion-mnist",
+    "network": "vgg19",
+    "setup": "big-lr",
+    "epochs": 2,
+    "width": 0.03,
+    "batch_size": 64,
+    "seed": 1,
+    "augment": "none",
+    "normalisation": "public-code",
+    "precision": "fp32",
+}
 
 
 def test_every_setting_is_in_the_record_and_in_the_name(run):
@@ -157,8 +166,16 @@ def test_provenance_is_complete_and_the_same_in_every_artifact(trained):
 
 def test_provenance_line_names_what_made_a_figure(trained):
     line = provenance.line(trained.history(), trained.history())
-    for part in ("resnet18", "anneal-lr", "1 epochs", "width 0.02", "seed 0", "digits", trained.images.sha256[:8],
-                 f"torch {metadata.version('torch')}"):  # fmt: skip
+    for part in (
+        "resnet18",
+        "anneal-lr",
+        "1 epochs",
+        "width 0.02",
+        "seed 0",
+        "digits",
+        trained.images.sha256[:8],
+        f"torch {metadata.version('torch')}",
+    ):
         assert part in line
     assert "\n" not in line
 

@@ -103,9 +103,14 @@ def test_figures_draw_on_the_axes_they_are_given():
 def artifact():
     made = {
         "configuration": {"network": "net", "setup": "big-lr", "epochs": 3, "width": 1, "seed": 0, "dataset": "digits"},
-        "data_sha256": "d" * 64, "git_commit": "c" * 40, "git_dirty": False, "device_name": "abacus",
-        "versions": {"torch": "2"}, "seconds": 3.0, "started": "2020-01-01T00:00:00+00:00",
-    }  # fmt: skip
+        "data_sha256": "d" * 64,
+        "git_commit": "c" * 40,
+        "git_dirty": False,
+        "device_name": "abacus",
+        "versions": {"torch": "2"},
+        "seconds": 3.0,
+        "started": "2020-01-01T00:00:00+00:00",
+    }
     return xr.Dataset(attrs={"provenance": json.dumps(made)})
 
 
@@ -144,8 +149,9 @@ def test_only_a_table_of_short_entries_keeps_them_whole(artifact, displayed):
 
 def rate(values, first="cat", second="dog"):
     points = {"theta1": np.linspace(-1, 1, len(values)), "theta2": np.linspace(-2, 2, len(values[0]))}
-    return xr.DataArray(np.array(values), dims=("theta1", "theta2"), coords=points,
-                        attrs={"first": first, "second": second})  # fmt: skip
+    return xr.DataArray(
+        np.array(values), dims=("theta1", "theta2"), coords=points, attrs={"first": first, "second": second}
+    )
 
 
 ASYMMETRIC = rate([[0.1, 0.2, 0.3, 0.4, 0.5], [0.1, 0.1, 0.1, 0.1, 0.1], [0.9, 0.8, 0.7, 0.6, 0.5]])
@@ -189,8 +195,9 @@ def test_sensitivities_draw_a_line_for_each_pair():
 
 
 def test_matrix_leaves_its_diagonal_out():
-    cosine = xr.DataArray([[1, -0.5], [0.25, 1]], dims=("direction", "other"),
-                          coords={"direction": ["a", "b"], "other": ["a", "b"]})  # fmt: skip
+    cosine = xr.DataArray(
+        [[1, -0.5], [0.25, 1]], dims=("direction", "other"), coords={"direction": ["a", "b"], "other": ["a", "b"]}
+    )
     _, ax = show.matrix(cosine, "cosine")
     written = {(int(text.get_position()[1]), int(text.get_position()[0])): text.get_text() for text in ax.texts}
     assert written == {(0, 1): "-0.50", (1, 0): "0.25"}
@@ -198,10 +205,11 @@ def test_matrix_leaves_its_diagonal_out():
 
 def test_class_panels_show_every_class_on_one_scale():
     values = xr.DataArray(
-        np.arange(27.0).reshape(3, 3, 3), dims=("theta1", "theta2", "true"),
+        np.arange(27.0).reshape(3, 3, 3),
+        dims=("theta1", "theta2", "true"),
         coords={"theta1": [-1, 0, 1], "theta2": [-2, 0, 2], "true": ["a", "b", "c"]},
         attrs={"first": "a", "second": "b"},
-    )  # fmt: skip
+    )
     _, axes = show.class_maps(values, "loss", highest=20)
     assert [ax.get_title() for ax in axes] == ["a", "b", "c"]
     assert {ax.collections[0].get_clim() for ax in axes} == {(0, 20)}
@@ -218,8 +226,7 @@ def counts_over_epochs(rows):
     names = ["a", "b", "c"]
     counts = np.array([[row, [100 - right, right, 0], [0, 0, 100]] for row, right in rows])
     cells = ("epoch", "true", "predicted")
-    return xr.Dataset({"end_counts": (cells, counts)},
-                      coords={"epoch": [1, 2, 3], "true": names, "predicted": names})  # fmt: skip
+    return xr.Dataset({"end_counts": (cells, counts)}, coords={"epoch": [1, 2, 3], "true": names, "predicted": names})
 
 
 def test_a_dance_draws_recalls_the_row_and_an_arrow_for_each_moment():
@@ -260,8 +267,11 @@ def judgement(id, verdict, parts=(), page="cctm#the-matrix"):
 
 
 def test_verdicts_have_a_tile_each_and_a_row_for_each_chapter():
-    judged = [judgement("C01", "reproduced"), judgement("C02", "partly"),
-              judgement("C06", "not reproduced", page="sharpness#test-accuracy")]  # fmt: skip
+    judged = [
+        judgement("C01", "reproduced"),
+        judgement("C02", "partly"),
+        judgement("C06", "not reproduced", page="sharpness#test-accuracy"),
+    ]
     _, ax = verdict_table.verdicts(judged)
     texts = {text.get_text(): text.get_position() for text in ax.texts}
     assert texts["C01\n✓"] == (0, 0)
@@ -285,8 +295,13 @@ def test_the_table_of_claims_shows_parts_numbers_and_links_and_escapes_text():
 
 
 def test_times_are_stacked_by_what_they_were_spent_on():
-    table = pd.DataFrame({"run": ["a", "a", "a", "b"], "kind": ["training", "space", "space", "training"],
-                          "seconds": [600, 60, 120, 1200.0]})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "run": ["a", "a", "a", "b"],
+            "kind": ["training", "space", "space", "training"],
+            "seconds": [600, 60, 120, 1200.0],
+        }
+    )
     _, ax = times(table)
     lengths = {(bar.get_y() + bar.get_height() / 2, bar.get_x()): bar.get_width() for bar in ax.patches}
     assert lengths == {(0.0, 0.0): 10.0, (0.0, 10.0): 3.0, (1.0, 0.0): 20.0, (1.0, 20.0): 0.0}

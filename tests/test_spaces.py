@@ -111,10 +111,7 @@ def test_a_point_without_finite_output_is_nan_and_the_others_are_untouched():
 numbers = st.floats(-5, 5)
 
 
-@given(
-    arrays.arrays(np.float64, (3, 4), elements=numbers),
-    st.floats(0.01, 0.99), numbers, numbers,
-)  # fmt: skip
+@given(arrays.arrays(np.float64, (3, 4), elements=numbers), st.floats(0.01, 0.99), numbers, numbers)
 def test_an_interference_model_is_a_convex_combination_of_two_ego_models(vectors, share, alpha1, alpha2):
     """l (w - a1 g1) + (1 - l)(w - a2 g2) is the plane's point (l a1, (1 - l) a2), whatever the signs of a1 and a2."""
     origin, first, second = ({"w": torch.from_numpy(each)} for each in vectors)
@@ -278,12 +275,22 @@ def made(rate, sigma=(1.0, 1.0), points=21, norms=(1.0, 1.0), cosine=0.0, weight
     counts[..., 0, 0], counts[..., 0, 1] = 100_000 - wrong, wrong
     grid = ("theta1", "theta2")
     return xr.Dataset(
-        {"counts": ((*grid, "true", "predicted"), counts), "loss_sum": ((*grid, "true"), counts[..., 1] * 2.0),
-         "undefined": (grid, np.zeros_like(wrong)), "done": ("theta1", np.ones(points, bool))},
+        {
+            "counts": ((*grid, "true", "predicted"), counts),
+            "loss_sum": ((*grid, "true"), counts[..., 1] * 2.0),
+            "undefined": (grid, np.zeros_like(wrong)),
+            "done": ("theta1", np.ones(points, bool)),
+        },
         coords={"theta1": axes[0], "theta2": axes[1], "true": ["a", "b"], "predicted": ["a", "b"]},
-        attrs={"norm1": norms[0], "norm2": norms[1], "cosine": cosine, "weight_norm": weight_norm,
-               "first": "a", "second": "b"},
-    )  # fmt: skip
+        attrs={
+            "norm1": norms[0],
+            "norm2": norms[1],
+            "cosine": cosine,
+            "weight_norm": weight_norm,
+            "first": "a",
+            "second": "b",
+        },
+    )
 
 
 def bowl(theta1, theta2):
@@ -319,11 +326,15 @@ def with_losses(*surfaces, points=9):
     counts = np.zeros((points, points, classes, classes), int) + 10 * np.eye(classes, dtype=int)
     losses = np.stack([10 * surface(theta1, theta2) for surface in surfaces], axis=-1)
     return xr.Dataset(
-        {"counts": ((*grid, "true", "predicted"), counts), "loss_sum": ((*grid, "true"), losses),
-         "undefined": (grid, np.zeros((points, points), int)), "done": ("theta1", np.ones(points, bool))},
+        {
+            "counts": ((*grid, "true", "predicted"), counts),
+            "loss_sum": ((*grid, "true"), losses),
+            "undefined": (grid, np.zeros((points, points), int)),
+            "done": ("theta1", np.ones(points, bool)),
+        },
         coords={"theta1": theta1[:, 0], "theta2": theta2[0], "true": names, "predicted": names},
         attrs={"first": "c0", "second": "c1"},
-    )  # fmt: skip
+    )
 
 
 def slope(x, y):
@@ -352,9 +363,13 @@ def test_a_reach_beyond_the_plane_is_one_line(reach):
 
 def test_a_shape_is_like_its_scaled_and_shifted_copy_and_unlike_its_mirror():
     space = with_losses(
-        slope, lambda x, y: 7 + 3 * slope(x, y), lambda x, y: np.exp(slope(x, y)), lambda x, y: -slope(x, y),
-        lambda x, y: slope(-x, y), lambda x, y: 0 * x,
-    )  # fmt: skip
+        slope,
+        lambda x, y: 7 + 3 * slope(x, y),
+        lambda x, y: np.exp(slope(x, y)),
+        lambda x, y: -slope(x, y),
+        lambda x, y: slope(-x, y),
+        lambda x, y: 0 * x,
+    )
     found = responses.shape_similarity(space).sel(true="c0").values
     np.testing.assert_allclose(found[:4], [1, 1, 1, -1])
     # Mirrored in theta1, x + 0.3 y becomes -x + 0.3 y: the values correlate by (0.09 - 1) / 1.09, the ranks about so.
@@ -446,8 +461,9 @@ def test_widths_along_the_egos():
     """Rises by 0.1 at 0.2 down and 0.4 up on a, at 0.8 down on b, never up on it."""
     space = made(
         lambda x, y: 0.1 + np.where(x > 0, 0.5 * x, -0.25 * x) + np.where(y > 0, 0.125 * y, 0),
-        norms=(2.0, 3.0), weight_norm=4.0,
-    )  # fmt: skip
+        norms=(2.0, 3.0),
+        weight_norm=4.0,
+    )
     table = surfaces.ego_widths(space, tolerance=0.1).set_index(["direction", "way"])
     assert table.loc[("a", "descent"), "theta"] == pytest.approx(0.2, abs=1e-3)
     assert table.loc[("a", "ascent"), "theta"] == pytest.approx(0.4, abs=1e-3)

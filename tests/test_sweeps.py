@@ -31,10 +31,16 @@ def read(folder, declaration):
 
 
 def test_products_lists_and_shared_parameters(folder):
-    sweep = read(folder, {"threads": 2, "notebooks": [
-        {"notebook": "toy", "parameters": {"name": "b"}, "product": {"value": [1, 2]}},
-        {"notebook": "toy", "product": {"value": [3]}, "runs": [{"name": "c"}, {"name": "d/e"}]},
-    ]})  # fmt: skip
+    sweep = read(
+        folder,
+        {
+            "threads": 2,
+            "notebooks": [
+                {"notebook": "toy", "parameters": {"name": "b"}, "product": {"value": [1, 2]}},
+                {"notebook": "toy", "product": {"value": [3]}, "runs": [{"name": "c"}, {"name": "d/e"}]},
+            ],
+        },
+    )
     assert [(run.name, run.parameters) for run in sweep.runs] == [
         ("toy-value=1", {"name": "b", "value": 1}),
         ("toy-value=2", {"name": "b", "value": 2}),
@@ -94,8 +100,14 @@ def executed(file, *outputs):
 def test_the_table_has_numbers_and_texts_and_says_what_is_missing(folder):
     sweep = read(folder, {"notebooks": [{"notebook": "toy", "product": {"value": [1, 2, 3]}}]})
     done, failed, _ = sweep.runs
-    executed(folder / sweeps.executed(sweep, done), glue("score", 0.25), glue("best", "a|b"), glue("count", 3),
-             glue("p", float("nan")), glue("figure", object()))  # fmt: skip
+    executed(
+        folder / sweeps.executed(sweep, done),
+        glue("score", 0.25),
+        glue("best", "a|b"),
+        glue("count", 3),
+        glue("p", float("nan")),
+        glue("figure", object()),
+    )
     error = nbformat.v4.new_output("error", ename="ValueError", evalue="diverged", traceback=[])
     executed(folder / sweeps.kept(sweep, failed), error)
     told = sweeps.collect(sweep)

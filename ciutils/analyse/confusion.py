@@ -143,9 +143,13 @@ def _both_directions(counts: xr.DataArray) -> pd.DataFrame:
     first, second = np.triu_indices(counts.sizes["true"], k=1)
     names, values = counts["true"].values, counts.values
     return pd.DataFrame(
-        {"first": names[first], "second": names[second], "forward": values[first, second],
-         "backward": values[second, first]}
-    )  # fmt: skip
+        {
+            "first": names[first],
+            "second": names[second],
+            "forward": values[first, second],
+            "backward": values[second, first],
+        }
+    )
 
 
 def _share(errors: pd.Series) -> pd.Series:

@@ -55,8 +55,16 @@ def moments(history: xr.Dataset, a: str | int, b: str | int, counts: str = "end_
         together = _peaks(recall_b) if other == second else drop_b
         for epoch in np.flatnonzero(drop_a & together & _peaks(cctm[:, first, other])):
             kind = "red" if other == second else "blue"
-            rows.append((int(table["epoch"][epoch]), kind, str(name), recall_a[epoch], recall_b[epoch],
-                         cctm[epoch, first, other]))  # fmt: skip
+            rows.append(
+                (
+                    int(table["epoch"][epoch]),
+                    kind,
+                    str(name),
+                    recall_a[epoch],
+                    recall_b[epoch],
+                    cctm[epoch, first, other],
+                )
+            )
     columns = ["epoch", "kind", "interferer", "recall_a", "recall_b", "interference"]
     return pd.DataFrame(rows, columns=columns).sort_values("epoch", kind="stable", ignore_index=True)
 

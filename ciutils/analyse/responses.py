@@ -12,9 +12,15 @@ from ciutils import checks
 from ciutils.analyse.surfaces import centre, class_loss
 
 WAYS = {
-    "+1": (1, 0), "-1": (-1, 0), "+2": (0, 1), "-2": (0, -1),
-    "+1 +2": (1, 1), "-1 -2": (-1, -1), "+1 -2": (1, -1), "-1 +2": (-1, 1),
-}  # fmt: skip
+    "+1": (1, 0),
+    "-1": (-1, 0),
+    "+2": (0, 1),
+    "-2": (0, -1),
+    "+1 +2": (1, 1),
+    "-1 -2": (-1, -1),
+    "+1 -2": (1, -1),
+    "-1 +2": (-1, 1),
+}
 """Ways out of the middle: + is descent on the first or second class, - is ascent."""
 
 

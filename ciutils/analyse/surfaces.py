@@ -128,9 +128,12 @@ def diagonal_test(space: xr.Dataset) -> DiagonalTest:
     at_135 = float(by_angle.sel(angle=135))
     others = by_angle.drop_sel(angle=135)
     return DiagonalTest(
-        float(by_angle.idxmax("angle")), at_135, float(by_angle.sel(angle=45)), float(by_angle.mean()),
+        float(by_angle.idxmax("angle")),
+        at_135,
+        float(by_angle.sel(angle=45)),
+        float(by_angle.mean()),
         float((others < at_135).mean()),
-    )  # fmt: skip
+    )
 
 
 def _cuts(space: xr.Dataset, angles: Sequence[float], points: int) -> xr.DataArray:

@@ -115,9 +115,14 @@ class Evaluator:
     """
 
     def __init__(
-        self, model: nn.Module, split: Split, precision: str, bn: str, device: torch.device,
+        self,
+        model: nn.Module,
+        split: Split,
+        precision: str,
+        bn: str,
+        device: torch.device,
         batch_size: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         devices.keep_freed_memory()
         self.bn, self.device = bn, device
         self.model = copy.deepcopy(model).to(device).eval().requires_grad_(False)
@@ -214,8 +219,9 @@ class Evaluator:
 class Plane:
     """Weights origin - theta1 first - theta2 second, each {parameter name: tensor}, on `device`."""
 
-    def __init__(self, origin: Mapping[str, torch.Tensor], axes: Sequence[Mapping[str, torch.Tensor]],
-                 device: torch.device) -> None:  # fmt: skip
+    def __init__(
+        self, origin: Mapping[str, torch.Tensor], axes: Sequence[Mapping[str, torch.Tensor]], device: torch.device
+    ) -> None:
         self.names = list(axes[0])
         self.shapes = [origin[name].shape for name in self.names]
         self.origin, self.first, self.second = (

@@ -92,10 +92,19 @@ def interference_space(
     chosen = rescaled(directions.only(names), scale, model)
     plane = _plane(model, chosen, sign, where)
     space = _empty(axes, split, chosen)
-    space.attrs["configuration"] = json.dumps({
-        "pair": names, "scale": scale, "sign": sign, "bn": bn, "precision": precision, "tolerance": tolerance,
-        "confidence": confidence, "plane": plane.sha256(), "images": split.sha256,
-    })  # fmt: skip
+    space.attrs["configuration"] = json.dumps(
+        {
+            "pair": names,
+            "scale": scale,
+            "sign": sign,
+            "bn": bn,
+            "precision": precision,
+            "tolerance": tolerance,
+            "confidence": confidence,
+            "plane": plane.sha256(),
+            "images": split.sha256,
+        }
+    )
     if checkpoint and Path(checkpoint).exists():
         space = _resumed(Path(checkpoint), space)
     started = time.perf_counter() - space.attrs.get("seconds", 0.0)
@@ -212,15 +221,22 @@ def _empty(axes: list[np.ndarray], split: Split, chosen: Directions) -> xr.Datas
             "done": ("theta1", np.zeros(shape[0], bool)),
         },
         coords={
-            "theta1": axes[0], "theta2": axes[1], "true": classes, "predicted": classes,
+            "theta1": axes[0],
+            "theta2": axes[1],
+            "true": classes,
+            "predicted": classes,
             "distance1": ("theta1", axes[0] * norm1 / chosen.weight_norm),
             "distance2": ("theta2", axes[1] * norm2 / chosen.weight_norm),
         },
         attrs={
-            "first": chosen.names[0], "second": chosen.names[1],
-            "norm1": norm1, "norm2": norm2, "cosine": chosen.cosine.values[0, 1], "weight_norm": chosen.weight_norm,
+            "first": chosen.names[0],
+            "second": chosen.names[1],
+            "norm1": norm1,
+            "norm2": norm2,
+            "cosine": chosen.cosine.values[0, 1],
+            "weight_norm": chosen.weight_norm,
         },
-    )  # fmt: skip
+    )
 
 
 def _measure(evaluator: Evaluator, tolerance: float | None, confidence: float) -> dict[str, object]:

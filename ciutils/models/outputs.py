@@ -134,8 +134,10 @@ def evaluating(model: nn.Module, device: torch.device) -> Iterator[None]:
 def checked_logits(logits: torch.Tensor, classes: int) -> torch.Tensor:
     """`logits` if they are finite and fit so many classes, else a ValueError."""
     if logits.ndim != 2 or logits.shape[1] != classes:
-        raise ValueError(f"the network's outputs have shape {tuple(logits.shape)}: the split's {classes} classes need "
-                         f"[images, {classes}]")  # fmt: skip
+        raise ValueError(
+            f"the network's outputs have shape {tuple(logits.shape)}: the split's {classes} classes need "
+            f"[images, {classes}]"
+        )
     broken = int((~torch.isfinite(logits)).any(1).sum())
     if broken:
         raise ValueError(

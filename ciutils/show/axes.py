@@ -23,8 +23,14 @@ def grid(
 ) -> tuple[Figure, Panels]:
     """A figure with a panel for each (row, column) of `keys`, and the panels by these."""
     rows, columns = (list(dict.fromkeys(key[part] for key in keys)) for part in (0, 1))
-    figure, axes = plt.subplots(len(rows), len(columns), figsize=(size * len(columns) + 0.8, size * len(rows)),
-                                squeeze=False, layout="constrained", subplot_kw=subplot_kw)  # fmt: skip
+    figure, axes = plt.subplots(
+        len(rows),
+        len(columns),
+        figsize=(size * len(columns) + 0.8, size * len(rows)),
+        squeeze=False,
+        layout="constrained",
+        subplot_kw=subplot_kw,
+    )
     panels = {(row, column): axes[i, j] for i, row in enumerate(rows) for j, column in enumerate(columns)}
     for key in panels.keys() - keys.keys():
         panels[key].remove()

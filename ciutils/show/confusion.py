@@ -34,8 +34,15 @@ def cctm_heatmap(
     if len(classes) <= 20:
         for (row, column), rate in np.ndenumerate(rates):
             if np.isfinite(rate) and rate > 0:
-                ax.text(column, row, f"{rate:.1f}", ha="center", va="center", fontsize=7,
-                        color=readable_on(image.cmap(image.norm(rate))))  # fmt: skip
+                ax.text(
+                    column,
+                    row,
+                    f"{rate:.1f}",
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                    color=readable_on(image.cmap(image.norm(rate))),
+                )
     return figure, ax
 
 
@@ -44,8 +51,9 @@ def cctm_heatmaps(cctms: dict[str, xr.DataArray], columns: int = 2) -> tuple[Fig
     highest = max(float(np.nanmax(_off_diagonal(cctm), initial=0.0)) for cctm in cctms.values())
     columns = min(columns, len(cctms))
     rows = -(-len(cctms) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(4.9 * columns + 0.8, 4.9 * rows), squeeze=False,
-                                layout="constrained")  # fmt: skip
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(4.9 * columns + 0.8, 4.9 * rows), squeeze=False, layout="constrained"
+    )
     drawn, empty = axes.flat[: len(cctms)], axes.flat[len(cctms) :]
     for (name, cctm), ax in zip(cctms.items(), drawn, strict=True):
         cctm_heatmap(cctm, highest, name, ax)
@@ -66,8 +74,15 @@ def recall_dots(
         places = np.arange(len(classes)) + shift
         (points,) = ax.plot(places, 100 * recall.values, "o", ms=6, label=name)
         if published and name in published:
-            ax.plot(places, 100 * published[name].values, "o", ms=6, mfc="none", color=points.get_color(),
-                    label=f"{name}, the paper")  # fmt: skip
+            ax.plot(
+                places,
+                100 * published[name].values,
+                "o",
+                ms=6,
+                mfc="none",
+                color=points.get_color(),
+                label=f"{name}, the paper",
+            )
     ax.set_xticks(range(len(classes)), classes)
     ax.set(ylabel="recall, percent", xlabel="true class")
     ax.grid(axis="y", alpha=0.3)
@@ -101,8 +116,15 @@ def matrix(values: xr.DataArray, label: str, title: str = "", ax: Axes | None = 
     ax.set_yticks(range(len(rows)), rows)
     for (row, column), value in np.ndenumerate(shown):
         if np.isfinite(value):
-            ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7,
-                    color=readable_on(image.cmap(image.norm(value))))  # fmt: skip
+            ax.text(
+                column,
+                row,
+                f"{value:.2f}",
+                ha="center",
+                va="center",
+                fontsize=7,
+                color=readable_on(image.cmap(image.norm(value))),
+            )
     ax.set_title(title)
     figure.colorbar(image, ax=ax, label=label, shrink=0.8)
     return figure, ax

@@ -27,13 +27,24 @@ def dance(
     above.plot(epochs, 100 * recall.sel(true=b), color="darkcyan", ls="--", label=f"recall of {b}")
     for kind, group in moments.groupby("kind"):
         for epoch, height in group[["epoch", "recall_a"]].drop_duplicates().itertuples(index=False):
-            above.annotate("", (epoch, 100 * height), xytext=(0, -22), textcoords="offset points",
-                           arrowprops={"arrowstyle": "->", "color": kind, "lw": 1.5})  # fmt: skip
+            above.annotate(
+                "",
+                (epoch, 100 * height),
+                xytext=(0, -22),
+                textcoords="offset points",
+                arrowprops={"arrowstyle": "->", "color": kind, "lw": 1.5},
+            )
     row = confusion.cctm(history[counts]).sel(true=a).drop_sel(predicted=a)
     classes = list(history["true"].values)
     for name in row.mean("epoch").to_series().sort_values().index[::-1][:interferers]:
-        below.plot(epochs, 100 * row.sel(predicted=name), ms=4, lw=0.8, label=f"{a} called {name}",
-                   **_mark(classes.index(name)))  # fmt: skip
+        below.plot(
+            epochs,
+            100 * row.sel(predicted=name),
+            ms=4,
+            lw=0.8,
+            label=f"{a} called {name}",
+            **_mark(classes.index(name)),
+        )
     above.set_ylabel("percent")
     below.set(xlabel="epoch", ylabel=f"percent of {a}")
     for ax in (above, below):
@@ -43,9 +54,17 @@ def dance(
 
 
 _MARKS = (
-    ("o", "tab:blue"), ("D", "tab:orange"), ("s", "black"), ("P", "hotpink"), ("v", "tab:brown"), ("x", "red"),
-    ("^", "tab:green"), ("<", "tab:olive"), (">", "tab:cyan"), ("*", "tab:purple"),
-)  # fmt: skip
+    ("o", "tab:blue"),
+    ("D", "tab:orange"),
+    ("s", "black"),
+    ("P", "hotpink"),
+    ("v", "tab:brown"),
+    ("x", "red"),
+    ("^", "tab:green"),
+    ("<", "tab:olive"),
+    (">", "tab:cyan"),
+    ("*", "tab:purple"),
+)
 """Marker and colour of each label as an interferer; BIRD's, CAT's and DOG's are those of the paper's Figures 6, 7."""
 
 
@@ -60,8 +79,9 @@ def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np
     notes: (epoch, true) as `dancing.notes` gives. Source: arXiv:2211.01370, Figure 7. Book: chapter *Label dancing*.
     """
     names = [str(name) for name in notes["true"].values]
-    figure, axes = plt.subplots(len(classes), 1, figsize=(8.4, 1.9 * len(classes) + 0.4), sharex=True, squeeze=False,
-                                layout="constrained")  # fmt: skip
+    figure, axes = plt.subplots(
+        len(classes), 1, figsize=(8.4, 1.9 * len(classes) + 0.4), sharex=True, squeeze=False, layout="constrained"
+    )
     for ax, name in zip(axes.flat, classes, strict=True):
         line = notes.sel(true=name)
         for label in np.unique(line):

@@ -72,9 +72,11 @@ def planes(spaces: Mapping[str, xr.Dataset], step: int = 15) -> go.Figure:
     figure.update_yaxes(title="mistakes, percent", range=[0, 100], gridcolor=_GRID, zeroline=False)
     axis = {"showbackground": False, "gridcolor": _GRID, "zerolinecolor": _GRID}
     figure.update_scenes(
-        xaxis=axis, yaxis=axis, zaxis=axis | {"range": [0, 95], "title": {"text": "%"}},
+        xaxis=axis,
+        yaxis=axis,
+        zaxis=axis | {"range": [0, 95], "title": {"text": "%"}},
         camera={"eye": {"x": 1.5, "y": -1.5, "z": 1.2}},
-    )  # fmt: skip
+    )
     figure.update_layout(
         {key.replace(".", "_"): text for key, text in _axis_titles(next(iter(spaces.values()))).items()}
     )
@@ -94,10 +96,15 @@ def epochs(history: xr.Dataset, counts: str = "test_counts") -> go.Figure:
 
     def heat(rates: np.ndarray) -> go.Heatmap:
         return go.Heatmap(
-            x=names, y=names, z=_rounded(rates), zmin=0, zmax=top, colorscale=_COLOURS,
+            x=names,
+            y=names,
+            z=_rounded(rates),
+            zmin=0,
+            zmax=top,
+            colorscale=_COLOURS,
             colorbar={"title": {"text": "percent"}},
             hovertemplate="%{y} called %{x}: %{z:.1f}%<extra></extra>",
-        )  # fmt: skip
+        )
 
     figure = go.Figure(heat(cctm[0]))
     figure.frames = [go.Frame(name=number, data=[heat(rates)]) for number, rates in zip(numbers, cctm, strict=True)]
@@ -105,9 +112,14 @@ def epochs(history: xr.Dataset, counts: str = "test_counts") -> go.Figure:
         updatemenus=[_play_button()],
         sliders=[_slider(numbers, "epoch: ")],
         xaxis={"title": "predicted class", "constrain": "domain", "showgrid": False},
-        yaxis={"title": "true class", "autorange": "reversed", "scaleanchor": "x", "constrain": "domain",
-               "showgrid": False},
-    )  # fmt: skip
+        yaxis={
+            "title": "true class",
+            "autorange": "reversed",
+            "scaleanchor": "x",
+            "constrain": "domain",
+            "showgrid": False,
+        },
+    )
     return _styled(figure, 620)
 
 
@@ -121,11 +133,13 @@ def walk(space: xr.Dataset) -> widgets.VBox:
     steps = {
         axis: widgets.SelectionSlider(
             options=[(f"{float(value):.3g}", number) for number, value in enumerate(space[axis].values)],
-            value=space.sizes[axis] // 2, description=f"theta, {name}", continuous_update=False,
+            value=space.sizes[axis] // 2,
+            description=f"theta, {name}",
+            continuous_update=False,
             style={"description_width": "initial"},
         )
         for axis, name in (("theta1", first), ("theta2", second))
-    }  # fmt: skip
+    }
     report, picture = widgets.Label(), widgets.Output()
 
     def move(*_: object) -> None:
@@ -148,17 +162,23 @@ def _surface(space: xr.Dataset) -> go.Surface:
     rate = surfaces.mistake_rate(space)
     first, second = rate.attrs["first"], rate.attrs["second"]
     return go.Surface(
-        x=rate["theta1"].values, y=rate["theta2"].values, z=_rounded(100 * rate.values.T), cmin=0, cmax=90,
-        colorscale=_COLOURS, showscale=False,
+        x=rate["theta1"].values,
+        y=rate["theta2"].values,
+        z=_rounded(100 * rate.values.T),
+        cmin=0,
+        cmax=90,
+        colorscale=_COLOURS,
+        showscale=False,
         hovertemplate=f"theta, {first} %{{x:.3g}}<br>theta, {second} %{{y:.3g}}<br>%{{z:.1f}}%<extra></extra>",
-    )  # fmt: skip
+    )
 
 
 def _cut(space: xr.Dataset, angle: int) -> tuple[go.Scatter3d, go.Scatter]:
     rates = 100 * surfaces.cut(space, angle, _POSITIONS)
     position, radians = rates["position"].values, np.radians(angle)
-    x, y = (position * float(space[axis][-1]) * turn(radians)
-            for axis, turn in (("theta1", np.cos), ("theta2", np.sin)))  # fmt: skip
+    x, y = (
+        position * float(space[axis][-1]) * turn(radians) for axis, turn in (("theta1", np.cos), ("theta2", np.sin))
+    )
     drawn = {"mode": "lines", "showlegend": False, "line": {"color": "deepskyblue", "width": 6}}
     lifted = _rounded(rates.values + 1)  # just above the surface
     return (
@@ -185,8 +205,12 @@ def _menu(spaces: Mapping[str, xr.Dataset]) -> dict[str, object]:
 
     return {
         "buttons": [choice(position, *each) for position, each in enumerate(spaces.items())],
-        "x": 0, "xanchor": "left", "y": 1.12, "yanchor": "top", "direction": "down",
-    }  # fmt: skip
+        "x": 0,
+        "xanchor": "left",
+        "y": 1.12,
+        "yanchor": "top",
+        "direction": "down",
+    }
 
 
 def _axis_titles(space: xr.Dataset) -> dict[str, object]:
@@ -197,24 +221,36 @@ def _axis_titles(space: xr.Dataset) -> dict[str, object]:
 def _slider(steps: list[str], prefix: str) -> dict[str, object]:
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     return {
-        "currentvalue": {"prefix": prefix}, "pad": {"t": 40},
+        "currentvalue": {"prefix": prefix},
+        "pad": {"t": 40},
         "steps": [{"label": step, "method": "animate", "args": [[step], at_once]} for step in steps],
-    }  # fmt: skip
+    }
 
 
 def _play_button() -> dict[str, object]:
     pace = {"fromcurrent": True, "frame": {"duration": 500, "redraw": True}, "transition": {"duration": 0}}
     pause = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}}
     return {
-        "type": "buttons", "direction": "right", "x": 0, "xanchor": "left", "y": 1.1, "yanchor": "top",
-        "buttons": [{"label": "play", "method": "animate", "args": [None, pace]},
-                    {"label": "pause", "method": "animate", "args": [[None], pause]}],
-    }  # fmt: skip
+        "type": "buttons",
+        "direction": "right",
+        "x": 0,
+        "xanchor": "left",
+        "y": 1.1,
+        "yanchor": "top",
+        "buttons": [
+            {"label": "play", "method": "animate", "args": [None, pace]},
+            {"label": "pause", "method": "animate", "args": [[None], pause]},
+        ],
+    }
 
 
 def _styled(figure: go.Figure, height: int) -> go.Figure:
     figure.update_layout(
-        height=height, margin={"l": 60, "r": 20, "t": 60, "b": 40}, font={"color": _INK},
-        paper_bgcolor=_CLEAR, plot_bgcolor=_CLEAR, modebar={"bgcolor": _CLEAR, "color": _INK},
-    )  # fmt: skip
+        height=height,
+        margin={"l": 60, "r": 20, "t": 60, "b": 40},
+        font={"color": _INK},
+        paper_bgcolor=_CLEAR,
+        plot_bgcolor=_CLEAR,
+        modebar={"bgcolor": _CLEAR, "color": _INK},
+    )
     return figure

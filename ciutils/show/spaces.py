@@ -24,8 +24,17 @@ def surfaces(rates: Mapping[tuple[str, str], xr.DataArray]) -> tuple[Figure, np.
     for (row, column), rate in rates.items():
         ax: Axes3D = axes[row, column]
         theta1, theta2 = np.meshgrid(rate["theta1"], rate["theta2"], indexing="ij")
-        ax.plot_surface(theta1, theta2, 100 * rate.values, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=90,
-                        rcount=100, ccount=100, linewidth=0)  # fmt: skip
+        ax.plot_surface(
+            theta1,
+            theta2,
+            100 * rate.values,
+            cmap=INTERFERENCE_COLOURS,
+            vmin=0,
+            vmax=90,
+            rcount=100,
+            ccount=100,
+            linewidth=0,
+        )
         middle = 100 * rate.values[rate.shape[0] // 2, rate.shape[1] // 2]
         ax.plot([0], [0], [middle], "o", color="deepskyblue", ms=5, zorder=10)
         ax.set(title=f"{row}, {column}", zlim=(0, 90), **theta_labels(rate))
@@ -50,8 +59,16 @@ def contours(
     figure, axes = grid(rates, 3.4)
     for (row, column), rate in rates.items():
         ax = axes[row, column]
-        image = ax.pcolormesh(rate["theta1"], rate["theta2"], 100 * rate.values.T, cmap=INTERFERENCE_COLOURS,
-                              vmin=0, vmax=90, shading="nearest", rasterized=True)  # fmt: skip
+        image = ax.pcolormesh(
+            rate["theta1"],
+            rate["theta2"],
+            100 * rate.values.T,
+            cmap=INTERFERENCE_COLOURS,
+            vmin=0,
+            vmax=90,
+            shading="nearest",
+            rasterized=True,
+        )
         middle = rate.values[rate.shape[0] // 2, rate.shape[1] // 2]
         if tolerance is not None and np.nanmin(rate) <= middle + tolerance < np.nanmax(rate):
             ax.contour(rate["theta1"], rate["theta2"], rate.values.T, levels=[middle + tolerance], colors="white")
@@ -82,20 +99,36 @@ def _class_panels(losses: xr.DataArray, label: str, highest: float | None, solid
     classes = list(losses["true"].values)
     columns = min(5, len(classes))
     rows = -(-len(classes) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(2.3 * columns + 0.9, 2.4 * rows + 0.4), squeeze=False,
-                                layout="constrained", subplot_kw={"projection": "3d"} if solid else {})  # fmt: skip
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(2.3 * columns + 0.9, 2.4 * rows + 0.4),
+        squeeze=False,
+        layout="constrained",
+        subplot_kw={"projection": "3d"} if solid else {},
+    )
     top = highest if highest is not None else float(np.nanpercentile(losses, 95))
     theta1, theta2 = np.meshgrid(losses["theta1"], losses["theta2"], indexing="ij")
     for name, ax in zip(classes, axes.flat, strict=False):
         values = losses.sel(true=name).values
         if solid:
-            drawn = ax.plot_surface(theta1, theta2, np.minimum(values, top), cmap=INTERFERENCE_COLOURS, vmin=0,
-                                    vmax=top, rcount=100, ccount=100, linewidth=0)  # fmt: skip
+            drawn = ax.plot_surface(
+                theta1,
+                theta2,
+                np.minimum(values, top),
+                cmap=INTERFERENCE_COLOURS,
+                vmin=0,
+                vmax=top,
+                rcount=100,
+                ccount=100,
+                linewidth=0,
+            )
             ax.set_zlim(0, top)
             ax.set_box_aspect(None, zoom=0.9)
         else:
-            drawn = ax.pcolormesh(theta1, theta2, values, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=top,
-                                  shading="nearest", rasterized=True)  # fmt: skip
+            drawn = ax.pcolormesh(
+                theta1, theta2, values, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=top, shading="nearest", rasterized=True
+            )
             ax.plot(0, 0, "+", color="deepskyblue", ms=8, mew=2)
         ax.set_title(name, fontsize=10)
         ax.tick_params(labelsize=6)
@@ -118,8 +151,9 @@ def sensitivities(
     Each (angle) as `analyse.surfaces.sensitivity` gives. Dotted lines: the two egos' axes and the diagonal at 135
     degrees.
     """
-    figure, axes = plt.subplots(1, len(by_angle), figsize=(3.9 * len(by_angle) + 0.6, 3.4), squeeze=False, sharey=True,
-                                layout="constrained")  # fmt: skip
+    figure, axes = plt.subplots(
+        1, len(by_angle), figsize=(3.9 * len(by_angle) + 0.6, 3.4), squeeze=False, sharey=True, layout="constrained"
+    )
     for (title, lines), ax in zip(by_angle.items(), axes.flat, strict=True):
         for name, values in lines.items():
             ax.plot(values["angle"], 100 * values, label=name)

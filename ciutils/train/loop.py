@@ -79,9 +79,14 @@ def train(
     )
     scheduler = scheduler_of(optimizer, setup, epochs)
     configuration = {
-        **asdict(setup), "epochs": epochs, "batch_size": batch_size, "seed": seed, "augment": augment,
-        "precision": precision, "data": data.sha256,
-    }  # fmt: skip
+        **asdict(setup),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "seed": seed,
+        "augment": augment,
+        "precision": precision,
+        "data": data.sha256,
+    }
     state = Checkpoint(checkpoint, configuration, model=model, optimizer=optimizer, scheduler=scheduler)
     records = state.load()
     evaluation: outputs.Options = {"batch_size": batch_size, "device": str(where), "precision": precision}

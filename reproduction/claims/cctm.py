@@ -69,8 +69,11 @@ def _symmetric(counts: xr.DataArray) -> tuple[bool, list[Number]]:
     differs between its directions (McNemar's tests, Holm, 5%)"""
     found = confusion.symmetry(counts)
     differing = int((found.pairs["p_holm"] < 0.05).sum())
-    numbers = [Number("correlation", found.correlation), Number("pairs that differ:", differing),
-               Number("Bowker's p", found.p_value)]  # fmt: skip
+    numbers = [
+        Number("correlation", found.correlation),
+        Number("pairs that differ:", differing),
+        Number("Bowker's p", found.p_value),
+    ]
     return found.correlation >= 0.8 and not differing, numbers
 
 
@@ -85,8 +88,10 @@ def _less_than_vgg(evidence: Evidence) -> list[Part]:
     95% interval of the difference is below 0)"""
 
     def rule(counts: xr.DataArray, vgg: xr.DataArray) -> tuple[bool, list[Number]]:
-        errors = [(cell(each, "cat", "dog") + cell(each, "dog", "cat"), int(each.sel(true=["cat", "dog"]).sum()))
-                  for each in (counts, vgg)]  # fmt: skip
+        errors = [
+            (cell(each, "cat", "dog") + cell(each, "dog", "cat"), int(each.sel(true=["cat", "dog"]).sum()))
+            for each in (counts, vgg)
+        ]
         difference = difference_of("difference from vgg19", *errors)
         return difference.high < 0, [difference]
 
@@ -114,8 +119,10 @@ def _interferers(evidence: Evidence) -> list[Part]:
     def few(counts: xr.DataArray) -> tuple[bool, list[Number]]:
         table = confusion.interferers(counts)
         test = stats.spearmanr(table["interferers"], table["recall"])
-        return test.statistic < 0 and test.pvalue < 0.05, [Number("rank correlation", test.statistic),
-                                                           Number("p", test.pvalue)]  # fmt: skip
+        return test.statistic < 0 and test.pvalue < 0.05, [
+            Number("rank correlation", test.statistic),
+            Number("p", test.pvalue),
+        ]
 
     counts = last_counts(evidence, "googlenet")
     return [

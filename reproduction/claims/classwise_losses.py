@@ -31,10 +31,13 @@ def _cat_against_dog(space: xr.Dataset) -> list[Part]:
     there = rise.isel(lowest).to_series().sort_values(ascending=False)
     both, against = responses_of(space, "cat", {"cat": -1, "dog": -1}, {"cat": -1, "dog": 1})
     return [
-        Part("where dog's loss is lowest", there.index[0] == "cat" and there["cat"] > 0,
-             (Number("cat", there["cat"]), Number(f"largest, {there.index[0]},", there.iloc[0]))),
+        Part(
+            "where dog's loss is lowest",
+            there.index[0] == "cat" and there["cat"] > 0,
+            (Number("cat", there["cat"]), Number(f"largest, {there.index[0]},", there.iloc[0])),
+        ),
         Part("both ascended", against.value > 0 and both.value < against.value / 2, (both, against)),
-    ]  # fmt: skip
+    ]
 
 
 @claim(
@@ -96,17 +99,22 @@ def _shapes(space: xr.Dataset) -> list[Part]:
     horse = float(similar.loc["horse", four].mean())
     nearest = {name: similar.loc[name].drop(name).idxmax() for name in ("car", "truck")}
     return [
-        Part("cat, frog, dog, deer", within > overall, (Number("among the four", within),
-                                                        Number("all pairs", overall))),
+        Part(
+            "cat, frog, dog, deer", within > overall, (Number("among the four", within), Number("all pairs", overall))
+        ),
         Part("horse less so", horse < within, (Number("horse with the four", horse),)),
         *(
-            Part(f"{name} like {like}", nearest[name] == like, (
-                Number(f"with {like}", float(similar.loc[name, like])),
-                Number(f"largest, {nearest[name]},", float(similar.loc[name, nearest[name]])),
-            ))
+            Part(
+                f"{name} like {like}",
+                nearest[name] == like,
+                (
+                    Number(f"with {like}", float(similar.loc[name, like])),
+                    Number(f"largest, {nearest[name]},", float(similar.loc[name, nearest[name]])),
+                ),
+            )
             for name, like in (("car", "plane"), ("truck", "ship"))
         ),
-    ]  # fmt: skip
+    ]
 
 
 @claim(
@@ -126,12 +134,18 @@ def _corners(space: xr.Dataset) -> list[Part]:
     machines = ["car", "truck", "plane", "ship"]
     horse, deer = (float(corners.loc[largest["dog"], name]) for name in ("horse", "deer"))
     return [
-        Part("one corner for car, truck, plane, ship", largest[machines].nunique() == 1,
-             (Number("different corners:", largest[machines].nunique()),)),
-        Part("horse and deer in dog's corner", bool((largest[["horse", "deer"]] == largest["dog"]).all()),
-             (Number("of the two, in dog's corner:", int((largest[["horse", "deer"]] == largest["dog"]).sum())),)),
+        Part(
+            "one corner for car, truck, plane, ship",
+            largest[machines].nunique() == 1,
+            (Number("different corners:", largest[machines].nunique()),),
+        ),
+        Part(
+            "horse and deer in dog's corner",
+            bool((largest[["horse", "deer"]] == largest["dog"]).all()),
+            (Number("of the two, in dog's corner:", int((largest[["horse", "deer"]] == largest["dog"]).sum())),),
+        ),
         Part("horse more than deer", horse > deer, (Number("horse", horse), Number("deer", deer))),
-    ]  # fmt: skip
+    ]
 
 
 @claim(

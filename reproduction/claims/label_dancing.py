@@ -29,10 +29,13 @@ def _dance(history: xr.Dataset, counts: str) -> list[Part]:
     opposed = np.clip(-np.diff(recalls.sel(true="cat")) * np.diff(recalls.sel(true="dog")), 0, None)
     start = float(opposed[: len(opposed) // 3].sum() / opposed.sum()) if opposed.any() else 0.0
     return [
-        Part("more than chance", dance.score > 0 and dance.p_value < 0.05,
-             (Number("score", dance.score), Number("p", dance.p_value))),
+        Part(
+            "more than chance",
+            dance.score > 0 and dance.p_value < 0.05,
+            (Number("score", dance.score), Number("p", dance.p_value)),
+        ),
         Part("most at the start", start > 0.5, (Number("in the first third", 100 * start, unit="%"),)),
-    ]  # fmt: skip
+    ]
 
 
 @claim(
@@ -63,8 +66,7 @@ def _late(history: xr.Dataset, counts: str) -> list[Part]:
     song = dancing.notes(history, counts=counts).sel(true="cat")
     is_dog = song.values == list(history["true"].values).index("dog")
     late = np.arange(1, len(is_dog) + 1) > LATE * len(is_dog)
-    before, after = (Number("dog", 100 * float(is_dog[when].mean()), unit="% of epochs")
-                     for when in (~late, late))  # fmt: skip
+    before, after = (Number("dog", 100 * float(is_dog[when].mean()), unit="% of epochs") for when in (~late, late))
     return [
         Part("late in training", after.value >= 90, (after,)),
         Part("less before that", before.value < after.value, (before,)),
@@ -102,8 +104,9 @@ def _holds(history: xr.Dataset, counts: str) -> list[Part]:
 def _vehicles(history: xr.Dataset, counts: str) -> list[Part]:
     """as said, by the share of the epochs"""
     shares = dancing.note_shares(dancing.notes(history, counts=counts))
-    truck, car = (Number(f"plane on {name}", 100 * shares.loc[name, "plane"], unit="% of epochs")
-                  for name in ("truck", "car"))  # fmt: skip
+    truck, car = (
+        Number(f"plane on {name}", 100 * shares.loc[name, "plane"], unit="% of epochs") for name in ("truck", "car")
+    )
     return [
         most_frequent(shares, "car", {"truck"}),
         most_frequent(shares, "truck", {"car"}),
@@ -122,16 +125,23 @@ def _vehicles(history: xr.Dataset, counts: str) -> list[Part]:
 )
 def _appear(history: xr.Dataset, counts: str) -> list[Part]:
     """a note appears if it sounds in any epoch, hardly if in less than 2% of them"""
-    said = (("cat", "bird", True), ("cat", "frog", True), ("cat", "horse", False), ("dog", "horse", True),
-            ("dog", "deer", True))  # fmt: skip
+    said = (
+        ("cat", "bird", True),
+        ("cat", "frog", True),
+        ("cat", "horse", False),
+        ("dog", "horse", True),
+        ("dog", "deer", True),
+    )
 
     def name_of(name: str, note: str, appears: bool) -> str:
         return f"{note} on {name}" + ("" if appears else ", hardly")
 
     shares = dancing.note_shares(dancing.notes(history, counts=counts))
     return [
-        Part(name_of(name, note, appears), bool(shares.loc[name, note] > 0 if appears else
-                                                shares.loc[name, note] < 0.02),
-             (Number("share", 100 * shares.loc[name, note], unit="% of epochs"),))
+        Part(
+            name_of(name, note, appears),
+            bool(shares.loc[name, note] > 0 if appears else shares.loc[name, note] < 0.02),
+            (Number("share", 100 * shares.loc[name, note], unit="% of epochs"),),
+        )
         for name, note, appears in said
-    ]  # fmt: skip
+    ]

@@ -34,8 +34,12 @@ def _accuracies(evidence: Evidence) -> list[Part]:
 
     return [
         *(
-            part_of(f"{network}, {better} over {worse}", more_accurate, last_counts(evidence, network, better),
-                  last_counts(evidence, network, worse))
+            part_of(
+                f"{network}, {better} over {worse}",
+                more_accurate,
+                last_counts(evidence, network, better),
+                last_counts(evidence, network, worse),
+            )
             for network in SPACE_NETWORKS
             for better, worse in (("anneal-lr", "big-lr"), ("big-lr", "small-lr"))
         ),
@@ -43,7 +47,7 @@ def _accuracies(evidence: Evidence) -> list[Part]:
             part_of(f"{network}, {setup}, {printed}%", near(printed), last_counts(evidence, network, setup))
             for (network, setup), printed in paper.ACCURACY.items()
         ),
-    ]  # fmt: skip
+    ]
 
 
 @claim(
@@ -58,18 +62,24 @@ def _cat_dog_most_sensitive(evidence: Evidence) -> list[Part]:
 
     def rule(first: xr.Dataset, other: xr.Dataset) -> tuple[bool, list[Number]]:
         numbers = [
-            with_error(f"{space.attrs['first']}-{space.attrs['second']}",
-                        float(sensitivity(space).mean(skipna=False)), space)
+            with_error(
+                f"{space.attrs['first']}-{space.attrs['second']}", float(sensitivity(space).mean(skipna=False)), space
+            )
             for space in (first, other)
-        ]  # fmt: skip
+        ]
         return higher(*numbers), numbers
 
     spaces = evidence.spaces
     return [
-        part_of(f"{network}, cat-dog over {other}", rule, spaces.get((network, "big-lr", "cat-dog")),
-              spaces.get((network, "big-lr", other)))
-        for network in SPACE_NETWORKS for other in PAIRS[1:]
-    ]  # fmt: skip
+        part_of(
+            f"{network}, cat-dog over {other}",
+            rule,
+            spaces.get((network, "big-lr", "cat-dog")),
+            spaces.get((network, "big-lr", other)),
+        )
+        for network in SPACE_NETWORKS
+        for other in PAIRS[1:]
+    ]
 
 
 @claim(
@@ -127,8 +137,7 @@ def _diagonal(space: xr.Dataset) -> tuple[bool, list[Number]]:
     """for each network: the sharpest cut is within 10 degrees of 135, and the cut at 135 is sharper than the mean
     over all angles by more than two standard errors"""
     test = diagonal_test(space)
-    at_135, mean = (with_error(name, value, space) for name, value in (("at 135", test.at_135),
-                                                                        ("mean", test.mean)))  # fmt: skip
+    at_135, mean = (with_error(name, value, space) for name, value in (("at 135", test.at_135), ("mean", test.mean)))
     steepest = Number("sharpest cut", test.steepest, unit=" degrees")
     return abs(test.steepest - 135) <= 10 and higher(at_135, mean), [steepest, at_135, mean]
 
@@ -150,12 +159,17 @@ def _small_sharp(evidence: Evidence) -> list[Part]:
     accuracies = (last_counts(evidence, network, "small-lr") for network in ("resnet18", "vgg19"))
     return [
         *(
-            part_of(f"{pair}, in {unit}", compared_areas(unit, smaller), spaces.get(("resnet18", "small-lr", pair)),
-                  spaces.get(("vgg19", "small-lr", pair)))
-            for pair in PAIRS for unit in UNITS
+            part_of(
+                f"{pair}, in {unit}",
+                compared_areas(unit, smaller),
+                spaces.get(("resnet18", "small-lr", pair)),
+                spaces.get(("vgg19", "small-lr", pair)),
+            )
+            for pair in PAIRS
+            for unit in UNITS
         ),
         part_of("test accuracy", more_accurate, *accuracies),
-    ]  # fmt: skip
+    ]
 
 
 @claim(
@@ -181,14 +195,22 @@ def _lowland(evidence: Evidence) -> list[Part]:
         for unit in UNITS
         for part in (
             *(
-                part_of(f"{network}, {pair}, 100 times in {unit}", compared_areas(unit, hundredfold),
-                      spaces.get((network, "anneal-lr", pair)), spaces.get((network, "big-lr", pair)))
+                part_of(
+                    f"{network}, {pair}, 100 times in {unit}",
+                    compared_areas(unit, hundredfold),
+                    spaces.get((network, "anneal-lr", pair)),
+                    spaces.get((network, "big-lr", pair)),
+                )
                 for network in SPACE_NETWORKS
             ),
-            part_of(f"{pair}, resnet18 over vgg19 in {unit}", compared_areas(unit, larger),
-                  spaces.get(("resnet18", "anneal-lr", pair)), spaces.get(("vgg19", "anneal-lr", pair))),
+            part_of(
+                f"{pair}, resnet18 over vgg19 in {unit}",
+                compared_areas(unit, larger),
+                spaces.get(("resnet18", "anneal-lr", pair)),
+                spaces.get(("vgg19", "anneal-lr", pair)),
+            ),
         )
-    ]  # fmt: skip
+    ]
 
 
 @claim(
@@ -216,7 +238,10 @@ def _proposition(_: Evidence) -> list[Part]:
     either, difference = reached([(a, b) for a in (1, -1) for b in (1, -1)])
     positive = reached([(1, 1)])[0]
     return [
-        Part("alphas of either sign", len(either) == 4 and difference < 1e-12,
-             (Number("largest difference", difference), Number("quadrants:", len(either)))),
+        Part(
+            "alphas of either sign",
+            len(either) == 4 and difference < 1e-12,
+            (Number("largest difference", difference), Number("quadrants:", len(either))),
+        ),
         Part("positive alphas alone", len(positive) == 4, (Number("quadrants:", len(positive)),)),
-    ]  # fmt: skip
+    ]

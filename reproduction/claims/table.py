@@ -14,9 +14,11 @@ from matplotlib.patches import Rectangle
 from reproduction.claims.judging import Judgement
 
 _VERDICT_STYLES = {
-    "reproduced": ("#1b7837", "✓"), "partly": ("#8073ac", "≈"), "not reproduced": ("#b35806", "✗"),
+    "reproduced": ("#1b7837", "✓"),
+    "partly": ("#8073ac", "≈"),
+    "not reproduced": ("#b35806", "✗"),
     "not testable here": ("#9e9e9e", "–"),
-}  # fmt: skip
+}
 """Colour and sign of each verdict; told apart by colour-blind readers, and on a dark page."""
 
 
@@ -38,8 +40,10 @@ def verdicts(judgements: Sequence[Judgement]) -> tuple[Figure, Axes]:
             ax.text(column, row, f"{each.claim.id}\n{sign}", ha="center", va="center", color="white", fontsize=10)
     ax.set(xlim=(-0.6, longest - 0.4), ylim=(len(rows) - 0.4, -0.6), aspect="equal")
     ax.axis("off")
-    handles = [Rectangle((0, 0), 1, 1, color=colour, label=f"{sign} {name}")
-               for name, (colour, sign) in _VERDICT_STYLES.items()]  # fmt: skip
+    handles = [
+        Rectangle((0, 0), 1, 1, color=colour, label=f"{sign} {name}")
+        for name, (colour, sign) in _VERDICT_STYLES.items()
+    ]
     ax.legend(handles=handles, ncols=4, loc="upper center", bbox_to_anchor=(0.4, 0), frameon=False, fontsize=9)
     return figure, ax
 

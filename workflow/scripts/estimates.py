@@ -120,8 +120,10 @@ def imagenet_jobs(speed: Speed) -> dict[str, list[float]]:
 
 def table(jobs: Mapping[str, Sequence[float]], cpu: Mapping[str, Sequence[float]] | None, name: str) -> str:
     """Hours of each step, one after the other, on so many GPUs; the largest of each column is bold."""
-    columns = {f"{count} GPU{'s' * (count > 1)}": {step: makespan(each, count) for step, each in jobs.items()}
-               for count in MACHINES}  # fmt: skip
+    columns = {
+        f"{count} GPU{'s' * (count > 1)}": {step: makespan(each, count) for step, each in jobs.items()}
+        for count in MACHINES
+    }
     if cpu:
         columns = {name: {step: sum(each) for step, each in cpu.items()}} | columns
     lines = ["| step | jobs | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 2) + "|"]
@@ -157,7 +159,7 @@ def page(results: Path) -> str:
         for each in (cpu, gpu)
         if each
     ]
-    return "\n\n".join([
+    parts = [
         "Speeds, in operations of the networks (two for each multiply-add) a second:",
         "\n".join(known),
         "### The paper profile",
@@ -175,7 +177,8 @@ def page(results: Path) -> str:
         f"The number of images is the term to cut: a stratified sample of 50,000 makes a plane "
         f"{IMAGENET_IMAGES / 50_000:.0f} times cheaper, and each artifact states the standard error. Memory is another "
         f"limit: the gradients of all {IMAGENET_CLASSES:,} classes are {directions:.0f} GB; keep those of the pairs.",
-    ]) + "\n"  # fmt: skip
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":
