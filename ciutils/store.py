@@ -133,12 +133,12 @@ def _begin(path: Path, item: Item) -> None:
     """Note beside the checkpoint `path` what fills it, so that no work goes on with other data or other code."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
         shutil.rmtree(left) if left.is_dir() else left.unlink()
-    note, now = Path(f"{path}.note"), _now(item)
+    note, now = Path(f"{path}.note"), dict(item.origin()) | {"code": code.digest(item.rooms)}
     began = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
     changed = [_MEANING[key] for key, value in now.items() if began.get(key, value) != value]
     if path.exists() and changed:
         _move_aside(path, f"of other {' and '.join(changed)}")
-    files.save_json(dict(item.origin()) | {"code": code.digest(item.rooms)}, note)
+    files.save_json(now, note)
 
 
 def _move_aside(path: Path, why: str) -> None:

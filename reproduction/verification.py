@@ -69,7 +69,7 @@ def _run_in(record: Path) -> Run:
 
 
 def _whole(folder: Path, run: Run) -> Iterator[Check]:
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.iterdir() if path.suffix != ".lock"):  # of one's own runs
         what = f"{folder.name}/{path.name}"
         try:
             configuration = provenance.of_file(path)["configuration"]

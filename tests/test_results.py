@@ -447,7 +447,6 @@ def test_artifacts_of_other_weights_are_renewed(trained):
     assert aside(trained) == ["ego.nc", "ego.safetensors"]
 
 
-@pytest.mark.usefixtures("renew")
 def test_work_begun_by_other_code_is_not_continued(run, monkeypatch):
     folder = run.folder
     folder.mkdir(parents=True)

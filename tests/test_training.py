@@ -137,8 +137,8 @@ def test_checkpoint_of_another_run_is_refused(tiny_model, tiny_data, tmp_path):
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ("state.pt", "state.pt is not a readable checkpoint: move its folder away"),
-        ("epoch-0001.safetensors", "epoch-0001.safetensors is damaged"),
+        ("state.pt", "resume is not a readable checkpoint .*: move it away to train from the start"),
+        ("epoch-0001.safetensors", "resume is not a readable checkpoint .*epoch-0001.safetensors is damaged"),
     ],
 )
 def test_truncated_checkpoint_is_refused(tiny_model, tiny_data, tmp_path, file, message):
@@ -149,6 +149,16 @@ def test_truncated_checkpoint_is_refused(tiny_model, tiny_data, tmp_path, file, 
     with pytest.raises(ValueError, match=message):
         train.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=folder, **QUICK)
     assert path.exists()
+
+
+def test_one_flipped_bit_of_a_checkpoint_is_noticed(tiny_model, tiny_data, tmp_path):
+    folder = tmp_path / "resume"
+    train.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=folder, **QUICK)
+    content = bytearray((folder / "state.pt").read_bytes())
+    content[content.index(tiny_model[6].weight.detach().numpy().tobytes()) + 5] ^= 1
+    (folder / "state.pt").write_bytes(content)
+    with pytest.raises(ValueError, match="resume is not a readable checkpoint .*: move it away"):
+        train.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=folder, **QUICK)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import torch
@@ -14,6 +15,16 @@ from ciutils import artifacts, files
 from ciutils.train.history import Epoch
 
 _STATE = "state.pt"
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    TypeError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
 
 
 class Checkpoint:
@@ -40,11 +51,15 @@ class Checkpoint:
         if self.folder is None or not (kept := self.folder / _STATE).exists():
             return []
         try:
+            with zipfile.ZipFile(kept) as archive:
+                if archive.testzip():  # torch reads a file with a flipped bit without a word
+                    raise zipfile.BadZipFile("a checksum differs")
             state = torch.load(kept, map_location="cpu", weights_only=True)
             theirs, epochs = state["configuration"], state["epochs"]
-        except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError) as error:
+            records = [artifacts.load_tensors(_epoch_file(self.folder, number))[0] for number in range(1, epochs + 1)]
+        except _UNREADABLE as error:
             raise ValueError(
-                f"{kept} is not a readable checkpoint: move its folder away to train from the start"
+                f"{self.folder} is not a readable checkpoint ({error}): move it away to train from the start"
             ) from error
         changed = [key for key in self.configuration if theirs.get(key) != self.configuration[key]]
         if changed:
@@ -53,7 +68,6 @@ class Checkpoint:
                 f"{self.folder} is of another run: {key} was {theirs.get(key)!r}, now {self.configuration[key]!r}; "
                 "use another checkpoint folder"
             )
-        records = [artifacts.load_tensors(_epoch_file(self.folder, number))[0] for number in range(1, epochs + 1)]
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
         return records
