@@ -2,6 +2,7 @@
 
 Published artifacts are read, never written. One's own are computed once; what is damaged, or was made on other data or
 other weights, is moved to its folder's aside/ and computed again, and so is what other code made if the driver asks.
+Unfinished work is continued by the code that began it alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The choices that the paper (arXiv:2211.01370) leaves open, the ways to read each, and which of these are primary.
 
 Written down before any of the trainings over 200 epochs was looked at. What is not primary is shown beside it.
-Book: page *The paper, step by step*.
+Book: page *The paper, and where it is open*.
 """
 
 from __future__ import annotations
