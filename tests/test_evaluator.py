@@ -8,9 +8,8 @@ from torch import nn
 from torch.nn import functional
 
 from ciutils import data, models
-from ciutils.measure.evaluator import Evaluator, foldable
-
-CPU = torch.device("cpu")
+from ciutils.measure.evaluator import Evaluator
+from ciutils.measure.folding import foldable
 
 
 def shaken(model):
@@ -93,7 +92,7 @@ def expected(model, weights, split):
 
 
 def evaluate(model, split, weights, precision="fp32", bn="frozen", batch_size=30):
-    evaluator = Evaluator(model, split, precision, bn, CPU, batch_size)
+    evaluator = Evaluator(model, split, bn, batch_size, device="cpu", precision=precision)
     evaluator.move(weights)
     return evaluator.measure()
 
@@ -132,7 +131,7 @@ def test_every_batch_norm_of_our_networks_folds(name):
 
 def test_weights_are_moved_again_and_back(net, tiny_data):
     model, _ = net
-    evaluator = Evaluator(model, tiny_data.train, "fp32", "frozen", CPU, 30)
+    evaluator = Evaluator(model, tiny_data.train, "frozen", 30, device="cpu", precision="fp32")
     home = dict(model.named_parameters())
     evaluator.move(home)
     first = evaluator.measure().loss_sum

@@ -259,7 +259,7 @@ def test_the_interval_misses_no_more_often_than_stated(rate, seed):
     missed = 0
     for _ in range(40):
         seen = np.cumsum(random.permutation(mistakes))[99::100]
-        bounds = [spaces._interval(int(k), 100 * (i + 1), 1000, 0.95, 10) for i, k in enumerate(seen)]
+        bounds = [spaces._interval(int(k), 100 * (i + 1), 1000, 10) for i, k in enumerate(seen)]
         missed += not all(low <= mistakes.mean() <= high for low, high in bounds)
     assert missed <= 8  # of 40 at 5 percent: more has a probability of one in ten thousand
 
@@ -507,7 +507,6 @@ def test_a_level_that_is_never_reached_gets_one_line():
         ({"precision": "fp8"}, "unknown precision 'fp8'"),
         ({"shard": (4, 4)}, r"shard = \(4, 4\): give \(i, n\) with 0 <= i < n"),
         ({"tolerance": 0.0}, "tolerance = 0.0: give a number above 0"),
-        ({"confidence": 95}, "confidence = 95: give a number between 0 and 1"),
         ({"split": data.Split(torch.zeros(0, 1, 2, 2), torch.zeros(0, dtype=torch.int64), ABC)}, "no images"),
     ],
 )

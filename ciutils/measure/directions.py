@@ -32,6 +32,7 @@ def rescaled(directions: Directions, scale: str, model: nn.Module) -> Directions
     biases and batch-norm parameters to zero.
     """
     checks.one_of(scale, SCALES, "scale")
+    check_belong(directions, model)
     if scale == "gradient":
         return directions
     if scale == "unit":
@@ -43,6 +44,18 @@ def rescaled(directions: Directions, scale: str, model: nn.Module) -> Directions
     parameters = trainable(model)
     tensors = {key: _filter_normalised(tensor, parameters[key]) for key, tensor in directions.tensors.items()}
     return Directions(directions.names, tensors, directions.weight_norm)
+
+
+def check_belong(directions: Directions, model: nn.Module) -> None:
+    """Raises ValueError unless `directions` are those of a network like `model`."""
+    theirs = {key: tuple(tensor.shape[1:]) for key, tensor in directions.tensors.items()}
+    ours = {key: tuple(value.shape) for key, value in model.named_parameters()}
+    wrong = [key for key, shape in theirs.items() if ours.get(key) != shape]
+    if wrong:
+        raise ValueError(
+            f"the directions are of another network: they have {wrong[0]} of shape {theirs[wrong[0]]}, the network "
+            f"{ours.get(wrong[0], 'has none')}; measure the directions of this one"
+        )
 
 
 def _filter_normalised(direction: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -12,27 +12,27 @@ from ciutils.data import ImageData, Split
 from ciutils.models import outputs
 
 
-def counts(
-    model: nn.Module, split: Split, *, batch_size: int = 500, device: str = "auto", precision: str = "auto"
-) -> xr.DataArray:
+def counts(model: nn.Module, split: Split, **options: Unpack[outputs.Options]) -> xr.DataArray:
     """Confusion counts of `model` on `split`, in evaluation mode: (true, predicted) int64.
 
-    The model maps inputs [n, C, H, W] to logits [n, classes]. It comes back as it was: mode of every submodule,
-    device, parameters and buffers, also when it raises.
+    The model maps images [n, C, H, W] to logits [n, classes], of its own type of number; of several outputs in a tuple
+    or a dict, the one called "logits" counts, or the only one of the right shape, or the one that `logits` names. It
+    comes back as it was: mode of every submodule, device, parameters and buffers, also when it raises.
 
-    Raises ValueError for an empty split, outputs that do not match the classes, or logits that are not finite.
+    options: batch_size = 500, device = "auto", logits, precision = "fp32", the model's own, or "bf16", or "auto".
+
+    Raises ValueError for an empty split, outputs that do not match the classes or are not finite, and a network that
+    says something else of the same images the second time, as with dropout left on.
     Source: arXiv:2211.01370, Section 2.1. Book: chapter *CCTM*.
     """
-    predicted = outputs.each_image(
-        model, split, lambda logits, _: logits.argmax(1), batch_size=batch_size, device=device, precision=precision
-    )
+    predicted = outputs.each_image(model, split, lambda logits, _: logits.argmax(1), **options)
     return from_predictions(split.labels, predicted, split.classes)
 
 
 def of_trained(model: nn.Module, data: ImageData, **options: Unpack[outputs.Options]) -> xr.Dataset:
     """Everything that a trained network says of its data's images: the variables of `outputs.DIMS`.
 
-    options: batch_size, device, precision, as in `counts`.
+    options: as in `counts`.
 
     Book: page *Machines and times*.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 import xarray as xr
@@ -14,7 +15,7 @@ from ciutils.data import Split
 from ciutils.measure.directions import random_directions, rescaled
 from ciutils.measure.evaluator import Evaluator, Plane
 from ciutils.measure.spaces import rate_at
-from ciutils.models import devices
+from ciutils.models.classifier import Reading
 from ciutils.models.gradients import Directions
 
 
@@ -26,24 +27,30 @@ def find_sigma(
     level: float = 0.5,
     *,
     scale: str = "gradient",
-    precision: str = "auto",
-    device: str = "auto",
+    **reading: Unpack[Reading],
 ) -> float:
     """The smallest sigma, to a factor of 1.1, at which the boundary's mean mistake rate passes `level` for every pair.
 
     The boundary is sampled at its corners and the middles of its sides, averaged over the pairs' eight points each.
-    Raises ValueError if no sigma up to a weight distance of 100 passes. Source: arXiv:2211.01370 gives only ratios.
+    reading: device, precision ("auto"), logits, as in `counts`.
+    Raises ValueError if the network itself is at `level` already, or no sigma up to a weight distance of 100 passes, as
+    with class gradients that are zero. Source: arXiv:2211.01370 gives only ratios. Book: *Sharpness*.
     """
     if not 0 < level < 1:
         raise ValueError(f"level = {level!r}: give a mistake rate between 0 and 1")
-    where = devices.resolve_device(device)
-    evaluator = Evaluator(model, split, devices.resolve_precision(precision, where), "frozen", where)
-    origin = dict(model.named_parameters())
     chosen = [
         rescaled(directions.only([directions.names[each] for each in class_pair(directions.names, pair)]), scale, model)
         for pair in pairs
     ]
-    planes = [Plane(origin, [each[0], each[1]], where) for each in chosen]
+    norms = np.concatenate([each.norms.values for each in chosen])
+    if not norms.all():
+        names = [name for each in chosen for name, norm in zip(each.names, each.norms.values, strict=True) if not norm]
+        raise ValueError(f"the gradient of class {names[0]!r} is zero: no step along it changes the network")
+    evaluator = Evaluator(model, split, "frozen", **reading)
+    origin = dict(model.named_parameters())
+    planes = [Plane(origin, [each[0], each[1]], evaluator.classify.device) for each in chosen]
+    if (own := rate_at(evaluator, planes[0], 0, 0)) >= level:
+        raise ValueError(f"level = {level}: the network's own mistake rate is {own:.3g} already; give a higher level")
     border = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
 
     def lowest(sigma: float) -> float:
@@ -51,8 +58,7 @@ def find_sigma(
             float(np.mean([rate_at(evaluator, plane, a * sigma, b * sigma) for a, b in border])) for plane in planes
         )
 
-    largest = max(float(each.norms.max()) for each in chosen)
-    sigma, limit = 1e-3 * directions.weight_norm / largest, 1e2 * directions.weight_norm / largest
+    sigma, limit = 1e-3 * directions.weight_norm / norms.max(), 1e2 * directions.weight_norm / norms.min()
     while lowest(sigma) < level:
         sigma *= 2
         if sigma > limit:

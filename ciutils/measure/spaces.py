@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -17,9 +18,9 @@ from ciutils import artifacts, checks
 from ciutils.classes import class_pair
 from ciutils.counts import CELLS
 from ciutils.data import Split
-from ciutils.measure.directions import rescaled
+from ciutils.measure.directions import check_belong, rescaled
 from ciutils.measure.evaluator import Evaluator, Plane
-from ciutils.models import devices
+from ciutils.models.classifier import Reading
 from ciutils.models.gradients import Directions
 from ciutils.progress import Progress
 
@@ -35,6 +36,10 @@ AUDITED = ((0, 0), (0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5))
 """Points, in units of sigma, at which a bf16 space is compared with float32."""
 
 
+CONFIDENCE = 0.95
+"""Of the interval of a mistake rate that is measured on a part of the images."""
+
+
 def interference_space(
     model: nn.Module,
     split: Split,
@@ -46,84 +51,69 @@ def interference_space(
     scale: str = "gradient",
     sign: str = "descent",
     bn: str = "frozen",
-    precision: str = "auto",
-    device: str = "auto",
-    batch_size: int | None = None,
     tolerance: float | None = None,
-    confidence: float = 0.95,
     shard: tuple[int, int] = (0, 1),
     checkpoint: str | Path | None = None,
+    batch_size: int | None = None,
+    **reading: Unpack[Reading],
 ) -> xr.Dataset:
     """Measure `model` on `split` at w* - theta1 g1 - theta2 g2, on a grid of thetas in [-sigma, sigma].
 
     pair: two of `directions`, as "cat-dog". sigma, points: one value, or one for each axis; points are odd, so that
     the network itself is the middle one. scale: how `directions` are rescaled first, see `rescaled`. sign: "paper"
-    has a plus before theta2, as Definition 2 is printed. bn, precision: see `measure.evaluator.Evaluator`.
-    tolerance: stop a point early once its mistake rate is known to +- tolerance at `confidence`; None measures every
-    image. shard: (i, n) measures only the rows i, i + n, ...; `merge` joins shards. checkpoint: a file written after
-    every row; if it exists, only the rows that it lacks are measured.
+    has a plus before theta2, as Definition 2 is printed. bn: see `measure.evaluator.Evaluator`.
+    tolerance: stop a point early once its mistake rate is known to +- tolerance at 95%; None measures every image.
+    shard: (i, n) measures only the rows i, i + n, ...; `merge` joins shards. checkpoint: a file written after every
+    row; if it exists, only the rows that it lacks are measured. reading: device, precision ("auto"), logits, as in
+    `counts`.
 
     Returns a Dataset over theta1, theta2 (with distance1, distance2 = |theta| ||g|| / ||w*||, signed):
     counts (.., true, predicted) int64; loss_sum (.., true) float64, summed cross-entropy; undefined (..), images whose
     output was not finite: there mistake rates and losses are NaN; low, high (..), the interval of the mistake rate, one
     value without `tolerance`; done (theta1), rows that were measured. Attributes
     hold the configuration, the norms and the cosine of the directions, the seconds that it took, those before an
-    interruption included, and the bf16 audit: the largest difference of mistake rate from float32 at `AUDITED` points.
+    interruption included, the bf16 audit: the largest difference of mistake rate from float32 at `AUDITED` points, and
+    evaluated: "fast copy", proven on some images to compute what the network does, or "module".
 
-    Raises ValueError for parameters out of range or a checkpoint of another space. The model is only read.
-    Source: arXiv:2211.01370, Section 2.2, Definition 2. Book: *Sharpness*.
+    Raises ValueError for parameters out of range, directions or a checkpoint of another network, and a network that
+    cannot prove itself, see `counts`. Source: arXiv:2211.01370, Section 2.2, Definition 2. Book: *Sharpness*.
     """
+    _check(sign, bn, tolerance, shard, batch_size)
     axes = _axes(sigma, points)
-    checks.one_of(sign, SIGNS, "sign")
-    checks.one_of(bn, BN, "bn")
-    if batch_size is not None:
-        checks.whole(batch_size, "batch_size")
-    if tolerance is not None:
-        checks.positive(tolerance, "tolerance")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence = {confidence!r}: give a number between 0 and 1")
-    if not (len(shard) == 2 and 0 <= shard[0] < shard[1]):
-        raise ValueError(f"shard = {shard!r}: give (i, n) with 0 <= i < n")
-    if not len(split):
-        raise ValueError("the split holds no images: give at least one")
-    where = devices.resolve_device(device)
-    precision = devices.resolve_precision(precision, where)
     names = [directions.names[position] for position in class_pair(directions.names, pair)]
     chosen = rescaled(directions.only(names), scale, model)
-    plane = _plane(model, chosen, sign, where)
-    space = _empty(axes, split, chosen)
-    space.attrs["configuration"] = json.dumps(
-        {
-            "pair": names,
-            "scale": scale,
-            "sign": sign,
-            "bn": bn,
-            "precision": precision,
-            "tolerance": tolerance,
-            "confidence": confidence,
-            "plane": plane.sha256(),
-            "images": split.sha256,
-        }
-    )
-    if checkpoint and Path(checkpoint).exists():
-        space = _resumed(Path(checkpoint), space)
+    evaluator = Evaluator(model, split, bn, batch_size, **reading)
+    plane = _plane(model, chosen, sign, evaluator)
+    configuration = {
+        "pair": names,
+        "scale": scale,
+        "sign": sign,
+        "bn": bn,
+        "precision": evaluator.precision,
+        "tolerance": tolerance,
+        "plane": plane.sha256(),
+        "network": evaluator.sha256,
+        "logits": reading.get("logits"),
+        "images": split.sha256,
+    }
+    told = {"configuration": json.dumps(configuration), "evaluated": evaluator.evaluated}
+    space = _resumed(_empty(axes, split, chosen).assign_attrs(told), checkpoint)
     started = time.perf_counter() - space.attrs.get("seconds", 0.0)
+
+    def keep() -> None:
+        space.attrs["seconds"] = time.perf_counter() - started
+        if checkpoint:
+            artifacts.save_dataset(space, Path(checkpoint))
+
     rows = [row for row in range(shard[0], len(axes[0]), shard[1]) if not space["done"][row]]
-    evaluator = Evaluator(model, split, precision, bn, where, batch_size)
     with Progress(len(rows), f"space {'-'.join(names)}") as progress:
         for row in rows:
-            for column in range(len(axes[1])):
-                evaluator.move(plane.at(axes[0][row], axes[1][column]))
-                measured = _measure(evaluator, tolerance, confidence)
-                for name, value in measured.items():
-                    space[name].values[row, column] = value
-            space["done"].values[row] = True
-            space.attrs["seconds"] = time.perf_counter() - started
-            if checkpoint:
-                artifacts.save_dataset(space, Path(checkpoint))
+            _fill(space, row, evaluator, plane, tolerance)
+            keep()
             progress.step()
-    if precision == "bf16" and "audit_largest_difference" not in space.attrs:
-        exact = Evaluator(model, split, "fp32", bn, where, batch_size)
+    if evaluator.precision == "bf16" and "audit_largest_difference" not in space.attrs:
+        exactly: Reading = {**reading, "precision": "fp32"}
+        exact = Evaluator(model, split, bn, batch_size, **exactly)
         space.attrs |= _audit(evaluator, exact, plane, axes)
     return space.assign_attrs(seconds=time.perf_counter() - started)
 
@@ -160,11 +150,11 @@ def measured_again(
 
     points: (row, column) positions in the grid. Used to verify a published space.
     """
-    where = devices.resolve_device(device)
     settings = json.loads(space.attrs["configuration"])
     chosen = rescaled(directions.only(settings["pair"]), settings["scale"], model)
-    plane = _plane(model, chosen, settings["sign"], where)
-    evaluator = Evaluator(model, split, settings["precision"], settings["bn"], where)
+    reading: Reading = {"device": device, "precision": settings["precision"], "logits": settings.get("logits")}
+    evaluator = Evaluator(model, split, settings["bn"], **reading)
+    plane = _plane(model, chosen, settings["sign"], evaluator)
     counts = []
     for row, column in points:
         evaluator.move(plane.at(float(space["theta1"][row]), float(space["theta2"][column])))
@@ -199,8 +189,21 @@ def _axes(sigma: float | tuple[float, float], points: int | tuple[int, int]) -> 
     return [each * np.linspace(-1, 1, number) for each, number in zip(sigmas, numbers, strict=True)]
 
 
-def _plane(model: nn.Module, chosen: Directions, sign: str, where: torch.device) -> Plane:
-    return Plane(dict(model.named_parameters()), [chosen[0], _signed(chosen[1], sign)], where)
+def _check(sign: str, bn: str, tolerance: float | None, shard: tuple[int, int], batch_size: int | None) -> None:
+    checks.one_of(sign, SIGNS, "sign")
+    checks.one_of(bn, BN, "bn")
+    if batch_size is not None:
+        checks.whole(batch_size, "batch_size")
+    if tolerance is not None:
+        checks.positive(tolerance, "tolerance")
+    if not (len(shard) == 2 and 0 <= shard[0] < shard[1]):
+        raise ValueError(f"shard = {shard!r}: give (i, n) with 0 <= i < n")
+
+
+def _plane(model: nn.Module, chosen: Directions, sign: str, evaluator: Evaluator) -> Plane:
+    check_belong(chosen, model)
+    axes = [chosen[0], _signed(chosen[1], sign)]
+    return Plane(dict(model.named_parameters()), axes, evaluator.classify.device)
 
 
 def _signed(direction: dict[str, torch.Tensor], sign: str) -> dict[str, torch.Tensor]:
@@ -239,12 +242,20 @@ def _empty(axes: list[np.ndarray], split: Split, chosen: Directions) -> xr.Datas
     )
 
 
-def _measure(evaluator: Evaluator, tolerance: float | None, confidence: float) -> dict[str, object]:
+def _fill(space: xr.Dataset, row: int, evaluator: Evaluator, plane: Plane, tolerance: float | None) -> None:
+    """Measure one row of `space`."""
+    for column in range(space.sizes["theta2"]):
+        evaluator.move(plane.at(float(space["theta1"][row]), float(space["theta2"][column])))
+        for name, value in _measure(evaluator, tolerance).items():
+            space[name].values[row, column] = value
+    space["done"].values[row] = True
+
+
+def _measure(evaluator: Evaluator, tolerance: float | None) -> dict[str, object]:
     """One point: its counts, loss sums, undefined outputs, and the interval of its mistake rate."""
 
     def interval(mistakes: int, seen: int) -> tuple[float, float]:
-        looks = len(evaluator.images.batches)
-        return _interval(mistakes, seen, evaluator.images.total, confidence, looks)
+        return _interval(mistakes, seen, evaluator.images.total, len(evaluator.images.batches))
 
     def known(counts: torch.Tensor) -> bool:
         seen = int(counts.sum())
@@ -257,13 +268,13 @@ def _measure(evaluator: Evaluator, tolerance: float | None, confidence: float) -
     return {"counts": measured.counts, "loss_sum": loss_sum, "undefined": measured.undefined, "low": low, "high": high}
 
 
-def _interval(mistakes: int, seen: int, total: int, confidence: float, looks: int) -> tuple[float, float]:
+def _interval(mistakes: int, seen: int, total: int, looks: int) -> tuple[float, float]:
     """Interval of the mistake rate over all `total` images from `seen` of them, drawn at random without replacement.
 
     Wilson's interval at a confidence shared out over the `looks` at which the point might have stopped (Bonferroni),
     and no wider than what the images not seen can still change.
     """
-    level = 1 - (1 - confidence) / looks
+    level = 1 - (1 - CONFIDENCE) / looks
     wilson = stats.binomtest(mistakes, seen).proportion_ci(level, method="wilson")
     return max(wilson.low, mistakes / total), min(wilson.high, (mistakes + total - seen) / total)
 
@@ -281,8 +292,11 @@ def rate_at(evaluator: Evaluator, plane: Plane, theta1: float, theta2: float) ->
     return measured.mistakes / measured.seen
 
 
-def _resumed(checkpoint: Path, space: xr.Dataset) -> xr.Dataset:
-    found = artifacts.load_dataset(checkpoint)
+def _resumed(space: xr.Dataset, checkpoint: str | Path | None) -> xr.Dataset:
+    """What the `checkpoint` holds of `space`, if there is one."""
+    if not checkpoint or not Path(checkpoint).exists():
+        return space
+    found = artifacts.load_dataset(Path(checkpoint))
     _same_space(space, found, str(checkpoint))
     return found
 

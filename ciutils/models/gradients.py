@@ -5,6 +5,7 @@ Every function takes any module that maps images to logits, and leaves it as it 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,10 @@ from torch.nn import functional
 from ciutils import checks
 from ciutils.classes import class_index
 from ciutils.data import Split
-from ciutils.models import devices, outputs
+from ciutils.models import devices
+from ciutils.models.classifier import Classifier, checked_finite, proven
+
+_COLUMNS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +51,8 @@ class Directions:
         """Inner products (direction, other), float64."""
         total = torch.zeros(len(self.names), len(self.names), dtype=torch.float64)
         for tensor in self.tensors.values():
-            flat = tensor.flatten(1).double()
-            total += flat @ flat.T
+            for part in tensor.flatten(1).split(_COLUMNS, 1):  # float64 copies of all would take twice the memory
+                total += part.double() @ part.double().T
         names = list(self.names)
         return xr.DataArray(total.numpy(), dims=("direction", "other"), coords={"direction": names, "other": names})
 
@@ -65,43 +69,70 @@ class Directions:
         return self.inner / norms / norms.rename(direction="other")
 
 
-def ego_directions(model: nn.Module, split: Split, *, batch_size: int = 500, device: str = "auto") -> Directions:
-    """The gradient of the mean cross-entropy of each class of `split`, at the network's weights.
+def ego_directions(
+    model: nn.Module,
+    split: Split,
+    classes: Sequence[str | int] | None = None,
+    *,
+    batch_size: int = 500,
+    device: str = "auto",
+    logits: str | int | None = None,
+) -> Directions:
+    """The gradient of the mean cross-entropy of each class of `split`, or of those given, at the network's weights.
 
         g_c = mean over the images x of class c of the gradient of -log softmax(model(x))_c
 
     One pass over the images: they are taken class by class, and every class's sum over images is divided by their
     number, so uneven batches weigh every image the same. Evaluation mode (batch-norm frozen), no augmentation, the
-    parameters' own precision, sums over batches in float64. Frozen parameters are left out.
+    parameters' own precision, sums over batches in float64. Frozen parameters are left out; so is, with a warning, a
+    class without images. logits: as in `counts`. Memory: as many copies of the network as classes.
 
-    Raises ValueError for a class without images, outputs that do not match the classes or are not finite, or a
-    network without trainable parameters. Source: arXiv:2211.01370, Section 2.2, Definition 1. Book: *Sharpness*.
+    Raises ValueError for outputs that do not match the classes or are not finite, a network without trainable
+    parameters, and as `counts` does. Source: arXiv:2211.01370, Section 2.2, Definition 1. Book: *Sharpness*.
     """
     checks.whole(batch_size, "batch_size")
-    where = devices.resolve_device(device)
     parameters = trainable(model)
-    labels = split.labels
-    for position, name in enumerate(split.classes):
-        if not (labels == position).any():
-            raise ValueError(f"class {name!r} has no images in this split: its gradient does not exist; leave it out")
-    dtype = next(iter(parameters.values())).dtype
-    layout = devices.memory_format(model, where)
-    means = {key: torch.empty(len(split.classes), *value.shape, dtype=dtype) for key, value in parameters.items()}
-    with outputs.evaluating(model, where), torch.enable_grad():
-        wanted = [model.get_parameter(key) for key in parameters]
-        for position in range(len(split.classes)):
-            mine = (labels == position).nonzero().flatten()
-            sums = {key: torch.zeros(value.shape, dtype=torch.float64) for key, value in parameters.items()}
-            for index in mine.split(batch_size):
-                inputs = split.inputs(index, dtype, where).contiguous(memory_format=layout)
-                logits = outputs.checked_logits(model(inputs), len(split.classes))
-                loss = functional.cross_entropy(logits, labels[index].to(where), reduction="sum")
-                for key, gradient in zip(parameters, torch.autograd.grad(loss, wanted, allow_unused=True), strict=True):
-                    if gradient is not None:
-                        sums[key] += gradient.double().cpu()
-            for key, total in sums.items():
-                means[key][position] = total / len(mine)
-    return Directions(tuple(split.classes), means, norm_of(parameters))
+    positions = _with_images(split, classes)
+    classify = proven(model, split, device=device, logits=logits)
+    if devices.memory_format(model, classify.device) == torch.contiguous_format:
+        classify.layout = torch.contiguous_format
+    leaves = {name: classify.state[name].clone().requires_grad_() for name in parameters}
+    classify.move(leaves)
+    means = {name: value.new_empty(len(positions), *value.shape) for name, value in parameters.items()}
+    for row, position in enumerate(positions):
+        mine = (split.labels == position).nonzero().flatten()
+        sums = {name: torch.zeros(value.shape, dtype=torch.float64) for name, value in parameters.items()}
+        for index in mine.split(batch_size):
+            for name, gradient in _summed_gradient(classify, split, index, leaves).items():
+                sums[name] += gradient.double().cpu()
+        for name, total in sums.items():
+            means[name][row] = total / len(mine)
+    return Directions(tuple(split.classes[each] for each in positions), means, norm_of(parameters))
+
+
+def _with_images(split: Split, classes: Sequence[str | int] | None) -> list[int]:
+    """Positions of `classes`, by default all, without those that have no images."""
+    positions = [
+        class_index(split.classes, each) for each in (range(len(split.classes)) if classes is None else classes)
+    ]
+    numbers = split.labels.bincount(minlength=len(split.classes))
+    empty = [split.classes[each] for each in positions if not numbers[each]]
+    if empty:
+        warnings.warn(f"left out, having no images and so no gradient: {', '.join(map(repr, empty))}", stacklevel=3)
+    return [each for each in positions if numbers[each]]
+
+
+@torch.enable_grad()
+def _summed_gradient(
+    classify: Classifier, split: Split, index: torch.Tensor, leaves: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The gradient of the summed cross-entropy of the images `index`, by the names of the `leaves` that it reaches."""
+    logits = checked_finite(classify(split.inputs(index, classify.dtype, classify.device)))
+    if not logits.requires_grad:
+        raise ValueError("the network's outputs have no gradient: it detaches them, or runs under no_grad")
+    loss = functional.cross_entropy(logits, split.labels[index].to(classify.device), reduction="sum")
+    gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    return {name: each for name, each in zip(leaves, gradients, strict=True) if each is not None}
 
 
 def trainable(model: nn.Module) -> dict[str, torch.Tensor]:

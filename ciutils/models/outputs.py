@@ -5,9 +5,8 @@ Images are in the canonical order of their split (`data.load`), so artifacts of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypedDict, Unpack
+from collections.abc import Callable
+from typing import Unpack
 
 import torch
 from torch import nn
@@ -15,7 +14,7 @@ from torch.nn import functional
 
 from ciutils import checks
 from ciutils.data import ImageData, Split
-from ciutils.models import devices
+from ciutils.models.classifier import Reading, checked_finite, proven
 
 DIMS = {
     "train_labels": ("train_image",),
@@ -28,12 +27,10 @@ DIMS = {
 """Dimensions of the variables that hold a value for each image."""
 
 
-class Options(TypedDict, total=False):
-    """Keywords of `each_image`."""
+class Options(Reading, total=False):
+    """How a network is evaluated: as `classifier.Reading` says, so many images at a time."""
 
     batch_size: int
-    device: str
-    precision: str
 
 
 def each_image(
@@ -42,30 +39,26 @@ def each_image(
     reduce: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     *,
     batch_size: int = 500,
-    device: str = "auto",
-    precision: str = "auto",
+    **reading: Unpack[Reading],
 ) -> torch.Tensor:
     """What `reduce`(logits, labels) gives for each image of `split`, in evaluation mode: [images, ...], on the CPU.
 
     The model is treated, and errors are raised, as in `measure.counts`.
     """
     checks.whole(batch_size, "batch_size")
-    if not len(split):
-        raise ValueError("the split holds no images: give at least one")
-    where = devices.resolve_device(device)
+    classify = proven(model, split, **reading)
     found = []
-    with evaluating(model, where), torch.inference_mode(), devices.autocast(where, precision):
+    with torch.inference_mode():
         for index in torch.arange(len(split)).split(batch_size):
-            inputs = split.inputs(index, device=where).contiguous(memory_format=torch.channels_last)
-            logits = checked_logits(model(inputs), len(split.classes))
-            found.append(reduce(logits, split.labels[index].to(where)))
+            logits = checked_finite(classify(split.inputs(index, classify.dtype, classify.device)))
+            found.append(reduce(logits, split.labels[index].to(classify.device)))
     return torch.cat(found).cpu()
 
 
 def predicted(model: nn.Module, split: Split, **options: Unpack[Options]) -> torch.Tensor:
     """The class that `model` predicts for each image, as its position: [images] uint8, int16 beyond 256 classes.
 
-    options: batch_size, device, precision; they and errors as in `measure.counts`.
+    Options and errors as in `measure.counts`.
     """
     found = each_image(model, split, lambda logits, _: logits.argmax(1), **options)
     return _small(found, split)
@@ -114,33 +107,3 @@ def count_into(counts: torch.Tensor, labels: torch.Tensor, logits: torch.Tensor)
     """
     cells = labels * len(counts) + logits.argmax(1)
     counts.view(-1).index_add_(0, cells, torch.ones_like(cells))
-
-
-@contextmanager
-def evaluating(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """`model` on `device` with every submodule in evaluation mode; both are put back at the end, whatever happens."""
-    modes = {module: module.training for module in model.modules()}
-    home = next((parameter.device for parameter in model.parameters()), device)
-    try:
-        model.eval().to(device)
-        with devices.convolutions(device):
-            yield
-    finally:
-        model.to(home)
-        for module, mode in modes.items():
-            module.training = mode
-
-
-def checked_logits(logits: torch.Tensor, classes: int) -> torch.Tensor:
-    """`logits` if they are finite and fit so many classes, else a ValueError."""
-    if logits.ndim != 2 or logits.shape[1] != classes:
-        raise ValueError(
-            f"the network's outputs have shape {tuple(logits.shape)}: the split's {classes} classes need "
-            f"[images, {classes}]"
-        )
-    broken = int((~torch.isfinite(logits)).any(1).sum())
-    if broken:
-        raise ValueError(
-            f"the network's outputs are not finite for {broken} of {len(logits)} images: check its weights"
-        )
-    return logits

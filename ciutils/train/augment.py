@@ -39,8 +39,9 @@ class Batches:
         seed: int,
         device: torch.device,
         layout: torch.memory_format = torch.channels_last,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.split, self.augment, self.seed, self.layout = split, augment, seed, layout
+        self.split, self.augment, self.seed, self.layout, self.dtype = split, augment, seed, layout, dtype
         self.count = -(-len(split) // batch_size)
         self.size = (split.images.shape[2], split.images.shape[3])
         padding = 0 if augment == "none" else max(self.size) // 8
@@ -61,4 +62,4 @@ class Batches:
         # One copy for the whole epoch: the host would wait for a GPU at every one.
         for batch in torch.cat(crops, 1).to(self.images.device).split(sizes, 1):
             inputs = self.split.normalise(cropped(self.images, batch, self.size))
-            yield inputs.contiguous(memory_format=self.layout), self.labels[batch[0]]
+            yield inputs.to(self.dtype).contiguous(memory_format=self.layout), self.labels[batch[0]]

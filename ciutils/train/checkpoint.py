@@ -66,10 +66,13 @@ class Checkpoint:
             key = changed[0]
             raise ValueError(
                 f"{self.folder} is of another run: {key} was {theirs.get(key)!r}, now {self.configuration[key]!r}; "
-                "use another checkpoint folder"
+                "ask for that again, or use another checkpoint folder"
             )
-        for name, part in self.parts.items():
-            part.load_state_dict(state[name])
+        try:
+            for name, part in self.parts.items():
+                part.load_state_dict(state[name])
+        except (RuntimeError, ValueError, KeyError) as error:  # torch's own says every name and shape
+            raise ValueError(f"{self.folder} is of another network: use another checkpoint folder") from error
         return records
 
 

@@ -21,6 +21,7 @@ from ciutils import checks
 from ciutils.counts import from_predictions
 from ciutils.data import ImageData, Split
 from ciutils.models import devices, gradients, outputs
+from ciutils.models.classifier import Classifier, picked, proven
 from ciutils.progress import Progress
 from ciutils.train.augment import AUGMENTS, Batches
 from ciutils.train.checkpoint import Checkpoint
@@ -44,6 +45,7 @@ def train(
     augment: str = "crop-flip",
     device: str = "auto",
     precision: str = "auto",
+    logits: str | int | None = None,
 ) -> xr.Dataset:
     """Train `model` in place on `data.train` and return its history; the last epoch's weights are kept.
 
@@ -59,6 +61,8 @@ def train(
     `models.gradients.ego_directions`, unless a class has no images;
     `test_probabilities` (test_image, predicted), `train_losses` (train_image) float16, after the last epoch.
 
+    Other options, and what the network must show first, as in `measure.counts`.
+
     Raises ValueError for unknown names, numbers out of range, a checkpoint of another configuration, or a loss that
     is no longer finite. Source: arXiv:2211.01370, Sections 3 and 4.2. Book: *Label dancing*.
     """
@@ -72,7 +76,8 @@ def train(
     precision = devices.resolve_precision(precision, where)
     devices.keep_freed_memory()
 
-    layout = devices.memory_format(model, where)
+    classify = proven(model, data.train, device=device, precision=precision, logits=logits)
+    layout = classify.layout if classify.layout == devices.memory_format(model, where) else torch.contiguous_format
     model.to(where, memory_format=layout)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
         model.parameters(), lr=setup.learning_rate, momentum=setup.momentum, weight_decay=setup.weight_decay
@@ -89,14 +94,19 @@ def train(
     }
     state = Checkpoint(checkpoint, configuration, model=model, optimizer=optimizer, scheduler=scheduler)
     records = state.load()
-    evaluation: outputs.Options = {"batch_size": batch_size, "device": str(where), "precision": precision}
-    batches = Batches(data.train, batch_size, augment, seed, where, layout)
+    evaluation: outputs.Options = {
+        "batch_size": batch_size,
+        "device": str(where),
+        "precision": precision,
+        "logits": logits,
+    }
+    batches = Batches(data.train, batch_size, augment, seed, where, layout, classify.dtype)
 
     with Progress(epochs, "training", done=len(records)) as progress:
         for epoch in range(len(records), epochs):
             started = time.perf_counter()
             rate = scheduler.get_last_lr()[0]
-            running, loss = _train_one_epoch(model, batches, epoch, optimizer, precision)
+            running, loss = _train_one_epoch(classify, batches, epoch, optimizer)
             if not np.isfinite(loss):
                 raise ValueError(
                     f"training loss is {loss} in epoch {epoch + 1}: the run diverged; use a smaller "
@@ -106,7 +116,7 @@ def train(
             record: dict[str, Any] = {"running_counts": running, "train_loss": loss, "learning_rate": rate}
             record |= _end_of_epoch(model, data, evaluation)
             if epoch + 1 == epochs or epoch + 1 in EGO_EPOCHS:
-                record |= _egos(model, data.train, batch_size, str(where))
+                record |= _egos(model, data.train, batch_size, str(where), logits)
             if epoch + 1 == epochs:
                 record |= outputs.at_end_of_training(model, data, **evaluation)
             record["seconds"] = time.perf_counter() - started
@@ -131,19 +141,21 @@ def _end_of_epoch(
     return found | counts
 
 
-def _egos(model: nn.Module, split: Split, batch_size: int, device: str) -> dict[str, np.ndarray]:
+def _egos(
+    model: nn.Module, split: Split, batch_size: int, device: str, logits: str | int | None
+) -> dict[str, np.ndarray]:
     """Norms and cosines of the class gradients; nothing where a class has no images, and so no gradient."""
     if not split.labels.bincount(minlength=len(split.classes)).all():
         return {}
-    directions = gradients.ego_directions(model, split, batch_size=batch_size, device=device)
+    directions = gradients.ego_directions(model, split, batch_size=batch_size, device=device, logits=logits)
     return {"ego_norms": directions.norms.values, "ego_cosines": directions.cosine.values}
 
 
 def _train_one_epoch(
-    model: nn.Module, batches: Batches, epoch: int, optimizer: torch.optim.Optimizer, precision: str
+    classify: Classifier, batches: Batches, epoch: int, optimizer: torch.optim.Optimizer
 ) -> tuple[np.ndarray, float]:
     """One pass over the training set: running counts (true, predicted) and the mean loss."""
-    model.train()
+    classify.model.train()
     device, classes = batches.labels.device, len(batches.split.classes)
     counts = torch.zeros(classes, classes, dtype=torch.int64, device=device)
     loss_sum = torch.zeros((), dtype=torch.float64, device=device)
@@ -151,8 +163,8 @@ def _train_one_epoch(
         torch.manual_seed((batches.seed << 20) + epoch)  # for networks with dropout
         for inputs, labels in batches.epoch(epoch):
             optimizer.zero_grad()
-            with devices.autocast(device, precision):
-                logits = model(inputs)
+            with devices.autocast(device, classify.precision):
+                logits = picked(classify.model(inputs), classes, classify.which)
             loss = functional.cross_entropy(logits.float(), labels)
             loss.backward()
             optimizer.step()
