@@ -1,5 +1,6 @@
 """Measurements on trained networks: counts, directions, interference spaces."""
 
+from ciutils.measure.curvature import plane_derivatives
 from ciutils.measure.directions import SCALES, random_directions, rescaled
 from ciutils.measure.predictions import counts, of_trained
 from ciutils.measure.sigma import find_sigma, random_sigma, rounded_up
@@ -19,6 +20,7 @@ __all__ = [
     "measured_again",
     "merge",
     "of_trained",
+    "plane_derivatives",
     "random_directions",
     "random_sigma",
     "rescaled",
