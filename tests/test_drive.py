@@ -45,3 +45,8 @@ def test_a_line_for_each_step_and_errors_in_full():
         "    message: None",
         "ValueError: the value, what is allowed, what to do",
     ]
+
+
+def test_a_call_with_nothing_to_do_says_so():
+    lines = ["Building DAG of jobs...", "Nothing to be done (all requested files are present and up to date)."]
+    assert list(drive.told(iter(lines))) == lines[1:]

@@ -37,6 +37,8 @@ def told(lines: Iterator[str]) -> Iterator[str]:
             done += 1
             what, since = began.pop(found[1], ("a step", time.monotonic()))
             yield f"end    {what}, {done} of {total}, {time.monotonic() - since:.0f} s"
+        elif line.startswith("Nothing to be done"):
+            yield line
         elif TROUBLE.match(line):
             trouble = True
         elif re.match(r"^(\[|Select jobs|Shutting down|Complete log)", line):
