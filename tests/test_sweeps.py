@@ -243,3 +243,14 @@ def test_what_makes_a_chapter_run_again(tmp_path):
         file: content for file, (_, content) in results.items()
     }
     assert all(file.stat().st_mtime_ns == time for file, (time, _) in results.items() if file != newest)
+
+
+def test_estimates_are_made_again_for_another_profile(tmp_path):
+    folder = scratch(tmp_path / "clone")
+    page = "book/chapters/estimates.md"
+    assert drive(folder, page).returncode == 0
+    profiles = folder / "reproduction" / "runs.py"
+    profiles.write_text(f"# a comment\n{profiles.read_text()}")
+    assert "Nothing to be done" in drive(folder, page, "--dry-run").stdout
+    profiles.write_text(profiles.read_text().replace("epochs=200", "epochs=201"))
+    assert "Params have changed" in drive(folder, page, "--dry-run").stdout

@@ -25,10 +25,11 @@ rule estimates:
     localrule: True
     input:
         "workflow/scripts/estimates.py",
-        "reproduction/chapters.py",
         files("benchmarks/results/*.json"),
     output:
         "book/chapters/estimates.md",
+    params:
+        code=lambda _: imports.digest(Path("workflow/scripts/estimates.py")),
     shell:
         "python workflow/scripts/estimates.py {output}"
 

@@ -1,4 +1,5 @@
-"""Which of the repository's own code a notebook runs, and a digest of it: a chapter runs again when it changes."""
+"""Which of the repository's own code a notebook or a script runs, and a digest of it: what it made is made again when
+it changes."""
 
 import ast
 import hashlib
@@ -12,15 +13,21 @@ from ciutils import code
 PACKAGES = ("ciutils", "reproduction")
 
 
-def digest(notebook: Path) -> str:
-    """Digest of the modules that `notebook` imports, and of all that these import; comments do not change it."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    lines = [line for cell in cells if cell.cell_type == "code" for line in cell.source.splitlines()]
-    source = "\n".join(line for line in lines if not line.startswith(("%", "!")))
+def digest(program: Path) -> str:
+    """Digest of the modules that a notebook or a script imports, and of all that these import; comments do not change
+    it."""
     state = hashlib.sha256()
-    for path in followed(source):
+    for path in followed(_source(program)):
         state.update(f"{path}\n{code.bare(path.read_text(encoding='utf-8'))}\n".encode())
     return state.hexdigest()[:16]
+
+
+def _source(program: Path) -> str:
+    if program.suffix == ".py":
+        return program.read_text(encoding="utf-8")
+    cells = nbformat.read(program, as_version=4).cells
+    lines = [line for cell in cells if cell.cell_type == "code" for line in cell.source.splitlines()]
+    return "\n".join(line for line in lines if not line.startswith(("%", "!")))
 
 
 def followed(source: str) -> list[Path]:
