@@ -8,16 +8,18 @@ the tables say which.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reproduction import chapters, runs
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-MILLION_MULTIPLY_ADDS = {"vgg19": 398, "resnet18": 555, "googlenet": 1522, "dla": 1031, "simple-dla": 913}
-"""Of one forward pass of a 32 x 32 image at full width. Convolutions' share falls with the square of the width."""
+from ciutils import models
+from reproduction import chapters, runs
 
 TRAINING_IMAGES, TEST_IMAGES = 50_000, 10_000
 SIGMA_POINTS = 12 * 8
@@ -45,6 +47,14 @@ class Speed:
     known: str
 
 
+@functools.cache
+def operations(network: str, width: float) -> int:
+    """Of one forward pass of a 32 x 32 image, two for each multiply-add."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        models.build(network, width=width).eval()(torch.empty(1, 3, 32, 32))
+    return counter.get_total_flops()
+
+
 def speeds(results: Path) -> tuple[Speed | None, Speed]:
     """(the slowest measured CPU or None, the measured or assumed GPU)."""
     found: dict[str, dict[str, float]] = {}
@@ -53,10 +63,9 @@ def speeds(results: Path) -> tuple[Speed | None, Speed]:
         kind = file.name.split("-")[0]
         if kind not in ("training", "spaces"):
             continue
-        operations = 2e6 * MILLION_MULTIPLY_ADDS[made["network"]] * made["width"] ** 2
         passes = TRAINING_STEP if kind == "training" else 1
         median = made["images a second, median"]["ours, auto"]
-        found.setdefault(made["device"], {})[kind] = median * operations * passes
+        found.setdefault(made["device"], {})[kind] = median * operations(made["network"], made["width"]) * passes
     measured = [_speed(device, kinds) for device, kinds in found.items()]
     cpus = sorted((each for each in measured if _is_cpu(each.device)), key=lambda each: each.training)
     gpus = sorted((each for each in measured if not _is_cpu(each.device)), key=lambda each: each.training)
@@ -90,8 +99,8 @@ def profile_jobs(speed: Speed, size: str) -> dict[str, list[float]]:
     jobs: dict[str, list[float]] = {"training": [], "class gradients": [], "half sides": [], "planes": []}
     pairs = len(runs.profile(size).pairs)
     for want in chapters.of_profile(size):
-        forward = 2e6 * MILLION_MULTIPLY_ADDS[want.run.network] * want.run.width**2 / speed.forward
-        step = 2e6 * MILLION_MULTIPLY_ADDS[want.run.network] * want.run.width**2 * TRAINING_STEP / speed.training
+        once = operations(want.run.network, want.run.width)
+        forward, step = once / speed.forward, once * TRAINING_STEP / speed.training
         images = want.images or TRAINING_IMAGES
         if want.step == "history":  # each epoch trains once and looks at all images once
             looked = TRAINING_IMAGES + TEST_IMAGES
