@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from ciutils import data
+from reproduction import chapters
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +40,10 @@ def tiny_model():
         torch.nn.Dropout(0.1),
         torch.nn.Linear(24, 3),
     )
+
+
+@pytest.fixture
+def paper_chapters(monkeypatch):
+    """Those of the paper's experiments alone, whatever others there are."""
+    names = ("cctm", "sharpness", "classwise_losses", "label_dancing")
+    monkeypatch.setattr(chapters, "CHAPTERS", {name: chapters.CHAPTERS[name] for name in names})

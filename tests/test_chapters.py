@@ -57,6 +57,7 @@ def test_all_that_a_published_chapter_wants_is_published(name, tmp_path, monkeyp
     assert not list(tmp_path.rglob("*.nc"))
 
 
+@pytest.mark.usefixtures("paper_chapters")
 @pytest.mark.parametrize("size", ["laptop", "long", "paper"])
 def test_all_that_a_size_wants_is_known_before_anything_exists(size, tmp_path, monkeypatch):
     monkeypatch.setenv("CIUTILS_RUNS", str(tmp_path))

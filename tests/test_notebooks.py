@@ -7,35 +7,22 @@ import nbformat
 import papermill
 import pytest
 
+from reproduction import chapters, parameters
 from reproduction.results import REPOSITORY
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
-TINY = {
-    "cctm": {"profile": "digits", "networks": ["resnet18", "vgg19"], "epochs": 1, "width": 0.02},
-    "sharpness": {
-        "profile": "digits",
-        "networks": ["resnet18"],
-        "epochs": 1,
-        "width": 0.02,
-        "points": 3,
-        "images": 100,
-    },
-    "classwise_losses": {
-        "profile": "digits",
-        "network": "resnet18",
-        "epochs": 1,
-        "width": 0.02,
-        "points": 3,
-        "images": 100,
-    },
-    "claims": {"profile": "laptop"},
-    "machines": {"profile": "laptop"},
-    "label_dancing": {"profile": "digits", "network": "resnet18", "epochs": 2, "width": 0.02},
-}
-"""Parameters with which a notebook takes seconds."""
+READING = [
+    path.stem
+    for path in NOTEBOOKS
+    if parameters.defaults(parameters.of_notebook(path)).get("profile") not in ("digits", None)
+]
+"""Notebooks that only read what is published: at the size of digits, the others' default, nothing is."""
 
-READING = ("claims", "machines")
-"""Notebooks that only read what is published."""
+SMALL = {"profile": "digits", "network": "resnet18", "networks": ["resnet18"], "epochs": 2, "width": 0.02}
+SMALL |= {"points": 3, "images": 100}
+TINY = {path.stem: {} if path.stem in READING else chapters.taken(path.stem, SMALL) for path in NOTEBOOKS}
+"""Parameters with which a notebook takes seconds: those of SMALL that it takes."""
+TINY["cctm"]["networks"] = ["resnet18", "vgg19"]
 
 by_name = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
