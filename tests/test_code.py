@@ -37,6 +37,8 @@ EVERYTHING = {"weights", "measurements", "chapter"}
         ("ciutils/models/vgg", EVERYTHING),
         ("ciutils/data/sources", EVERYTHING),
         ("ciutils/train/loop", EVERYTHING),
+        ("ciutils/counts", EVERYTHING),  # which image counts where in a history
+        ("ciutils/classes", EVERYTHING),  # which directions a pair means
         ("ciutils/measure/sigma", {"measurements", "chapter"}),  # the formula of half sides
         ("ciutils/measure/evaluator", {"measurements", "chapter"}),
         ("ciutils/show/spaces", {"chapter"}),
