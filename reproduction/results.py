@@ -50,7 +50,7 @@ class Results:
         """The run's data set, loaded once."""
         key = (run.dataset, run.normalisation)
         if key not in self._loaded:
-            self._loaded[key] = _normalised(data.load(run.dataset), run.normalisation)
+            self._loaded[key] = data.normalised(data.load(run.dataset), run.normalisation)
         return self._loaded[key]
 
     def history(self, run: Run) -> xr.Dataset:
@@ -293,15 +293,6 @@ class Results:
             lambda: {"data_sha256": self.data(run).sha256},
         )
         return self.store.folder(item, make)
-
-
-def _normalised(images: data.ImageData, normalisation: str) -> data.ImageData:
-    if normalisation == "data":
-        return images
-    if (channels := images.train.images.shape[1]) != len(data.PUBLIC_CODE_STD):
-        raise ValueError(f"normalisation 'public-code' is for 3 channels, not {channels}")
-    train_, test = (dataclasses.replace(split, std=data.PUBLIC_CODE_STD) for split in (images.train, images.test))
-    return dataclasses.replace(images, train=train_, test=test)
 
 
 def _named_counts(history: xr.Dataset) -> xr.Dataset:

@@ -12,8 +12,6 @@ from pathlib import Path
 from ciutils import checks, data, models, train
 from ciutils.models import devices
 
-NORMALISATIONS = ("data", "public-code")
-
 
 @dataclass(frozen=True)
 class Run:
@@ -21,7 +19,7 @@ class Run:
 
     dataset: as `data.load` takes it. network: as `models.build` takes it, with `width`. setup, epochs, batch_size,
     augment, precision: as `train.train` takes them. seed: of the initial weights, the order and the augmentation.
-    normalisation: by the data's own channel deviations, or by the "public-code" ones (CIFAR-10).
+    normalisation: as `data.normalised` takes it.
 
     Raises ValueError for unknown names and numbers out of range. Book: *Execute a notebook*.
     """
@@ -49,7 +47,7 @@ class Run:
         checks.whole(self.seed, "seed", at_least=0)
         checks.positive(self.width, "width")
         checks.one_of(self.augment, train.AUGMENTS, "augment")
-        checks.one_of(self.normalisation, NORMALISATIONS, "normalisation")
+        checks.one_of(self.normalisation, data.NORMALISATIONS, "normalisation")
         checks.one_of(self.precision, devices.PRECISIONS, "precision")
 
     @property

@@ -6,6 +6,7 @@ same images give the same runs, bit for bit, whichever copy of a data set they w
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from pathlib import Path
@@ -25,8 +26,12 @@ DATASETS = ("digits", "cifar10", "cifar100", "fashion-mnist")
 """Data sets with a name; "folder:PATH" is the fifth way."""
 
 
-PUBLIC_CODE_STD = (0.2023, 0.1994, 0.2010)
-"""Channel standard deviations of the public CIFAR-10 training code; the data's own are (0.2470, 0.2435, 0.2616)."""
+NORMALISATIONS = ("data", "public-code")
+"""By the data's own channel deviations, or by those of the public CIFAR-10 training code."""
+
+
+_PUBLIC_CODE_STD = (0.2023, 0.1994, 0.2010)
+"""CIFAR-10's own are (0.2470, 0.2435, 0.2616)."""
 
 
 _TORCHVISION = {
@@ -58,6 +63,19 @@ def load(name: str, root: str | Path | None = None, download: bool = True) -> Im
     if (root / name / "train").is_dir():
         return _image_data(name, *_read_folder(root / name))
     return _image_data(name, *_read_torchvision(name, root, download))
+
+
+def normalised(images: ImageData, normalisation: str) -> ImageData:
+    """`images`, to be divided by the deviations that one of `NORMALISATIONS` means.
+
+    Raises ValueError for an unknown one, and for the public code's if the images have not 3 channels.
+    """
+    if checks.one_of(normalisation, NORMALISATIONS, "normalisation") == "data":
+        return images
+    if (channels := images.train.images.shape[1]) != len(_PUBLIC_CODE_STD):
+        raise ValueError(f"normalisation 'public-code' is for 3 channels, not {channels}")
+    train, test = (dataclasses.replace(split, std=_PUBLIC_CODE_STD) for split in (images.train, images.test))
+    return dataclasses.replace(images, train=train, test=test)
 
 
 def folder(name: str) -> Path:
