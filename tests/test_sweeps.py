@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 import yaml
 from scratch import drive, scratch, toy
+from test_notebooks import TINY
 
 import sweeps
-from reproduction.results import REPOSITORY
+from ciutils.store import Store
+from reproduction import chapters
+from reproduction.results import REPOSITORY, Results
 
 
 @pytest.fixture
@@ -204,6 +207,28 @@ def test_a_failed_run_stops_no_other_and_after_repair_it_alone_is_run(tmp_path):
     told = drive(folder, "sweep")
     assert "toy-value=3.ipynb: not a whole notebook, its job runs again" in told.stdout
     assert pd.read_csv(made / "table.csv")["square"].tolist() == [1, 9, 16]
+
+
+def test_a_space_made_of_shards_is_made_again_for_other_code_alone(tmp_path):
+    given = TINY["classwise_losses"] | {"sigma": 0.1}
+    folder = scratch(tmp_path / "clone", {"notebooks": [{"notebook": "classwise_losses", "parameters": given}]})
+    (folder / "workflow" / "chapters.yaml").write_text("chapters: {machines: {notebook: machines, parameters: {}}}")
+    wants = chapters.wants("classwise_losses", given)
+    results = Results(Store(folder / "runs", folder / "results"))
+    for want in wants[:2]:
+        want.get(results)
+    job = f"{folder}/runs/.jobs/sweep.sweep.classwise_losses/2-space"
+    words = (f"{job}.done", "--config", "shards=2", "threads=1")
+
+    def planned():
+        return set(re.findall(rf"output: {job}(\S*)\.done", drive(folder, *words, "--dry-run").stdout))
+
+    assert [want.step for want in wants] == ["history", "ego", "space", "space"]
+    assert drive(folder, *words).returncode == 0
+    assert planned() == set()
+    code = folder / "ciutils" / "measure" / "spaces.py"
+    code.write_text(f"{code.read_text()}\nNEW = 1\n")
+    assert planned() == {".shard-0", ".shard-1", ""}
 
 
 def test_wrong_parameters_stop_the_sweep_before_the_first_run(tmp_path):

@@ -30,22 +30,29 @@ def planned():
                           if chapters.STEPS.index(one.step) < chapters.STEPS.index(want.step)]
                 jobs[job] = {"chapter": target.notebook.stem, "parameters": target.parameters, "want": place,
                              "dataset": want.run.dataset, "before": before,
-                             "shards": SHARDS if want.step == "space" and not chapters.have(want, loading) else 0}
-                if not workflow.dryrun:
-                    mark(job, chapters.have(want, loading))
+                             "shards": SHARDS if want.step == "space" else 0}
+                if DRIVER.is_locked:  # else a dry run, beside a driver whose marks they are
+                    mark(job, jobs[job]["shards"], chapters.have(want, loading))
     return {"jobs": jobs, "targets": targets}
 
 
-def mark(job, there):
-    """Keep the marks of `job` if its artifact is there; one that another hand has made counts as old."""
-    file = MARKS / f"{job}.done"
-    if there and not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
-        os.utime(file, (0, 0))
-    elif not there:
-        for stale in file.parent.glob(f"{file.stem}*.done"):
-            stale.unlink()
+def mark(job, shards, there):
+    """Keep the marks of `job` and its shards if its artifact is there; one that another hand has made counts as old."""
+    for file in map(Path, [*marks([job]), *shard_marks(job, shards)]):
+        if not there:
+            file.unlink(missing_ok=True)
+        elif not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+            os.utime(file, (0, 0))
+
+
+def marks(jobs):
+    return [f"{MARKS}/{job}.done" for job in jobs]
+
+
+def shard_marks(job, shards):
+    return marks(f"{job}.shard-{i}" for i in range(shards))
 
 
 if not SHARDS:
@@ -60,10 +67,6 @@ else:  # a job on another machine reads what its driver found, and need not load
 JOBS = PLAN["jobs"]
 
 
-def marks(jobs, part=""):
-    return [f"{MARKS}/{job}{part}.done" for job in jobs]
-
-
 def heavy(target):
     """The marks that a notebook waits for."""
     return marks(PLAN["targets"].get(target, []))
@@ -71,8 +74,7 @@ def heavy(target):
 
 def before(wildcards):
     job = JOBS[wildcards.job]
-    parts = [] if wildcards.part else [f".shard-{i}" for i in range(job["shards"])]
-    return ancient([*marks(job["before"]), *(marks([wildcards.job], part)[0] for part in parts)])
+    return ancient([*marks(job["before"]), *shard_marks(wildcards.job, 0 if wildcards.part else job["shards"])])
 
 
 def sharing(wildcards):
