@@ -4,6 +4,7 @@ python workflow/scripts/drive.py [Snakemake's arguments]
 """
 
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -13,9 +14,12 @@ from pathlib import Path
 LOG = Path(".snakemake/driver.log")
 STEP = re.compile(r"^(?:local)?rule (\w+):$")
 JOB, ENDED = re.compile(r"^    jobid: (\d+)$"), re.compile(r"^Finished jobid: (\d+) ")
-NAMED = re.compile(r"^    (?:wildcards: .*?(?:name|job|run)=([^,]+)|output: (\S+))")
+NAMED = re.compile(r"^    (?:wildcards: .*?(?:name|job|run)=([^,]+)|output: ([^\s,]+))")
 TOTAL = re.compile(r"^total\s+(\d+)$")
-TROUBLE = re.compile(r"^(Error in |\w*(Error|Exception)\b|error:|Traceback|another driver|.*: not a whole notebook)")
+TROUBLE = re.compile(
+    r"^(Error in |\w*(Error|Exception)\b|error:|Traceback|another driver|.*: not a whole notebook"
+    r"|\d+ of \d+ runs have no result)"
+)
 
 
 def told(lines: Iterator[str]) -> Iterator[str]:
@@ -37,7 +41,7 @@ def told(lines: Iterator[str]) -> Iterator[str]:
             done += 1
             what, since = began.pop(found[1], ("a step", time.monotonic()))
             yield f"end    {what}, {done} of {total}, {time.monotonic() - since:.0f} s"
-        elif line.startswith("Nothing to be done"):
+        elif line.startswith(("Nothing to be done", "waiting for the process")):
             yield line
         elif TROUBLE.match(line):
             trouble = True
@@ -63,8 +67,12 @@ def main(arguments: list[str]) -> int:
                 log.flush()
                 yield line.rstrip("\n")
 
-        for line in told(copied()):
-            print(line, flush=True)
+        signal.signal(signal.SIGTERM, lambda number, _: run.send_signal(number))
+        try:
+            for line in told(copied()):
+                print(line, flush=True)
+        except KeyboardInterrupt:  # Snakemake was told too, and ends its jobs
+            log.write(run.stdout.read())
     print(f"whole log: {LOG}")
     return run.returncode
 
