@@ -4,7 +4,8 @@
 
 Each trial starts in an empty folder, disturbs the driver, runs it again to its end and compares with a run that
 nothing disturbed: the data and coordinates of every artifact, weights, and the numbers in the sweep's table, bit for
-bit (records of time and place differ), and that no artifact which was finished when the fault struck was made again.
+bit (records of time and place differ), that no artifact which was finished when the fault struck was made again, and
+that a third call finds nothing to do.
 Prints a report in Markdown, and exits 1 if anything differs.
 """
 
@@ -221,6 +222,8 @@ def judged(folder: Path, expected: dict[str, str], disturb: object) -> Trial:
         log.write(again.stdout)
     if again.returncode:
         trial.faults.append("the rerun failed")
+    elif "Nothing to be done" not in drive(folder, *AS_JOBS, "--dry-run").stdout:
+        trial.faults.append("a third call finds something to do")
     found, after = contents(folder) if not again.returncode else {}, bytes_of(folder)
     trial.faults += [
         f"{name} differs" for name in sorted(expected.keys() | found) if expected.get(name) != found.get(name)
