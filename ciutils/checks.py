@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # they do not survive a file, or break a line
+_LISTED = 30  # choices that one line names
 
 
 def one_of(value: object, allowed: Iterable[str], what: str) -> str:
@@ -13,7 +20,8 @@ def one_of(value: object, allowed: Iterable[str], what: str) -> str:
         return value
     near = difflib.get_close_matches(str(value), choices, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"unknown {what} {value!r}: choose from {', '.join(choices)}{hint}")
+    more = f" and {len(choices) - _LISTED} more" if len(choices) > _LISTED else ""
+    raise ValueError(f"unknown {what} {value!r}: choose from {', '.join(choices[:_LISTED])}{more}{hint}")
 
 
 def whole(value: object, what: str, at_least: int = 1) -> int:
@@ -28,3 +36,22 @@ def positive(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ValueError(f"{what} = {value!r}: give a number above 0")
     return value
+
+
+def class_names(names: Sequence[str | int] | np.ndarray) -> tuple[str, ...]:
+    """Names of classes as text, in the order of the labels.
+
+    Raises ValueError unless there is at least one, each once, of text or whole numbers, not blank, on one line.
+    """
+    if isinstance(names, str) or not isinstance(names, Sequence | np.ndarray):
+        raise ValueError(f"classes are {type(names).__name__!r}: give a list of names, in the order of the labels")
+    if not len(names):
+        raise ValueError("there are no classes: give the name of each, in the order of the labels")
+    for name in names:
+        if not isinstance(name, str | int | np.integer) or not str(name).strip() or _CONTROL.search(str(name)):
+            raise ValueError(f"class {name!r}: give each class a name, as text on one line")
+    found = tuple(str(name) for name in names)
+    most, times = Counter(found).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"class {most!r} is named {times} times: give each class a name of its own")
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,24 +10,35 @@ import numpy as np
 from ciutils import checks
 
 PAPER_NAMES = {"airplane": "plane", "automobile": "car"}
-"""The paper's short names of CIFAR-10 classes; both names are understood everywhere."""
+"""The paper's short names of CIFAR-10 classes. Either name finds a class, where only one can be meant."""
 
 
 def class_index(classes: Sequence[str], wanted: str | int) -> int:
-    """Position of a class given by name, by the paper's short name or the data set's own, or by position."""
+    """Position of a class given by position or by name: by its exact name, or else, where only one class can be meant,
+    in other case, by the paper's short name or by CIFAR-10's own.
+
+    Raises ValueError for a position out of range, and a name that means no class or more than one.
+    """
     if isinstance(wanted, int | np.integer) and not isinstance(wanted, bool):
         if 0 <= wanted < len(classes):
             return int(wanted)
         raise ValueError(f"class {wanted} is out of range: {len(classes)} classes allow 0 to {len(classes) - 1}")
-    name = str(wanted).lower()
-    lower = [each.lower() for each in classes]
-    return lower.index(checks.one_of(PAPER_NAMES.get(name, name), lower, "class"))
+    meant = _meant(classes, str(wanted))
+    if not meant:
+        checks.one_of(str(wanted), classes, "class")  # raises, with the nearest name
+    if len(meant) > 1:
+        either = " or ".join(repr(str(classes[position])) for position in meant)
+        raise ValueError(f"class {str(wanted)!r} can mean {either}: give the exact name or the position")
+    return meant[0]
 
 
 def class_pair(classes: Sequence[str], pair: str | Sequence[str | int]) -> tuple[int, int]:
-    """Positions of two different classes given as "cat-dog" or ("cat", "dog"). Names may contain hyphens."""
-    both = _halves(classes, pair) if isinstance(pair, str) else tuple(pair)
-    if len(both) != 2:
+    """Positions of two different classes given as "cat-dog", ("cat", "dog") or (3, 5). Names may contain hyphens.
+
+    Raises ValueError for what is not two classes, or text that can be cut into two in more than one way.
+    """
+    both = _cut(classes, pair) if isinstance(pair, str) else pair
+    if not isinstance(both, Sequence | np.ndarray) or len(both) != 2:
         raise ValueError(f"pair {pair!r}: give two classes, as in 'cat-dog' or ('cat', 'dog')")
     first, second = (class_index(classes, each) for each in both)
     if first == second:
@@ -34,10 +46,35 @@ def class_pair(classes: Sequence[str], pair: str | Sequence[str | int]) -> tuple
     return first, second
 
 
-def _halves(classes: Sequence[str], pair: str) -> tuple[str, ...]:
-    """The two names in "t-shirt-shirt": the first cut that gives two known ones, else the first cut at all."""
-    pieces = pair.split("-")
-    cuts: list[tuple[str, ...]] = [("-".join(pieces[:cut]), "-".join(pieces[cut:])) for cut in range(1, len(pieces))]
-    known = {each.lower() for each in classes} | set(PAPER_NAMES)
-    fitting = [both for both in cuts if {each.lower() for each in both} <= known]
-    return (fitting or cuts or [(pair,)])[0]
+def joined(classes: Sequence[str], first: str, second: str) -> str | tuple[str, str]:
+    """Two of `classes` as "cat-dog", or as two names where that text could also be cut in another way."""
+    text = f"{first}-{second}"
+    return text if len(_cuts(classes, text)) == 1 else (first, second)
+
+
+def _meant(classes: Sequence[str], name: str) -> list[int]:
+    """Positions of the classes that `name` can mean: of the one of exactly this name, else of all alike."""
+    exact = [position for position, each in enumerate(classes) if each == name]
+    return exact or [position for position, each in enumerate(classes) if _plain(each) == _plain(name)]
+
+
+def _plain(name: str) -> str:
+    """What names that differ in case, in how an accent is coded, or as the paper's differ from CIFAR-10's share."""
+    folded = unicodedata.normalize("NFC", name).casefold()
+    return PAPER_NAMES.get(folded, folded)
+
+
+def _cut(classes: Sequence[str], pair: str) -> Sequence[str]:
+    cuts = _cuts(classes, pair)
+    if len(cuts) > 1:
+        raise ValueError(f"pair {pair!r} can mean {' or '.join(map(str, cuts))}: give two names, not one text")
+    first, _, second = pair.partition("-")
+    return cuts[0] if cuts else (first, second) if second else (pair,)
+
+
+def _cuts(classes: Sequence[str], pair: str) -> list[tuple[str, str]]:
+    """The two names in "t-shirt-shirt", in every way to read it: by exact names, or else by ones like them."""
+    hyphens = [place for place, character in enumerate(pair) if character == "-"]
+    cuts = [(pair[:place], pair[place + 1 :]) for place in hyphens]
+    exact = [both for both in cuts if set(both) <= set(classes)]
+    return exact or [both for both in cuts if all(_meant(classes, each) for each in both)]

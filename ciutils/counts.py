@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from ciutils import checks
+
 if TYPE_CHECKING:
     import torch
 
@@ -28,15 +30,13 @@ def from_predictions(
     """Count how often each class was predicted for each true class: (true, predicted) int64, classes as coordinates.
 
     true, predicted: [N] whole numbers, positions in `classes`. Raises ValueError if they differ in length, are not
-    whole, or lie outside 0..C-1. Book: chapter *CCTM*.
+    whole, or lie outside 0..C-1, and for names as `checks.class_names` does. Book: chapter *CCTM*.
     """
-    if not len(classes) or len(set(classes)) != len(classes):
-        raise ValueError(f"classes {tuple(classes)!r}: give at least one name, each once")
+    names = list(checks.class_names(classes))
     labels, predictions = _positions(true, "true", classes), _positions(predicted, "predicted", classes)
     if len(labels) != len(predictions):
         raise ValueError(f"{len(labels)} true and {len(predictions)} predicted labels: give one prediction for each")
     cells = np.bincount(labels * len(classes) + predictions, minlength=len(classes) ** 2)
-    names = list(classes)
     matrix = cells.reshape(len(names), -1).astype(np.int64)
     return xr.DataArray(matrix, dims=CELLS, coords={"true": names, "predicted": names}, name="counts")
 

@@ -14,8 +14,9 @@ from typing import Any
 import xarray as xr
 
 from ciutils.analyse import confusion
+from ciutils.classes import joined
 from reproduction import paper, parameters
-from reproduction.results import RANDOM, REPOSITORY, Results
+from reproduction.results import RANDOM, REPOSITORY, Pair, Results
 from reproduction.runs import Profile, Run, profile
 
 STEPS = ("history", "ego", "sigma", "random_sigma", "space")
@@ -104,12 +105,18 @@ def have(want: Want, loading: Results) -> bool:
     return True
 
 
-def pairs_of(size: Profile, run: Run, results: Results) -> list[str]:
-    """The profile's pairs, or the first, the second and the last of the network's pairs by their share of errors."""
+def pairs_of(size: Profile, run: Run, results: Results) -> list[Pair]:
+    """The profile's pairs, or the first, the second and the last of the network's pairs by their share of errors, which
+    of two classes are the same. Raises ValueError if there is but one class."""
     if size.pairs:
         return list(size.pairs)
-    table = confusion.pair_shares(results.history(run)["test_counts"].isel(epoch=-1)).iloc[[0, 1, -1]]
-    return list(table["first"] + "-" + table["second"])
+    counts = results.history(run)["test_counts"].isel(epoch=-1)
+    table = confusion.pair_shares(counts)
+    if table.empty:
+        raise ValueError(f"{run.dataset} has one class: a pair needs two")
+    chosen = table.iloc[[0, min(1, len(table) - 1), -1]]
+    names = counts["true"].values.tolist()
+    return [joined(names, *both) for both in zip(chosen["first"], chosen["second"], strict=True)]
 
 
 def cctm(values: Mapping) -> list[Want]:
@@ -161,7 +168,7 @@ def sharpness(values: Mapping) -> list[Want]:
     images, control = values["images"] or size.images, values["images"] or size.control_images
     options = {"points": points, "scale": values["scale"], "precision": values["precision"]}
 
-    def pairs(results: Results) -> list[str]:
+    def pairs(results: Results) -> list[Pair]:
         return values["pairs"] or pairs_of(size, runs[keys[-1]], results)
 
     def searched(results: Results) -> dict[str, Any]:

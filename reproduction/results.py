@@ -33,6 +33,9 @@ HISTORY, WEIGHTS = "history.nc", "weights.safetensors"
 RANDOM = "random"
 """What the pair of a random plane is called."""
 
+Pair = str | Sequence[str]
+"""Two classes as text, or as two names where the text could be cut in more than one way."""
+
 
 def _default_store() -> Store:
     return Store(Path(os.environ.get("CIUTILS_RUNS") or REPOSITORY / "runs").expanduser(), REPOSITORY / "results")
@@ -130,7 +133,7 @@ class Results:
         facts = json.loads(told["facts"])
         return measure.Directions(tuple(facts["names"]), tensors, facts["weight_norm"])
 
-    def sigma(self, run: Run, pairs: Sequence[str], images: int = 0, level: float = 0.5) -> float:
+    def sigma(self, run: Run, pairs: Sequence[Pair], images: int = 0, level: float = 0.5) -> float:
         """The sigma at which the border of every pair's space is at a mistake rate of `level`, rounded up to two
         digits; see `measure.find_sigma`. images: as in `space`."""
 
@@ -143,7 +146,7 @@ class Results:
         file = f"sigma-{_file_part(*pairs)}-n{images or 'all'}-l{level:g}.nc"
         return measure.rounded_up(float(self._measured(run, file, settings, compute)["sigma"]))
 
-    def paper_sigma(self, run: Run, pairs: Sequence[str], images: int = 0, level: float = 0.5) -> float:
+    def paper_sigma(self, run: Run, pairs: Sequence[Pair], images: int = 0, level: float = 0.5) -> float:
         """The sigma of the same network trained with big-lr, times the paper's ratio for this run's setup.
 
         Source: arXiv:2211.01370, Figures 2 to 4.
@@ -151,7 +154,7 @@ class Results:
         big = self.sigma(dataclasses.replace(run, setup="big-lr"), pairs, images, level)
         return float(f"{big * paper.SIGMA_RATIOS[run.setup]:.6g}")
 
-    def random_sigma(self, run: Run, pair: str, sigma: float, scale: str = "gradient") -> float:
+    def random_sigma(self, run: Run, pair: Pair, sigma: float, scale: str = "gradient") -> float:
         """Half side of the random plane that reaches as far as the space of `pair` at half side `sigma` and `scale`;
         see `measure.random_sigma`."""
 
@@ -168,7 +171,7 @@ class Results:
     def space(
         self,
         run: Run,
-        pair: str,
+        pair: Pair,
         sigma: float,
         points: int = 19,
         images: int = 0,
@@ -301,10 +304,12 @@ def _named_counts(history: xr.Dataset) -> xr.Dataset:
     return history.rename(train_counts=f"{kind}_counts") if kind else history
 
 
-def _file_part(*pairs: str) -> str:
+def _file_part(*pairs: Pair) -> str:
     """The part of a file's name that tells of `pairs`: as they are where that is plain, else with a digest of them."""
-    text = "-".join(pairs)
-    plain = text == RANDOM or all(re.fullmatch(r"[a-z0-9]+-[a-z0-9]+", pair) for pair in pairs)
+    text = "-".join(pair if isinstance(pair, str) else "-".join(pair) for pair in pairs)
+    plain = pairs == (RANDOM,) or all(
+        isinstance(pair, str) and re.fullmatch(r"[a-z0-9]+-[a-z0-9]+", pair) for pair in pairs
+    )
     if plain and len(text) <= 80:
         return text
     digest = hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:8]

@@ -109,7 +109,7 @@ def test_labels_that_do_not_fit_get_one_line(true, predicted, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: from_predictions([], [], ("a", "a")), "give at least one name, each once"),
+        (lambda: from_predictions([], [], ("a", "a")), "class 'a' is named 2 times"),
         (lambda: confusion.cctm(HAND.rename(true="rows")), r"give \(..., true, predicted\)"),
         (lambda: confusion.cctm(-HAND), "counts are not negative"),
         (lambda: confusion.pairs(HAND.expand_dims("epoch")), r"counts.isel\(epoch=-1\)"),

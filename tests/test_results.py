@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 from importlib import metadata
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image
 
 from ciutils import artifacts, code, counts, data, measure, provenance, store, train
 from ciutils.analyse import confusion
+from ciutils.classes import class_pair
 from reproduction import chapters, results, runs
 from reproduction.records import records
 from reproduction.results import REPOSITORY, Results
@@ -333,7 +335,9 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize("pairs", [[[name] for name in NAMES], [["a-b", "c"], ["a", "b-c"], ["a-b-c"]]])
+@pytest.mark.parametrize(
+    "pairs", [[[name] for name in NAMES], [["a-b", "c"], ["a", "b-c"], ["a-b-c"], [("a", "b-c")], [("a-b", "c")]]]
+)
 def test_pairs_of_any_script_length_and_spelling_have_files_of_their_own(pairs):
     parts = [results._file_part(*each).lower() for each in pairs]  # some file systems take A for a
     assert len(set(parts)) == len(pairs)
@@ -506,6 +510,45 @@ def test_pairs_without_a_profiles_own_come_from_the_confusion_matrix(trained):
     assert len(set(pairs)) == 3
     laptop = chapters.pairs_of(runs.profile("laptop"), trained.run, trained.results)
     assert laptop == ["cat-dog", "truck-car", "horse-ship"]
+
+
+def counted(names, errors):
+    """What has a history of one epoch: `errors` by (true, predicted), and ten right of each class."""
+    cells = xr.DataArray(10 * np.eye(len(names), dtype=int)[None], dims=("epoch", "true", "predicted"))
+    cells = cells.assign_coords(true=list(names), predicted=list(names))
+    for (true, predicted), count in errors.items():
+        cells.loc[{"true": true, "predicted": predicted}] = count
+    return types.SimpleNamespace(history=lambda _: xr.Dataset({"test_counts": cells}))
+
+
+@pytest.mark.parametrize(
+    ("names", "errors", "pairs", "positions"),
+    [
+        (
+            ("apple", "apple-scab", "leaf", "scab-leaf"),
+            {("apple", "scab-leaf"): 9, ("leaf", "apple"): 8},
+            [("apple", "scab-leaf"), "apple-leaf", "leaf-scab-leaf"],
+            [(0, 3), (0, 2), (2, 3)],
+        ),
+        (("no", "yes"), {("no", "yes"): 2}, ["no-yes"] * 3, [(0, 1)] * 3),
+    ],
+)
+def test_pairs_that_are_found_lead_back_to_their_classes(run, names, errors, pairs, positions):
+    found = chapters.pairs_of(runs.profile("digits"), run.run, counted(names, errors))
+    assert found == pairs
+    assert [class_pair(names, pair) for pair in found] == positions
+
+
+def test_one_class_has_no_pair(run):
+    with pytest.raises(ValueError, match="digits has one class: a pair needs two"):
+        chapters.pairs_of(runs.profile("digits"), run.run, counted(("only",), {}))
+
+
+def test_a_pair_may_be_given_as_two_names(trained):
+    space = trained.space(["3", "5"], 0.5, points=3, images=100)
+    assert space["counts"].equals(trained.space("3-5", 0.5, points=3, images=100)["counts"])
+    assert json.loads(space.attrs["configuration"])["pair"] == ["3", "5"]
+    assert trained.fresh(compute=False).space(["3", "5"], 0.5, points=3, images=100).identical(space)
 
 
 def test_two_processes_that_want_the_same_run_train_it_once(run):

@@ -238,6 +238,19 @@ def test_a_dance_draws_recalls_the_row_and_an_arrow_for_each_moment():
     assert [line.get_label() for line in below.lines] == ["a called b", "a called c"]
 
 
+@pytest.mark.parametrize(("a", "b"), [("airplane", "automobile"), ("plane", "Car"), (0, 1)])
+def test_a_dance_is_of_the_classes_that_names_or_positions_mean(a, b):
+    history = counts_over_epochs([([80, 15, 5], 80), ([70, 25, 5], 95), ([85, 10, 5], 90)])
+    names = {"true": ["airplane", "automobile", "c"], "predicted": ["airplane", "automobile", "c"]}
+    _, (above, below) = show.dance(history.assign_coords(names), a, b)
+    np.testing.assert_allclose(above.lines[0].get_ydata(), [80, 70, 85])
+    np.testing.assert_allclose(above.lines[1].get_ydata(), [80, 95, 90])
+    assert [line.get_label() for line in below.lines] == ["airplane called automobile", "airplane called c"]
+    _, (staff,) = show.notes_score(dancing.notes(history.assign_coords(names)), [a])
+    assert staff.get_title(loc="left") == "notes of airplane"
+    assert {int(y) for line in staff.lines for y in line.get_ydata()} == {1}
+
+
 def test_a_score_has_a_staff_for_each_class_and_a_note_for_each_epoch():
     history = counts_over_epochs([([80, 15, 5], 100), ([80, 5, 15], 100), ([100, 0, 0], 100)])
     _, axes = show.notes_score(dancing.notes(history), ["a", "c"])

@@ -58,6 +58,15 @@ def test_every_point_is_where_its_coordinates_say(sign, second):
             assert space["counts"][i, j].sum() == space["counts"][i, j, :, np.argmax(logits)].sum() == 6
 
 
+@pytest.mark.parametrize("pair", [(1, 2), "a-b", ("a", "B")])
+def test_the_plane_is_that_of_the_two_directions_named_or_numbered(pair):
+    directions = measure.Directions(("A", "a", "b"), {"where": torch.tensor([[7.0, 7.0], [1.0, 0.0], [0.0, 1.0]])}, 1.0)
+    model = Position(0.3, -0.2)
+    assert space_of(model, directions, pair=pair)["loss_sum"].equals(space_of(model)["loss_sum"])
+    two = measure.Directions(("airplane", "automobile"), AXES.tensors, 1.0)
+    assert space_of(model, two, pair=(0, 1))["loss_sum"].equals(space_of(model)["loss_sum"])
+
+
 def test_distances_are_in_units_of_the_weights_norm():
     directions = measure.Directions(("a", "b"), {"where": torch.tensor([[3.0, 0.0], [0.0, 4.0]])}, 2.0)
     space = space_of(Position(), directions)

@@ -46,7 +46,7 @@ def plane_derivatives(
     """
     checks.whole(batch_size, "batch_size")
     check_belong(directions, model)
-    chosen = directions.only([directions.names[each] for each in class_pair(directions.names, pair)])
+    chosen = directions.only(class_pair(directions.names, pair))
     classify = proven(model, split, **reading)
     home = {name: classify.state[name] for name in chosen.tensors}
     steps = {name: tensor.to(classify.device) for name, tensor in chosen.tensors.items()}

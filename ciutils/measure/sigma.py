@@ -38,10 +38,7 @@ def find_sigma(
     """
     if not 0 < level < 1:
         raise ValueError(f"level = {level!r}: give a mistake rate between 0 and 1")
-    chosen = [
-        rescaled(directions.only([directions.names[each] for each in class_pair(directions.names, pair)]), scale, model)
-        for pair in pairs
-    ]
+    chosen = [rescaled(directions.only(class_pair(directions.names, pair)), scale, model) for pair in pairs]
     norms = np.concatenate([each.norms.values for each in chosen])
     if not norms.all():
         names = [name for each in chosen for name, norm in zip(each.names, each.norms.values, strict=True) if not norm]
@@ -70,7 +67,7 @@ def find_sigma(
     return high
 
 
-def random_sigma(model: nn.Module, norms: xr.DataArray, pair: str, sigma: float) -> float:
+def random_sigma(model: nn.Module, norms: xr.DataArray, pair: str | Sequence[str | int], sigma: float) -> float:
     """Half side of the random plane that reaches as far as the space of `pair` at half side `sigma`: the same mean
     weight distance at both edges, in filter-normalised random directions. norms: of the egos, (direction)."""
     random = rescaled(random_directions(model), "filter", model)

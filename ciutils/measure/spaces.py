@@ -80,12 +80,11 @@ def interference_space(
     """
     _check(sign, bn, tolerance, shard, batch_size)
     axes = _axes(sigma, points)
-    names = [directions.names[position] for position in class_pair(directions.names, pair)]
-    chosen = rescaled(directions.only(names), scale, model)
+    chosen = rescaled(directions.only(class_pair(directions.names, pair)), scale, model)
     evaluator = Evaluator(model, split, bn, batch_size, **reading)
     plane = _plane(model, chosen, sign, evaluator)
     configuration = {
-        "pair": names,
+        "pair": list(chosen.names),
         "scale": scale,
         "sign": sign,
         "bn": bn,
@@ -106,7 +105,7 @@ def interference_space(
             artifacts.save_dataset(space, Path(checkpoint))
 
     rows = [row for row in range(shard[0], len(axes[0]), shard[1]) if not space["done"][row]]
-    with Progress(len(rows), f"space {'-'.join(names)}") as progress:
+    with Progress(len(rows), f"space {'-'.join(chosen.names)}") as progress:
         for row in rows:
             _fill(space, row, evaluator, plane, tolerance)
             keep()

@@ -10,10 +10,11 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from ciutils.analyse import confusion, dancing
+from ciutils.classes import class_index, class_pair
 
 
 def dance(
-    history: xr.Dataset, a: str, b: str, counts: str = "end_counts", interferers: int = 4
+    history: xr.Dataset, a: str | int, b: str | int, counts: str = "end_counts", interferers: int = 4
 ) -> tuple[Figure, np.ndarray]:
     """The label dance of class a with class b: their recalls above, the row of a in the CCTM below, by epoch.
 
@@ -21,6 +22,8 @@ def dance(
     Source: arXiv:2211.01370, Figure 6. Book: chapter *Label dancing*.
     """
     recall, moments = dancing.recalls(history, counts), dancing.moments(history, a, b, counts)
+    classes = [str(name) for name in history["true"].values]
+    a, b = (classes[position] for position in class_pair(classes, (a, b)))
     figure, (above, below) = plt.subplots(2, 1, figsize=(8.4, 6.2), sharex=True, layout="constrained")
     epochs = history["epoch"].values
     above.plot(epochs, 100 * recall.sel(true=a), color="black", label=f"recall of {a}")
@@ -35,7 +38,6 @@ def dance(
                 arrowprops={"arrowstyle": "->", "color": kind, "lw": 1.5},
             )
     row = confusion.cctm(history[counts]).sel(true=a).drop_sel(predicted=a)
-    classes = list(history["true"].values)
     for name in row.mean("epoch").to_series().sort_values().index[::-1][:interferers]:
         below.plot(
             epochs,
@@ -73,7 +75,7 @@ def _mark(label: int) -> dict[str, str]:
     return {"marker": marker, "color": colour}
 
 
-def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np.ndarray]:
+def notes_score(notes: xr.DataArray, classes: Sequence[str | int]) -> tuple[Figure, np.ndarray]:
     """Dancing notes as a score: a staff for each of `classes`, a note for each epoch at its label.
 
     notes: (epoch, true) as `dancing.notes` gives. Source: arXiv:2211.01370, Figure 7. Book: chapter *Label dancing*.
@@ -82,14 +84,14 @@ def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np
     figure, axes = plt.subplots(
         len(classes), 1, figsize=(8.4, 1.9 * len(classes) + 0.4), sharex=True, squeeze=False, layout="constrained"
     )
-    for ax, name in zip(axes.flat, classes, strict=True):
-        line = notes.sel(true=name)
+    for ax, position in zip(axes.flat, (class_index(names, each) for each in classes), strict=True):
+        line = notes.isel(true=position)
         for label in np.unique(line):
             sounding = line["epoch"].values[line.values == label]
             ax.plot(sounding, np.full(len(sounding), label), ls="none", ms=5, **_mark(int(label)))
         ax.set_yticks([dancing.NO_NOTE, *range(len(names))], ["none", *names], fontsize=7)
         ax.set_ylim(dancing.NO_NOTE - 0.7, len(names) - 0.3)
-        ax.set_title(f"notes of {name}", fontsize=10, loc="left")
+        ax.set_title(f"notes of {names[position]}", fontsize=10, loc="left")
         ax.grid(axis="y", alpha=0.3)
     axes[-1, 0].set_xlabel("epoch")
     return figure, axes[:, 0]

@@ -28,7 +28,7 @@ class Recorder:
     """
 
     def __init__(self, classes: Sequence[str]) -> None:
-        self.classes = tuple(classes)
+        self.classes = checks.class_names(classes)
         self._records: list[Epoch] = []
         self._start_epoch()
 
