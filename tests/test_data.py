@@ -6,8 +6,7 @@ import torch
 from PIL import Image
 from torchvision import datasets as tv
 
-from ciutils.classes import class_index, class_pair
-from ciutils.data import ImageData, Split, load, sources
+from ciutils.data import load, sources
 
 
 def write_folder(folder, classes=("airplane", "cat"), size=(6, 5), count=4, seed=0):
@@ -93,52 +92,11 @@ def test_decoded_folder_is_cached_and_a_changed_file_is_seen(tmp_path, monkeypat
     assert load(f"folder:{tmp_path / 'pets'}").sha256 != first.sha256
 
 
-def test_digest_sees_a_pixel_and_a_label(tiny_data):
-    def digest(images, labels):
-        split = Split(images, labels, tiny_data.classes)
-        return ImageData("t", split, tiny_data.test).sha256
-
-    images, labels = tiny_data.train.images.clone(), tiny_data.train.labels.clone()
-    original = digest(images.clone(), labels.clone())
-    images[3, 0, 2, 2] ^= 1
-    assert digest(images, tiny_data.train.labels) != original
-    labels[5] = (labels[5] + 1) % 3
-    assert digest(tiny_data.train.images, labels) != original
-
-
-CIFAR = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-
-@pytest.mark.parametrize(("wanted", "position"), [("automobile", 1), ("CAR", 1), ("plane", 0), (9, 9), ("cat", 3)])
-def test_class_by_name_alias_or_position(wanted, position):
-    assert class_index(CIFAR, wanted) == position
-
-
-@pytest.mark.parametrize(
-    ("pair", "positions"), [("cat-dog", (3, 5)), (("truck", 1), (9, 1)), ("airplane-SHIP", (0, 8))]
-)
-def test_class_pair(pair, positions):
-    assert class_pair(CIFAR, pair) == positions
-
-
-def test_class_pair_with_hyphens_in_names():
-    assert class_pair(("t-shirt", "shirt", "t"), "t-shirt-shirt") == (0, 1)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: load("cifar11"), "unknown dataset 'cifar11': .*did you mean 'cifar10'"),
         (lambda: load("folder:/nowhere/at/all"), "no folder /nowhere/at/all"),
-        (lambda: class_index(CIFAR, "catt"), "unknown class 'catt': .*did you mean 'cat'"),
-        (lambda: class_index(CIFAR, 10), "class 10 is out of range: 10 classes allow 0 to 9"),
-        (lambda: class_pair(CIFAR, "cat-cat"), "pair 'cat-cat': a class has no interference space with itself"),
-        (lambda: class_pair(CIFAR, "cat"), "pair .*'cat'.*: give two classes"),
-        (lambda: class_pair(CIFAR, "cat-dg"), "unknown class 'dg': .*did you mean 'dog'"),
-        (lambda: Split(torch.zeros(2, 3, 4), torch.zeros(2).long(), ("a",)), "give .N, channels, height"),
-        (lambda: Split(torch.zeros(2, 1, 2, 2), torch.tensor([0, 2]), ("a", "b")), "label 2 of image 1 is out"),
-        (lambda: Split(torch.zeros(2, 1, 2, 2).int(), torch.tensor([0, 1]), ("a", "b")), "torch.int32: give"),
-        (lambda: Split(torch.zeros(2, 1, 2, 2), torch.tensor([0]), ("a", "b")), "one for each of the 2 images"),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):
@@ -168,23 +126,3 @@ def test_damaged_image_and_odd_size_are_named(tmp_path):
     (tmp_path / "pets" / "train" / "cat" / "9.png").write_bytes(b"\x89PNG half")
     with pytest.raises(ValueError, match=r"9.png cannot be read as an image"):
         load(f"folder:{tmp_path / 'pets'}")
-
-
-def test_a_stratified_subset_has_every_class_in_its_share(tiny_data):
-    split = tiny_data.train
-    chosen = split.stratified(40)
-    assert len(chosen) == 40
-    expected = split.labels.bincount() * 40 / len(split)
-    assert (chosen.labels.bincount() - expected).abs().max() < 1
-    pool = {(image.numpy().tobytes(), int(label)) for image, label in zip(split.images, split.labels, strict=True)}
-    assert {
-        (image.numpy().tobytes(), int(label)) for image, label in zip(chosen.images, chosen.labels, strict=True)
-    } <= pool
-
-
-def test_a_stratified_subset_is_seeded_and_the_whole_at_most(tiny_data):
-    split = tiny_data.train
-    assert split.stratified(40).sha256 == split.stratified(40).sha256 != split.stratified(40, seed=1).sha256
-    assert split.stratified(len(split)).sha256 == split.sha256
-    with pytest.raises(ValueError, match="count = 102: the split holds 101 images"):
-        split.stratified(102)

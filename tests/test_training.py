@@ -128,6 +128,35 @@ def test_sigkill_and_start_again_ends_in_the_same_bits(tmp_path):
     xr.testing.assert_identical(*histories)
 
 
+def test_a_checkpoint_does_not_go_on_with_another_normalisation(tiny_model, tiny_data, tmp_path):
+    def normalised(std):
+        splits = [dataclasses.replace(split, mean=(0.5, 0.5), std=(std, std)) for split in tiny_data.splits.values()]
+        return data.ImageData("tiny", *splits)
+
+    first, second = normalised(0.25), normalised(0.5)
+    assert first.sha256 == second.sha256 == tiny_data.sha256
+    train.train(tiny_model, first, "big-lr", epochs=1, checkpoint=tmp_path / "resume", **QUICK)
+    with pytest.raises(ValueError, match=r"is of another run: std was \(0.25, 0.25\), now \(0.5, 0.5\)"):
+        train.train(tiny_model, second, "big-lr", epochs=1, checkpoint=tmp_path / "resume", **QUICK)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_float_images_of_any_precision_train_as_the_same_values_in_float32(tiny_data, dtype):
+    """Values that every type holds exactly: the same history, the same weights."""
+    models, histories = [], []
+    for kind in (torch.float32, dtype):
+        splits = [
+            data.Split((split.images.float() / 256).to(kind), split.labels, split.classes)
+            for split in tiny_data.splits.values()
+        ]
+        torch.manual_seed(0)
+        models.append(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(128, 3)))
+        images = data.ImageData("tiny", *splits)
+        histories.append(train.train(models[-1], images, "big-lr", 2, precision="fp32", **QUICK))
+    assert same_bits(*models)
+    assert histories[0].drop_vars("seconds").identical(histories[1].drop_vars("seconds"))
+
+
 def test_checkpoint_of_another_run_is_refused(tiny_model, tiny_data, tmp_path):
     train.train(tiny_model, tiny_data, "big-lr", epochs=1, checkpoint=tmp_path / "resume", **QUICK)
     with pytest.raises(ValueError, match="resume is of another run: seed was 0, now 1"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,9 +17,14 @@ class Split:
     """Labelled images in memory.
 
     images: uint8 [N, C, H, W], normalised by `mean` and `std` when they enter a network; or float, taken as they are.
-    labels: int64 [N], positions in `classes`. mean, std: per channel, of images scaled to 0..1.
+    labels: whole numbers [N], positions in `classes`. classes: names; whole numbers become names.
+    mean, std: per channel, of images scaled to 0..1; both or neither.
 
-    Raises ValueError if shapes, types or labels do not fit together.
+    Both may be tensors or numpy arrays, labels also a list. They are kept as tensors on the CPU, labels as int64,
+    float16 and bfloat16 images as float32, which holds the same values.
+
+    Raises ValueError if shapes, types, labels, names or normalisation do not fit together, or if a float image is not
+    finite. Book: *Execute a notebook*.
     """
 
     images: torch.Tensor
@@ -28,22 +34,12 @@ class Split:
     std: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.images.ndim != 4:
-            raise ValueError(f"images have shape {tuple(self.images.shape)}: give [N, channels, height, width]")
-        if not (self.images.dtype == torch.uint8 or self.images.is_floating_point()):
-            raise ValueError(f"images are {self.images.dtype}: give uint8, or float that needs no normalisation")
-        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
-            raise ValueError(
-                f"labels are {self.labels.dtype} of shape {tuple(self.labels.shape)}: give int64, one "
-                f"for each of the {len(self.images)} images"
-            )
-        outside = (self.labels < 0) | (self.labels >= len(self.classes))
-        if outside.any():
-            where = int(outside.nonzero()[0])
-            raise ValueError(
-                f"label {int(self.labels[where])} of image {where} is out of range: "
-                f"{len(self.classes)} classes allow 0 to {len(self.classes) - 1}"
-            )
+        images, classes = _images(self.images), checks.class_names(self.classes)
+        labels = _labels(self.labels, len(images), len(classes))
+        mean, std = _normalisation(self.mean, self.std, images)
+        kept = {"images": images, "labels": labels, "classes": classes, "mean": mean, "std": std}
+        for name, value in kept.items():
+            object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -65,10 +61,11 @@ class Split:
         if count > len(self):
             raise ValueError(f"count = {count}: the split holds {len(self)} images; give at most so many")
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        order = order[self.labels[order].argsort(stable=True)]  # class by class, in random order within each
+        sizes = self.labels.bincount(minlength=len(self.classes))
+        rank = torch.arange(len(self)) - (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
         place = torch.empty(len(self), dtype=torch.float64)  # of an image among those of its class, from 0 to 1
-        for position in range(len(self.classes)):
-            mine = order[self.labels[order] == position]
-            place[mine] = (torch.arange(len(mine), dtype=torch.float64) + 0.5) / max(len(mine), 1)
+        place[order] = (rank.double() + 0.5) / sizes.repeat_interleave(sizes)
         chosen = place.argsort(stable=True)[:count].sort().values
         return replace(self, images=self.images[chosen], labels=self.labels[chosen])
 
@@ -96,11 +93,19 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """A data set: its name, training and test split. Classes, mean and std are those of the training split."""
+    """A data set: its name, training and test split. Classes, mean and std are those of both splits.
+
+    Raises ValueError if the splits differ in more than their images and labels.
+    """
 
     name: str
     train: Split
     test: Split
+
+    def __post_init__(self) -> None:
+        for what, train, test in zip(_ALIKE, *map(_alike, (self.train, self.test)), strict=True):
+            if train != test:
+                raise ValueError(f"{what} are {train} in the training split, {test} in the test split: give the same")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -131,3 +136,71 @@ class ImageData:
             for field in ("images", "labels")
         }
         return files.sha256_of({**parts, "classes": np.array(self.classes)})
+
+
+_ALIKE = ("shapes of images", "types of images", "classes", "mean and std")
+
+
+def _alike(split: Split) -> tuple[object, ...]:
+    """What the splits of a data set have in common."""
+    return tuple(split.images.shape[1:]), split.images.dtype, split.classes, (split.mean, split.std)
+
+
+def _tensor(values: object, what: str) -> torch.Tensor:
+    """A tensor as it is, on the CPU; what else holds numbers, as a tensor of its own."""
+    if isinstance(values, torch.Tensor):
+        return values.detach().cpu()
+    try:
+        array = np.asarray(values)
+        return torch.from_numpy(np.array(array, array.dtype.newbyteorder("="), order="C"))
+    except (TypeError, ValueError) as error:  # text, objects, rows of different lengths
+        raise ValueError(f"{what} cannot become a tensor: give a tensor, an array or a list of numbers") from error
+
+
+def _images(values: object) -> torch.Tensor:
+    images = _tensor(values, "images")
+    if images.ndim != 4 or 0 in images.shape[1:]:
+        raise ValueError(f"images have shape {tuple(images.shape)}: give [N, channels, height, width]")
+    if images.dtype in (torch.float16, torch.bfloat16):
+        images = images.float()
+    if images.dtype not in (torch.uint8, torch.float32, torch.float64):
+        raise ValueError(f"images are {images.dtype}: give uint8, or float that needs no normalisation")
+    if images.is_floating_point() and not (finite := images.isfinite().flatten(1).all(1)).all():
+        raise ValueError(f"image {int(finite.int().argmin())} holds NaN or infinity: replace or remove it")
+    return images
+
+
+def _labels(values: object, count: int, classes: int) -> torch.Tensor:
+    labels = _tensor(values, "labels")
+    whole = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
+    if not (whole or labels.numel() == 0) or labels.shape != (count,):
+        raise ValueError(
+            f"labels are {labels.dtype} of shape {tuple(labels.shape)}: give whole numbers, one for each of the "
+            f"{count} images"
+        )
+    labels = labels.long()
+    outside = (labels < 0) | (labels >= classes)
+    if outside.any():
+        where = int(outside.nonzero()[0])
+        raise ValueError(
+            f"label {int(labels[where])} of image {where} is out of range: {classes} classes allow 0 to {classes - 1}"
+        )
+    return labels
+
+
+def _normalisation(
+    mean: Sequence[float] | None, std: Sequence[float] | None, images: torch.Tensor
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Mean and std as numbers, if they fit the images."""
+    if mean is None and std is None:
+        return None, None
+    if mean is None or std is None:
+        raise ValueError(f"mean = {mean}, std = {std}: give both or neither")
+    if images.is_floating_point():
+        raise ValueError("float images are taken as they are: leave mean and std out, or give uint8 images")
+    means, stds = (tuple(float(value) for value in np.ravel(each)) for each in (mean, std))
+    if not len(means) == len(stds) == images.shape[1]:
+        raise ValueError(f"mean = {means}, std = {stds}: give one number for each of {images.shape[1]} channels")
+    if not all(0 <= value <= 1 for value in means) or not all(0 < value <= 1 for value in stds):
+        raise ValueError(f"mean = {means}, std = {stds}: give those of images scaled to 0..1, std above 0")
+    return means, stds

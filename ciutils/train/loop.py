@@ -91,6 +91,8 @@ def train(
         "augment": augment,
         "precision": precision,
         "data": data.sha256,
+        "mean": data.mean,
+        "std": data.std,
     }
     state = Checkpoint(checkpoint, configuration, model=model, optimizer=optimizer, scheduler=scheduler)
     records = state.load()
