@@ -10,6 +10,7 @@ def _own_folders(tmp_path, monkeypatch):
     """No test reads or writes anybody's data, runs or cache."""
     monkeypatch.setenv("CIUTILS_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("CIUTILS_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("CIUTILS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("MPLBACKEND", "agg")
 

@@ -1,4 +1,10 @@
+import errno
+import os
 import pickle
+import struct
+import types
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +12,12 @@ import torch
 from PIL import Image
 from torchvision import datasets as tv
 
-from ciutils.data import load, sources
+from ciutils import artifacts, code, train
+from ciutils.classes import class_pair
+from ciutils.data import folders, load, sources
+
+NOISE = np.random.default_rng(0).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+PICTURE = Image.fromarray(NOISE)
 
 
 def write_folder(folder, classes=("airplane", "cat"), size=(6, 5), count=4, seed=0):
@@ -39,10 +50,24 @@ def test_normalised_training_images_have_mean_zero_and_deviation_one():
     assert abs(float(inputs.std(correction=0)) - 1) < 1e-5
 
 
-def test_folder_pixels_labels_and_paper_names(tmp_path):
+def test_a_constant_channel_is_zero_when_normalised_and_does_not_harm_the_others(tmp_path):
+    write_folder(tmp_path / "pets")
+    for path in (tmp_path / "pets").rglob("*.png"):
+        pixels = np.array(Image.open(path))
+        pixels[:, :, 1] = 77
+        Image.fromarray(pixels).save(path)
+    split = load(f"folder:{tmp_path / 'pets'}").train
+    assert split.std[1] == 1
+    inputs = split.inputs()
+    assert not inputs[:, 1].any()
+    torch.testing.assert_close(inputs[:, [0, 2]].std((0, 2, 3), correction=0), torch.ones(2))
+
+
+def test_folder_pixels_labels_and_names(tmp_path):
     written = write_folder(tmp_path / "pets")
     data = load(f"folder:{tmp_path / 'pets'}")
-    assert data.classes == ("plane", "cat")
+    assert data.classes == ("airplane", "cat")
+    assert class_pair(data.classes, "plane-cat") == (0, 1)
     assert data.train.images.shape == (8, 3, 5, 6)
     for label, name in enumerate(("airplane", "cat")):
         ours = data.train.images[data.train.labels == label].permute(0, 2, 3, 1).numpy()
@@ -81,22 +106,322 @@ def test_same_images_give_the_same_data_whatever_the_copy(tmp_path, monkeypatch)
     assert pickles.classes[:2] == ("plane", "car")
 
 
-def test_decoded_folder_is_cached_and_a_changed_file_is_seen(tmp_path, monkeypatch):
+NAMES = [("automobile", "car", "van"), ("A", "a"), ("只有",), ("$x_$", "x" * 73, "<b>"), ("1", "10", "2")]
+
+
+@pytest.mark.parametrize("names", NAMES)
+def test_names_of_classes_stay_the_users(tmp_path, names):
+    write_folder(tmp_path / "own", names, size=(8, 8))
+    data = load(f"folder:{tmp_path / 'own'}")
+    assert data.classes == tuple(sorted(names))
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, len(names)))
+    history = train.train(model, data, "big-lr", epochs=1, device="cpu")
+    artifacts.save_dataset(history, tmp_path / "history.nc")
+    assert tuple(artifacts.load_dataset(tmp_path / "history.nc")["true"].values) == data.classes
+
+
+# --- files of images
+
+
+def saved(picture, **options):
+    return lambda path: picture.save(path, **options)
+
+
+GREY, PALETTE = PICTURE.convert("L"), PICTURE.convert("P", palette=Image.Palette.ADAPTIVE)  # 30 pixels, 256 colours
+BLACK_WHITE = (NOISE[:, :, 0] > 127).astype(np.uint8) * 255
+SOLID = np.dstack([NOISE, np.full((5, 6), 255, np.uint8)])
+HIDDEN = np.dstack([NOISE, BLACK_WHITE])
+DEEP = NOISE[:, :, 0].astype(np.uint16) * 256 + 5
+
+
+def thrice(grey):
+    return np.repeat(np.asarray(grey)[:, :, None], 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("file", "write", "expected"),
+    [
+        *((f"x.{ending}", saved(PICTURE), NOISE) for ending in ("png", "bmp", "ppm", "tif", "PNG")),
+        ("no-ending", saved(PICTURE, format="PNG"), NOISE),
+        ("x.webp", saved(PICTURE, lossless=True), NOISE),
+        ("lzw.tif", saved(PICTURE, compression="tiff_lzw"), NOISE),
+        ("palette.png", saved(PALETTE), NOISE),
+        ("palette.gif", saved(PALETTE), NOISE),
+        ("grey.png", saved(GREY), thrice(GREY)),
+        ("grey.gif", saved(GREY), thrice(GREY)),
+        ("bits.png", saved(Image.fromarray(BLACK_WHITE > 0)), thrice(BLACK_WHITE)),
+        ("solid.png", saved(Image.fromarray(SOLID)), NOISE),
+    ],
+)
+def test_a_file_gives_the_pixels_that_were_written(tmp_path, file, write, expected):
+    write(tmp_path / file)
+    np.testing.assert_array_equal(folders._pixels(tmp_path / file), expected.transpose(2, 0, 1))
+
+
+TURNED = {
+    1: NOISE,
+    2: NOISE[:, ::-1],
+    3: NOISE[::-1, ::-1],
+    4: NOISE[::-1],
+    5: NOISE.transpose(1, 0, 2),
+    6: NOISE[::-1].transpose(1, 0, 2),
+    7: NOISE[::-1, ::-1].transpose(1, 0, 2),
+    8: NOISE[:, ::-1].transpose(1, 0, 2),
+}
+"""What one sees with each value of EXIF's orientation: 6 is turned a quarter to the right, 8 to the left."""
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_an_image_is_turned_as_its_record_says(tmp_path, orientation, ending):
+    record = Image.Exif()
+    record[0x0112] = orientation
+    PICTURE.save(tmp_path / f"x.{ending}", exif=record)
+    np.testing.assert_array_equal(folders._pixels(tmp_path / f"x.{ending}"), TURNED[orientation].transpose(2, 0, 1))
+
+
+def png(depth, kind, rows, size=(6, 5)):
+    """A PNG file of any bit depth and kind of colour (2: RGB), which Pillow itself does not write."""
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", *size, depth, kind, 0, 0, 0)
+    body = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def written(content):
+    return lambda path: path.write_bytes(content)
+
+
+TWO = {"save_all": True, "append_images": [PICTURE.transpose(Image.Transpose.ROTATE_180)]}
+RGB16 = png(16, 2, [row.astype(">u2").tobytes() for row in NOISE.astype(int) * 256 + 5])
+
+
+@pytest.mark.parametrize(
+    ("file", "write", "message"),
+    [
+        ("x.png", saved(Image.fromarray(DEEP)), r"is not grey, palette or RGB of 8 bits a channel \(I;16\): convert"),
+        ("x.tif", saved(Image.fromarray(DEEP)), r"is not grey, .* \(I;16\): convert it first"),
+        ("x.tif", saved(Image.fromarray(NOISE[:, :, 0].astype(np.float32))), r"is not grey, .* \(F\): convert it"),
+        ("x.tif", saved(Image.fromarray(NOISE[:, :, 0].astype(np.int32))), r"is not grey, .* \(I\): convert it"),
+        ("x.png", written(RGB16), r"is not grey, .* \(RGB\): convert it"),
+        ("x.ppm", written(b"P6 6 5 65535 " + bytes(180)), r"is not grey, .* \(RGB\): convert it"),
+        ("x.ppm", written(b"P6 6 5 100 " + bytes(90)), r"is not grey, .* \(RGB\): convert it"),
+        ("x.jpg", saved(PICTURE.convert("CMYK")), r"is not grey, .* \(CMYK\): convert it"),
+        ("x.tif", saved(PICTURE.convert("LAB")), r"is not grey, .* \(LAB\): convert it"),
+        ("x.png", saved(Image.fromarray(HIDDEN)), "is partly transparent: put it on a background first"),
+        ("x.webp", saved(Image.fromarray(HIDDEN), lossless=True), "is partly transparent"),
+        ("x.png", saved(Image.fromarray(HIDDEN).convert("LA")), "is partly transparent"),
+        ("x.png", saved(PALETTE, transparency=PALETTE.getpixel((0, 0))), "is partly transparent"),
+        ("x.png", saved(PICTURE, transparency=PICTURE.getpixel((0, 0))), "is partly transparent"),
+        ("x.gif", saved(PICTURE, **TWO), "holds 2 pictures: keep one of them"),
+        ("x.png", saved(PICTURE, **TWO), "holds 2 pictures"),
+        ("x.webp", saved(PICTURE, **TWO), "holds 2 pictures"),
+        ("x.tif", saved(PICTURE, **TWO), "holds 2 pictures"),
+        ("x.jpg", saved(PICTURE, format="MPO", **TWO), "holds 2 pictures"),
+        ("x.png", written(png(8, 2, [], (10_000, 10_000))), "cannot be read as an image .*exceeds limit of .* pixels"),
+        ("x.png", written(png(8, 2, [], (60_000, 60_000))), "cannot be read as an image .*exceeds limit of .* pixels"),
+        ("x.png", written(b"\x89PNG half"), "cannot be read as an image .*: replace or remove it"),
+        ("x.png", written(png(8, 2, [row.tobytes() for row in NOISE])[:90]), "cannot be read as an image .*truncated"),
+        ("notes.txt", written(b"cats"), "cannot be read as an image"),
+        ("Thumbs.db", written(b""), "cannot be read as an image"),
+    ],
+)
+def test_a_file_that_would_be_altered_or_cannot_be_read_is_named(tmp_path, file, write, message):
     write_folder(tmp_path / "pets")
-    first = load(f"folder:{tmp_path / 'pets'}")
-    monkeypatch.setattr(sources, "_decode", lambda part: pytest.fail("decoded again"))
-    assert load(f"folder:{tmp_path / 'pets'}").sha256 == first.sha256
-    monkeypatch.undo()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    Image.fromarray(np.zeros((5, 6, 3), np.uint8)).save(tmp_path / "pets" / "train" / "cat" / "0.png")
-    assert load(f"folder:{tmp_path / 'pets'}").sha256 != first.sha256
+    write(tmp_path / "pets" / "test" / "cat" / file)
+    with pytest.raises(ValueError, match=f"^{tmp_path}/pets/test/cat/{file} {message}") as caught:
+        load(f"folder:{tmp_path / 'pets'}")
+    assert "\n" not in str(caught.value)
+
+
+# --- folders of images
+
+
+def test_hidden_folders_and_files_are_no_classes_and_no_images(tmp_path):
+    write_folder(tmp_path / "pets")
+    before = load(f"folder:{tmp_path / 'pets'}").sha256
+    for place in (".ipynb_checkpoints", "cat/.ipynb_checkpoints"):
+        (tmp_path / "pets" / "train" / place).mkdir()
+        PICTURE.save(tmp_path / "pets" / "train" / place / "0-checkpoint.png")
+    (tmp_path / "pets" / "train" / ".DS_Store").write_bytes(b"x")
+    (tmp_path / "pets" / "train" / "cat" / "._0.png").write_bytes(b"x")
+    assert load(f"folder:{tmp_path / 'pets'}").sha256 == before
+
+
+def test_images_at_any_depth_and_behind_links_belong_to_their_class(tmp_path):
+    write_folder(tmp_path / "pets")
+    before = load(f"folder:{tmp_path / 'pets'}").sha256
+    cat = tmp_path / "pets" / "train" / "cat"
+    (cat / "a" / "b").mkdir(parents=True)
+    (cat / "0.png").rename(cat / "a" / "b" / "0.png")
+    (tmp_path / "elsewhere").mkdir()
+    (cat / "1.png").rename(tmp_path / "elsewhere" / "1.png")
+    (cat / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "link").symlink_to(tmp_path / "pets")
+    assert load(f"folder:{tmp_path / 'link'}/").sha256 == before
+
+
+def remove(path):
+    for below in path.iterdir():
+        below.unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda pets: (pets / "train" / "cat").rename(pets / "train" / "dog"), r"different classes: \['cat', 'dog'\]"),
+        (lambda pets: remove(pets / "train" / "cat"), "train/cat holds no images: add some, or remove this class"),
+        (lambda pets: remove(pets / "test" / "cat"), "test/cat holds no images"),
+        (lambda pets: PICTURE.save(pets / "train" / "0.png"), "train/0.png is in no class: move it into the folder"),
+        (lambda pets: (pets / "train").rename(pets / "training"), "no folder .*train: .* must hold train/CLASS"),
+        (lambda pets: PICTURE.resize((9, 9)).save(pets / "test" / "cat" / "9.png"), "9 x 9, others 6 x 5: resize all"),
+    ],
+)
+def test_a_folder_that_does_not_fit_together_is_one_clear_line(tmp_path, change, message):
+    write_folder(tmp_path / "pets")
+    change(tmp_path / "pets")
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
+        load(f"folder:{tmp_path / 'pets'}")
+    assert "\n" not in str(caught.value)
+
+
+def test_test_images_of_another_size_are_refused(tmp_path):
+    write_folder(tmp_path / "pets", size=(8, 8))
+    write_folder(tmp_path / "large", size=(12, 12))
+    for name in ("airplane", "cat"):
+        for number in range(4):
+            (tmp_path / "large" / "test" / name / f"{number}.png").replace(
+                tmp_path / "pets" / "test" / name / f"{number}.png"
+            )
+    with pytest.raises(ValueError, match="test/airplane/0.png is 12 x 12, others 8 x 8: resize all images"):
+        load(f"folder:{tmp_path / 'pets'}")
+
+
+# --- the cache
+
+
+@pytest.fixture
+def pets(tmp_path):
+    write_folder(tmp_path / "pets")
+    return f"folder:{tmp_path / 'pets'}"
+
+
+@pytest.fixture
+def kept(tmp_path, pets):
+    """The file that the decoded images are kept in."""
+    load(pets)
+    (file,) = (tmp_path / "cache" / "decoded").glob("*.safetensors")
+    return file
+
+
+def never(_):
+    raise AssertionError("decoded again")
+
+
+def test_images_are_decoded_once(pets, kept, monkeypatch):
+    first = load(pets).sha256
+    monkeypatch.setattr(folders, "_decode", never)
+    assert load(pets).sha256 == first
+
+
+def test_a_file_overwritten_with_its_old_length_and_time_is_seen(tmp_path):
+    write_folder(tmp_path / "pets")
+    path = tmp_path / "pets" / "train" / "cat" / "x.bmp"
+    PICTURE.save(path)
+    before, times = load(f"folder:{tmp_path / 'pets'}").sha256, path.stat()
+    Image.fromarray(255 - NOISE).save(path)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (times.st_size, times.st_mtime_ns)
+    after = load(f"folder:{tmp_path / 'pets'}")
+    assert after.sha256 != before
+    assert any((image.permute(1, 2, 0).numpy() == 255 - NOISE).all() for image in after.train.images)
+
+
+def test_a_folder_has_one_file_in_the_cache_however_often_it_changes(tmp_path, pets, kept):
+    (kept.parent / f".{kept.name}.abc.part").write_bytes(b"of a killed writer")
+    PICTURE.save(tmp_path / "pets" / "train" / "cat" / "new.png")
+    assert len(load(pets).train) == 9
+    assert {path.suffix for path in kept.parent.iterdir()} <= {".safetensors", ".lock"}
+    assert list(kept.parent.glob("*.safetensors")) == [kept]
+
+
+def test_a_damaged_cache_is_made_again(pets, kept):
+    first = load(pets).sha256
+    content = kept.read_bytes()
+    kept.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert load(pets).sha256 == first
+    artifacts.load_tensors(kept)  # whole again
+
+
+def test_other_code_decodes_again(pets, kept, monkeypatch):
+    monkeypatch.setattr(code, "digest", lambda rooms: "edited")
+    monkeypatch.setattr(folders, "_decode", never)
+    with pytest.raises(AssertionError, match="decoded again"):
+        load(pets)
+
+
+def test_a_cache_that_cannot_be_written_names_folder_and_variable(tmp_path, pets, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("CIUTILS_CACHE", str(tmp_path / "file"))
+    with pytest.raises(
+        OSError, match=f"decoded images in {tmp_path}/file/decoded: Not a .*set CIUTILS_CACHE"
+    ) as caught:
+        load(pets)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_names_folder_and_variable(tmp_path, pets, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "cannot write it")
+
+    monkeypatch.setattr(artifacts, "save_tensors", full)
+    with pytest.raises(OSError, match="cache/decoded: No space left on device; free some.*CIUTILS_CACHE") as caught:
+        load(pets)
+    assert caught.value.errno == errno.ENOSPC
+
+
+# --- copies
+
+
+def test_an_empty_folder_is_no_copy(tmp_path, monkeypatch):
+    """torchvision makes its folder before it knows that there is no network."""
+    network = False
+
+    def maker(root, train, download):
+        (root / "FashionMNIST" / "raw").mkdir(parents=True, exist_ok=True)
+        if not download or not network:
+            raise RuntimeError("Dataset not found")
+        return types.SimpleNamespace(data=np.zeros((2, 28, 28), np.uint8), targets=[0, 1], classes=["a", "b"])
+
+    monkeypatch.setitem(sources._TORCHVISION, "fashion-mnist", (maker, "FashionMNIST"))
+    for download in (True, False):
+        with pytest.raises(FileNotFoundError, match=r"no fashion-mnist: \(1\) with a network"):
+            load("fashion-mnist", root=tmp_path, download=download)
+    network = True
+    assert load("fashion-mnist", root=tmp_path).train.images.shape == (2, 1, 28, 28)
+
+
+@pytest.mark.parametrize("variable", ["CIUTILS_DATA", "CIUTILS_CACHE"])
+def test_copies_are_looked_for_where_the_variables_say(tmp_path, monkeypatch, variable):
+    monkeypatch.delenv("CIUTILS_DATA")
+    monkeypatch.setenv(variable, str(tmp_path / "here"))
+    place = tmp_path / "here" / ("" if variable == "CIUTILS_DATA" else "data")
+    write_folder(place / "cifar10", size=(32, 32))
+    assert load("cifar10", download=False).classes == ("plane", "cat")
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: load("cifar11"), "unknown dataset 'cifar11': .*did you mean 'cifar10'"),
+        (lambda: load(Path("/data/pets")), "unknown dataset '/data/pets': choose from .*folder:PATH"),
         (lambda: load("folder:/nowhere/at/all"), "no folder /nowhere/at/all"),
+        (lambda: load("folder:"), "'folder:' names no folder: give 'folder:PATH'"),
+        (lambda: load("folder: "), "'folder: ' names no folder"),
+        (lambda: load("folder:~nobody-of-that-name/pets"), "leads to no folder: Could not determine home"),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):
@@ -116,13 +441,3 @@ def test_damaged_copy_is_named(tmp_path):
     (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"half")
     with pytest.raises(ValueError, match="cifar-10-batches-py is damaged or incomplete"):
         load("cifar10", root=tmp_path)
-
-
-def test_damaged_image_and_odd_size_are_named(tmp_path):
-    write_folder(tmp_path / "pets")
-    Image.fromarray(np.zeros((9, 6, 3), np.uint8)).save(tmp_path / "pets" / "train" / "cat" / "9.png")
-    with pytest.raises(ValueError, match=r"9.png is 6 x 9, others 6 x 5: resize"):
-        load(f"folder:{tmp_path / 'pets'}")
-    (tmp_path / "pets" / "train" / "cat" / "9.png").write_bytes(b"\x89PNG half")
-    with pytest.raises(ValueError, match=r"9.png cannot be read as an image"):
-        load(f"folder:{tmp_path / 'pets'}")

@@ -1,7 +1,7 @@
 """Where images come from: scikit-learn's digits, CIFAR, Fashion-MNIST, and any folder of images.
 
-Images stay uint8 and are decoded once; the decoded set is cached. Samples are put into one canonical order, so the
-same images give the same runs, bit for bit, whichever copy of a data set they were read from.
+Images stay uint8. Samples are put into one canonical order, so the same images give the same runs, bit for bit,
+whichever copy of a data set they were read from.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import os
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torchvision import datasets as tv
 
-from ciutils import artifacts, checks, files
+from ciutils import checks
 from ciutils.classes import PAPER_NAMES
+from ciutils.data import folders
 from ciutils.data.split import ImageData, Split
 
 DATASETS = ("digits", "cifar10", "cifar100", "fashion-mnist")
@@ -44,24 +44,25 @@ _TORCHVISION = {
 def load(name: str, root: str | Path | None = None, download: bool = True) -> ImageData:
     """Load a data set by name: "digits", "cifar10", "cifar100", "fashion-mnist" or "folder:PATH".
 
-    `root` is where copies are looked for and downloads go: by default $CIUTILS_DATA, else a cache folder of yours.
-    A copy is `root/NAME/{train,test}/CLASS/*.png` (torchvision's ImageFolder) or torchvision's own files; with
-    neither, torchvision downloads and checks them. "folder:PATH" reads `PATH/{train,test}/CLASS/*`.
+    `root` is where copies are looked for and downloads go: by default $CIUTILS_DATA, else a cache folder of yours, see
+    `folders.cache`. A copy is `root/NAME/{train,test}/CLASS/*` or torchvision's own files; with neither, torchvision
+    downloads and checks them. "folder:PATH" reads `PATH/{train,test}/CLASS/*`. Images in folders become RGB.
 
     Raises ValueError for an unknown name or images that do not fit together, FileNotFoundError, naming the three
     ways to get the data, when there is no copy and no download. Book: *Execute a notebook*.
     """
+    name = str(name)
     if name.startswith("folder:"):
         path = folder(name)
         if not path.is_dir():
             raise FileNotFoundError(f"no folder {path}: give 'folder:PATH' with PATH/{{train,test}}/CLASS/*")
-        return _image_data(name, *_read_folder(path))
+        return _image_data(name, *folders.read(path))
     checks.one_of(name, (*DATASETS, "folder:PATH"), "dataset")
     if name == "digits":
         return _digits()
-    root = Path(root or os.environ.get("CIUTILS_DATA") or platformdirs.user_cache_path("ciutils") / "data").expanduser()
+    root = Path(root or os.environ.get("CIUTILS_DATA") or folders.cache() / "data").expanduser()
     if (root / name / "train").is_dir():
-        return _image_data(name, *_read_folder(root / name))
+        return _image_data(name, *folders.read(root / name))
     return _image_data(name, *_read_torchvision(name, root, download))
 
 
@@ -79,12 +80,17 @@ def normalised(images: ImageData, normalisation: str) -> ImageData:
 
 
 def folder(name: str) -> Path:
-    """The folder that "folder:PATH" means, the same however it is written: relative, with ~, with a slash after it."""
-    return Path(name.removeprefix("folder:")).expanduser().resolve()
+    """The folder that "folder:PATH" means, the same however it is written: relative, with ~, with a slash after it.
 
-
-Raw = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]
-"""Training images and labels, test images and labels, classes; images uint8 [N, C, H, W]."""
+    Raises ValueError if it names none.
+    """
+    path = name.removeprefix("folder:")
+    if not path.strip():
+        raise ValueError(f"{name!r} names no folder: give 'folder:PATH'")
+    try:
+        return Path(path).expanduser().resolve()
+    except RuntimeError as error:  # links in a circle, or the home of nobody
+        raise ValueError(f"{name!r} leads to no folder: {error}") from error
 
 
 def _digits() -> ImageData:
@@ -93,25 +99,19 @@ def _digits() -> ImageData:
     labels = digits.target.astype(np.int64)
     parts = train_test_split(images, labels, test_size=597, stratify=labels, random_state=0)
     train_images, test_images, train_labels, test_labels = parts
-    return _image_data("digits", train_images, train_labels, test_images, test_labels, tuple("0123456789"))
+    return _image_data("digits", (train_images, train_labels), (test_images, test_labels), tuple("0123456789"))
 
 
-def _image_data(
-    name: str,
-    train_images: np.ndarray,
-    train_labels: np.ndarray,
-    test_images: np.ndarray,
-    test_labels: np.ndarray,
-    classes: tuple[str, ...],
-) -> ImageData:
-    mean, std = _channel_moments(train_images)
-    names = tuple(PAPER_NAMES.get(each, each) for each in classes)
+def _image_data(name: str, train: folders.Labelled, test: folders.Labelled, classes: tuple[str, ...]) -> ImageData:
+    mean, std = _channel_moments(train[0])
+    if name == "cifar10":
+        classes = tuple(PAPER_NAMES.get(each, each) for each in classes)
 
     def split(images: np.ndarray, labels: np.ndarray) -> Split:
         order = _canonical_order(images, labels)
-        return Split(torch.from_numpy(images[order]), torch.from_numpy(labels[order]), names, mean, std)
+        return Split(torch.from_numpy(images[order]), torch.from_numpy(labels[order]), classes, mean, std)
 
-    return ImageData(name, split(train_images, train_labels), split(test_images, test_labels))
+    return ImageData(name, split(*train), split(*test))
 
 
 def _canonical_order(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -124,17 +124,24 @@ def _canonical_order(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _channel_moments(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Exact mean and standard deviation per channel, of images scaled to 0..1."""
+    """Exact mean and standard deviation per channel, of images scaled to 0..1.
+
+    A constant channel's deviation is given as 1: normalised, it is 0 everywhere.
+    """
     values = np.arange(256) / 255
-    shares = [np.bincount(images[:, c].ravel(), minlength=256) / images[:, c].size for c in range(images.shape[1])]
+    channels = [torch.from_numpy(images[:, channel]).flatten() for channel in range(images.shape[1])]
+    shares = [
+        channel.bincount(minlength=256).numpy() / len(channel) for channel in channels
+    ]  # numpy's needs 8 bytes a pixel
     means = [float(share @ values) for share in shares]
     stds = [float(np.sqrt(share @ (values - mean) ** 2)) for share, mean in zip(shares, means, strict=True)]
-    return tuple(means), tuple(stds)
+    return tuple(means), tuple(std or 1.0 for std in stds)
 
 
-def _read_torchvision(name: str, root: Path, download: bool) -> Raw:
+def _read_torchvision(name: str, root: Path, download: bool) -> folders.Raw:
     maker, place = _TORCHVISION[name]
-    present = (root / place).is_dir()
+    # A download that failed leaves empty folders.
+    present = any(path.is_file() for path in (root / place).rglob("*"))
     try:
         train, test = (maker(root, train=part, download=download and not present) for part in (True, False))
     except Exception as error:  # network, proxy, disk and checksum errors are of many types
@@ -147,49 +154,10 @@ def _read_torchvision(name: str, root: Path, download: bool) -> Raw:
             f"{root / place}; or (3) put images at {root / name}/{{train,test}}/CLASS/*.png. The folder {root} is "
             "chosen by root= or by $CIUTILS_DATA"
         ) from error
-    return (*_arrays(train), *_arrays(test), tuple(train.classes))
+    return _arrays(train), _arrays(test), tuple(train.classes)
 
 
-def _arrays(part: tv.VisionDataset) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(part: tv.VisionDataset) -> folders.Labelled:
     images = np.asarray(part.data)
     images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(images), np.asarray(part.targets, dtype=np.int64)
-
-
-def _read_folder(folder: Path) -> Raw:
-    """Both splits of an ImageFolder copy, decoded once and cached under a digest of the files' names and contents."""
-    for part in ("train", "test"):
-        if not (folder / part).is_dir():
-            raise FileNotFoundError(f"no folder {folder / part}: {folder} must hold train/CLASS/* and test/CLASS/*")
-    train, test = (tv.ImageFolder(folder / part) for part in ("train", "test"))
-    if train.classes != test.classes:
-        different = sorted(set(train.classes) ^ set(test.classes))
-        raise ValueError(f"{folder}: train and test hold different classes: {different}")
-    digest = files.folder_sha256(folder)[:16]
-    cache = platformdirs.user_cache_path("ciutils") / "decoded" / f"{folder.name}-{digest}.safetensors"
-    if not cache.exists():
-        artifacts.save_tensors({"train": _decode(train), "test": _decode(test)}, cache, {"folder": str(folder)})
-    images, _ = artifacts.load_tensors(cache)
-    return (
-        images["train"].numpy(),
-        np.array(train.targets),
-        images["test"].numpy(),
-        np.array(test.targets),
-        tuple(train.classes),
-    )
-
-
-def _decode(part: tv.ImageFolder) -> torch.Tensor:
-    images = None
-    for position, (file, _) in enumerate(part.samples):
-        try:
-            image = np.asarray(part.loader(file)).transpose(2, 0, 1)
-        except (OSError, SyntaxError) as error:
-            raise ValueError(f"{file} cannot be read as an image: replace or remove it") from error
-        if images is None:
-            images = np.empty((len(part.samples), *image.shape), np.uint8)
-        if image.shape != images.shape[1:]:
-            sizes = f"{image.shape[2]} x {image.shape[1]}, others {images.shape[3]} x {images.shape[2]}"
-            raise ValueError(f"{file} is {sizes}: resize all images to one size first")
-        images[position] = image
-    return torch.from_numpy(images)
