@@ -23,10 +23,14 @@ def of_file(path: Path) -> dict:
     if path.suffix == ".nc":
         return of(artifacts.load_dataset(path))
     if path.suffix == ".safetensors":
-        return json.loads(artifacts.load_tensors(path)[1].get("provenance", "{}"))
-    if path.suffix == ".json":
-        return json.loads(path.read_text(encoding="utf-8"))
-    raise ValueError(f"{path} is not an artifact")
+        found = json.loads(artifacts.load_tensors(path)[1].get("provenance", "{}"))
+    elif path.suffix == ".json":
+        found = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        raise ValueError(f"{path} is not an artifact")
+    if not isinstance(found, dict) or not found:
+        raise ValueError(f"{path} carries no provenance: it was not made by ciutils.store")
+    return found
 
 
 def line(*shown: xr.Dataset) -> str:

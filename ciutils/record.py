@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 PACKAGES = ("torch", "torchvision", "numpy", "xarray")
 """Packages whose versions a record names."""
+
+SHAPING = ("ciutils", "reproduction", "notebooks")
+"""Folders of the repository whose files shape results."""
 
 
 class Record:
@@ -51,15 +55,21 @@ class Record:
 
 
 def _git_state() -> tuple[str, bool]:
-    """(commit, whether the package differs from it); ("unknown", False) outside a clone of this repository."""
+    """(commit, whether what shapes results differs from it); ("unknown", False) outside a clone of this repository."""
+    # Without what git tells its hooks, which may be those of another repository.
+    hooks = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    variables = {name: value for name, value in os.environ.items() if name not in hooks}
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=code.PACKAGE.parent, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *words], cwd=code.PACKAGE.parent, env=variables, capture_output=True, text=True, check=True
+        )
         return done.stdout.strip()
 
     try:
-        if git("rev-parse", "--show-prefix"):  # unpacked inside a clone of something else
+        # A clone of something else has this folder below its top, or does not track what was unpacked there.
+        if git("rev-parse", "--show-prefix") or not git("ls-tree", "HEAD", "--", "ciutils/record.py"):
             return "unknown", False
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", "ciutils"))
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", *SHAPING))
     except (OSError, subprocess.CalledProcessError):
         return "unknown", False
