@@ -70,6 +70,20 @@ def sha256_of(parts: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
+def named_folder(name: str) -> Path:
+    """The folder that "folder:PATH" means, the same however it is written: relative, with ~ or a slash, or by a link.
+
+    Raises ValueError if it names none.
+    """
+    path = name.removeprefix("folder:")
+    if not path.strip():
+        raise ValueError(f"{name!r} names no folder: give 'folder:PATH'")
+    try:
+        return Path(path).expanduser().resolve()
+    except RuntimeError as error:  # links in a circle, or the home of nobody
+        raise ValueError(f"{name!r} leads to no folder: {error}") from error
+
+
 def folder_sha256(folder: Path) -> str:
     """Digest of all files below `folder`, links followed: their names and their contents, not their times."""
     digest = hashlib.sha256()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ciutils import checks, data, models, train
+from ciutils import checks, data, files, models, train
 from ciutils.models import devices
 
 
@@ -37,7 +37,7 @@ class Run:
 
     def __post_init__(self) -> None:
         if self.dataset.startswith("folder:"):  # one folder is one data set, however it is written
-            object.__setattr__(self, "dataset", f"folder:{data.folder(self.dataset)}")
+            object.__setattr__(self, "dataset", f"folder:{files.named_folder(self.dataset)}")
         else:
             checks.one_of(self.dataset, (*data.DATASETS, "folder:PATH"), "dataset")
         checks.one_of(self.network, models.NETWORKS, "network")

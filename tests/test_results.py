@@ -20,7 +20,7 @@ from ciutils.analyse import confusion
 from ciutils.classes import class_pair
 from reproduction import chapters, results, runs
 from reproduction.records import records
-from reproduction.results import REPOSITORY, Results
+from reproduction.results import Results
 
 
 @pytest.fixture
@@ -644,7 +644,8 @@ def test_one_folder_is_one_data_set_however_it_is_written(tmp_path, monkeypatch)
     folder = written(tmp_path / "images")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    ways = [str(folder), f"{folder}/", "images", "./images/", "~/images", "images/../images"]
+    (tmp_path / "link").symlink_to(folder)
+    ways = [str(folder), f"{folder}/", "images", "./images/", "~/images", "images/../images", "link", "link/."]
     assert len({quick(tmp_path, dataset=f"folder:{way}").name for way in ways}) == 1
 
 

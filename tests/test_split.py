@@ -104,12 +104,18 @@ FLOATS = torch.zeros(6, 2, 3, 4)
         (lambda: Split(IMAGES, LABELS, ABC, (float("nan"), 0.5), (0.5, 0.5)), "give those of images scaled to 0..1"),
         (lambda: Split(FLOATS, LABELS, ABC, (0.5, 0.5), (0.5, 0.5)), "float images are taken as they are"),
         (lambda: ImageData("x", PLAIN, Split(IMAGES[..., 1:], LABELS, ABC)), r"\(2, 3, 4\) .* \(2, 3, 3\) .*test"),
-        (lambda: ImageData("x", PLAIN, Split(IMAGES[:, 1:], LABELS, ABC)), "shapes of images are .* give the same"),
-        (lambda: ImageData("x", PLAIN, Split(FLOATS, LABELS, ABC)), "types of images are torch.uint8 .* torch.float32"),
-        (lambda: ImageData("x", PLAIN, Split(IMAGES, LABELS, ("a", "c", "b"))), "classes are .* give the same"),
+        (
+            lambda: ImageData("x", PLAIN, Split(IMAGES[:, 1:], LABELS, ABC)),
+            r"shapes are \(2, 3, 4\) in the training split, \(1, 3, 4\) in the test split",
+        ),
+        (lambda: ImageData("x", PLAIN, Split(FLOATS, LABELS, ABC)), "types are torch.uint8 .* torch.float32"),
+        (
+            lambda: ImageData("x", PLAIN, Split(IMAGES, LABELS, ("a", "c", "b"))),
+            "classes are \\('a', 'b', 'c'\\) .* \\('a', 'c', 'b'\\)",
+        ),
         (
             lambda: ImageData("x", PLAIN, Split(IMAGES, LABELS, ABC, (0.5, 0.5), (0.5, 0.5))),
-            "mean and std are .* give the same",
+            r"mean and std are \(None, None\) .*, \(\(0.5, 0.5\), \(0.5, 0.5\)\) in the test",
         ),
     ],
 )

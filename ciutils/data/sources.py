@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torchvision import datasets as tv
 
-from ciutils import checks
+from ciutils import checks, files
 from ciutils.classes import PAPER_NAMES
 from ciutils.data import folders
 from ciutils.data.split import ImageData, Split
@@ -44,16 +44,16 @@ _TORCHVISION = {
 def load(name: str, root: str | Path | None = None, download: bool = True) -> ImageData:
     """Load a data set by name: "digits", "cifar10", "cifar100", "fashion-mnist" or "folder:PATH".
 
-    `root` is where copies are looked for and downloads go: by default $CIUTILS_DATA, else a cache folder of yours, see
-    `folders.cache`. A copy is `root/NAME/{train,test}/CLASS/*` or torchvision's own files; with neither, torchvision
-    downloads and checks them. "folder:PATH" reads `PATH/{train,test}/CLASS/*`. Images in folders become RGB.
+    `root` is where copies are looked for and downloads go: by default $CIUTILS_DATA, else data/ in `folders.cache`.
+    A copy is `root/NAME/{train,test}/CLASS/*` or torchvision's own files; with neither, torchvision downloads and
+    checks them. "folder:PATH" is `PATH/{train,test}/CLASS/*`; `folders.read` says how images in folders are read.
 
     Raises ValueError for an unknown name or images that do not fit together, FileNotFoundError, naming the three
     ways to get the data, when there is no copy and no download. Book: *Execute a notebook*.
     """
     name = str(name)
     if name.startswith("folder:"):
-        path = folder(name)
+        path = files.named_folder(name)
         if not path.is_dir():
             raise FileNotFoundError(f"no folder {path}: give 'folder:PATH' with PATH/{{train,test}}/CLASS/*")
         return _image_data(name, *folders.read(path))
@@ -77,20 +77,6 @@ def normalised(images: ImageData, normalisation: str) -> ImageData:
         raise ValueError(f"normalisation 'public-code' is for 3 channels, not {channels}")
     train, test = (dataclasses.replace(split, std=_PUBLIC_CODE_STD) for split in (images.train, images.test))
     return dataclasses.replace(images, train=train, test=test)
-
-
-def folder(name: str) -> Path:
-    """The folder that "folder:PATH" means, the same however it is written: relative, with ~, with a slash after it.
-
-    Raises ValueError if it names none.
-    """
-    path = name.removeprefix("folder:")
-    if not path.strip():
-        raise ValueError(f"{name!r} names no folder: give 'folder:PATH'")
-    try:
-        return Path(path).expanduser().resolve()
-    except RuntimeError as error:  # links in a circle, or the home of nobody
-        raise ValueError(f"{name!r} leads to no folder: {error}") from error
 
 
 def _digits() -> ImageData:

@@ -103,9 +103,12 @@ class ImageData:
     test: Split
 
     def __post_init__(self) -> None:
-        for what, train, test in zip(_ALIKE, *map(_alike, (self.train, self.test)), strict=True):
-            if train != test:
-                raise ValueError(f"{what} are {train} in the training split, {test} in the test split: give the same")
+        tests = _alike(self.test)
+        for what, train in _alike(self.train).items():
+            if train != tests[what]:
+                raise ValueError(
+                    f"{what} are {train} in the training split, {tests[what]} in the test split: give both the same"
+                )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -138,12 +141,10 @@ class ImageData:
         return files.sha256_of({**parts, "classes": np.array(self.classes)})
 
 
-_ALIKE = ("shapes of images", "types of images", "classes", "mean and std")
-
-
-def _alike(split: Split) -> tuple[object, ...]:
+def _alike(split: Split) -> dict[str, object]:
     """What the splits of a data set have in common."""
-    return tuple(split.images.shape[1:]), split.images.dtype, split.classes, (split.mean, split.std)
+    shape, dtype = tuple(split.images.shape[1:]), split.images.dtype
+    return {"shapes": shape, "types": dtype, "classes": split.classes, "mean and std": (split.mean, split.std)}
 
 
 def _tensor(values: object, what: str) -> torch.Tensor:

@@ -234,7 +234,7 @@ def data(given: dict[str, object]) -> str:
     name = str(given.get("dataset", ""))
     if not name.startswith("folder:"):
         return name
-    return f"{name} {files.folder_sha256(Path(name.removeprefix('folder:')).expanduser())[:16]}"
+    return f"{name} {files.folder_sha256(files.named_folder(name))[:16]}"
 
 
 def listing(folder: str) -> str:
