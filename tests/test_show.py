@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.colors import to_rgba
+from matplotlib.text import Text
 
 from ciutils import show
 from ciutils.analyse import confusion, dancing
@@ -272,6 +273,36 @@ def test_marks_are_the_papers_and_the_same_in_both_figures():
     _, (staff,) = show.notes_score(dancing.notes(history), ["cat"])
     score = {names[int(line.get_ydata()[0])]: (line.get_marker(), line.get_color()) for line in staff.lines}
     assert score == dance
+
+
+MONEY = ["$x_$", "$a$", "b$\\frac{"]
+
+
+def pictures_of_money():
+    names = {"true": MONEY, "predicted": MONEY}
+    history = counts_over_epochs([([80, 15, 5], 80), ([70, 25, 5], 95), ([85, 10, 5], 90)]).assign_coords(names)
+    table = confusion.cctm(history["end_counts"].isel(epoch=0))
+    losses = rate(np.arange(9.0).reshape(3, 3), *MONEY[:2]).expand_dims(true=MONEY)
+    key = ("net", "-".join(MONEY[:2]))
+    yield show.cctm_heatmap(table)
+    yield show.cctm_heatmaps({"net": table})
+    yield show.recall_dots({"net": confusion.recall(history["end_counts"].isel(epoch=0))})
+    yield show.matrix(table, "cosine")
+    yield show.dance(history, *MONEY[:2])
+    yield show.notes_score(dancing.notes(history), MONEY)
+    yield show.contours({key: losses[0]})
+    yield show.surfaces({key: losses[0]})
+    yield show.class_maps(losses, "loss")
+    yield show.class_surfaces(losses, "loss")
+    yield show.sensitivities({"net": {key[1]: xr.DataArray([0.1, 0.2], dims="angle", coords={"angle": [0, 90]})}})
+
+
+def test_a_dollar_sign_in_a_name_is_drawn_as_one():
+    for figure, _ in pictures_of_money():
+        figure.canvas.draw()
+        named = [text for text in figure.findobj(Text) if "$" in text.get_text()]
+        assert named
+        assert not any(text.get_parse_math() for text in named)
 
 
 def judgement(id, verdict, parts=(), page="cctm#the-matrix"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
@@ -16,6 +17,10 @@ Panels = dict[tuple[str, str], Axes]
 
 INTERFERENCE_COLOURS = "magma_r"
 """Perceptually uniform, dark where interference is high, as in the paper's heat maps."""
+
+
+names_as_written = mpl.rc_context({"text.parse_math": False})
+"""Decorator of pictures: a dollar sign in a class's name begins no formula."""
 
 
 def grid(

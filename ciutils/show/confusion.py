@@ -8,9 +8,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ciutils.show.axes import INTERFERENCE_COLOURS, figure_and_axes, readable_on
+from ciutils.show.axes import INTERFERENCE_COLOURS, figure_and_axes, names_as_written, readable_on
 
 
+@names_as_written
 def cctm_heatmap(
     cctm: xr.DataArray, highest: float | None = None, title: str = "", ax: Axes | None = None
 ) -> tuple[Figure, Axes]:
@@ -46,6 +47,7 @@ def cctm_heatmap(
     return figure, ax
 
 
+@names_as_written
 def cctm_heatmaps(cctms: dict[str, xr.DataArray], columns: int = 2) -> tuple[Figure, np.ndarray]:
     """Heat maps of several CCTMs, named by their keys, with one colour scale for all; returns an axes for each."""
     highest = max(float(np.nanmax(_off_diagonal(cctm), initial=0.0)) for cctm in cctms.values())
@@ -63,6 +65,7 @@ def cctm_heatmaps(cctms: dict[str, xr.DataArray], columns: int = 2) -> tuple[Fig
     return figure, drawn
 
 
+@names_as_written
 def recall_dots(
     recalls: dict[str, xr.DataArray], published: dict[str, xr.DataArray] | None = None, ax: Axes | None = None
 ) -> tuple[Figure, Axes]:
@@ -106,6 +109,7 @@ def error_share(shares: dict[str, np.ndarray], even: float, ax: Axes | None = No
     return figure, ax
 
 
+@names_as_written
 def matrix(values: xr.DataArray, label: str, title: str = "", ax: Axes | None = None) -> tuple[Figure, Axes]:
     """Heat map of a matrix of cosines or correlations, -1 to 1 with its values written in; diagonal left out."""
     figure, ax = figure_and_axes(ax, (6.0, 5.2))

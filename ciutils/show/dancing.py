@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 
 from ciutils.analyse import confusion, dancing
 from ciutils.classes import class_index, class_pair
+from ciutils.show.axes import names_as_written
 
 
+@names_as_written
 def dance(
     history: xr.Dataset, a: str | int, b: str | int, counts: str = "end_counts", interferers: int = 4
 ) -> tuple[Figure, np.ndarray]:
@@ -75,6 +77,7 @@ def _mark(label: int) -> dict[str, str]:
     return {"marker": marker, "color": colour}
 
 
+@names_as_written
 def notes_score(notes: xr.DataArray, classes: Sequence[str | int]) -> tuple[Figure, np.ndarray]:
     """Dancing notes as a score: a staff for each of `classes`, a note for each epoch at its label.
 

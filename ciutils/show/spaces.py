@@ -10,9 +10,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import Axes3D
 
-from ciutils.show.axes import INTERFERENCE_COLOURS, axes_of, grid, theta_labels
+from ciutils.show.axes import INTERFERENCE_COLOURS, axes_of, grid, names_as_written, theta_labels
 
 
+@names_as_written
 def surfaces(rates: Mapping[tuple[str, str], xr.DataArray]) -> tuple[Figure, np.ndarray]:
     """Mistake rates over planes as 3-D surfaces, keyed by (row, column), such as (network, pair).
 
@@ -46,6 +47,7 @@ def surfaces(rates: Mapping[tuple[str, str], xr.DataArray]) -> tuple[Figure, np.
     return figure, axes_of(axes, rates)
 
 
+@names_as_written
 def contours(
     rates: Mapping[tuple[str, str], xr.DataArray], tolerance: float | None = None
 ) -> tuple[Figure, np.ndarray]:
@@ -95,6 +97,7 @@ def class_maps(losses: xr.DataArray, label: str, highest: float | None = None) -
     return _class_panels(losses, label, highest, solid=False)
 
 
+@names_as_written
 def _class_panels(losses: xr.DataArray, label: str, highest: float | None, solid: bool) -> tuple[Figure, np.ndarray]:
     classes = list(losses["true"].values)
     columns = min(5, len(classes))
@@ -143,6 +146,7 @@ def _class_panels(losses: xr.DataArray, label: str, highest: float | None, solid
     return figure, axes.flat[: len(classes)]
 
 
+@names_as_written
 def sensitivities(
     by_angle: Mapping[str, Mapping[str, xr.DataArray]], ylabel: str = "sharpness, percent"
 ) -> tuple[Figure, np.ndarray]:
