@@ -206,6 +206,13 @@ def test_spells_shares_handovers_and_the_take_over():
     assert dancing.take_over(SONG, "c") == dancing.TakeOver("none", 1)
 
 
+def test_a_class_that_is_called_as_silence_is_refused():
+    song = SONG.assign_coords(true=["none", *SONG["true"].values[1:]])
+    for ask in (dancing.note_spells, dancing.note_shares, lambda song: dancing.take_over(song, 1)):
+        with pytest.raises(ValueError, match="a class is called 'none', as the note of no class is: give it another"):
+            ask(song)
+
+
 def test_one_epoch_is_one_spell():
     song = dancing.notes(of_rows([80, 15, 5]))
     assert list(dancing.note_spells(song)["length"]) == [1, 1, 1]

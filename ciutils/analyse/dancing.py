@@ -20,6 +20,7 @@ from ciutils.counts import COUNTS
 
 NO_NOTE = -2
 """The note of a class that no class interferes with above the threshold; the paper's own value."""
+_SILENCE = "none"  # what it is called
 BLOCK = 5
 """Epochs whose signs are drawn together in the test of a dance. Neighbouring residuals hang together, because they
 share a fitted trend: with shorter blocks the test finds too many dances by chance."""
@@ -136,15 +137,20 @@ def notes(history: xr.Dataset, threshold: float = 0.001, counts: str = "end_coun
 
 
 def note_spells(notes: xr.DataArray) -> pd.DataFrame:
-    """Spells of the same note: class, note (name, or "none"), start, end (epochs, both in), length."""
+    """Spells of the same note: class, note (name, or "none"), start, end (epochs, both in), length.
+
+    Raises ValueError if a class is called "none" itself.
+    """
     classes, epochs = list(notes["true"].values), notes["epoch"].values
+    if _SILENCE in classes:
+        raise ValueError(f"a class is called {_SILENCE!r}, as the note of no class is: give it another name")
     rows = []
     for name in classes:
         line = notes.sel(true=name).values
         starts = np.flatnonzero(np.r_[True, line[1:] != line[:-1]])
         ends = np.r_[starts[1:], len(line)] - 1
         for start, end in zip(starts, ends, strict=True):
-            note = "none" if line[start] == NO_NOTE else str(classes[line[start]])
+            note = _SILENCE if line[start] == NO_NOTE else str(classes[line[start]])
             rows.append((str(name), note, int(epochs[start]), int(epochs[end]), int(end - start + 1)))
     return pd.DataFrame(rows, columns=["class", "note", "start", "end", "length"])
 
@@ -153,7 +159,7 @@ def note_shares(notes: xr.DataArray) -> pd.DataFrame:
     """Share of the epochs that each note holds (class x note); "none" last."""
     table = note_spells(notes).pivot_table(index="class", columns="note", values="length", aggfunc="sum", fill_value=0)
     names = [str(name) for name in notes["true"].values]
-    return table.reindex(index=names, columns=[*names, "none"], fill_value=0) / notes.sizes["epoch"]
+    return table.reindex(index=names, columns=[*names, _SILENCE], fill_value=0) / notes.sizes["epoch"]
 
 
 def handovers(notes: xr.DataArray, name: str | int) -> pd.DataFrame:
