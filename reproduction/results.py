@@ -268,6 +268,8 @@ class Results:
 
         def make(folder: Path, checkpoint: Path) -> None:
             record, images = self._record(run.configuration, code.WEIGHTS), self.data(run)
+            if len(images.classes) < 2:
+                raise ValueError(f"{run.dataset} has one class, {images.classes[0]!r}: give two, or nothing interferes")
             model = models.build(run.network, len(images.classes), images.train.images.shape[1], run.width, run.seed)
             history = train.train(
                 model,

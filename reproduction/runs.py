@@ -72,7 +72,7 @@ def _slug(dataset: str) -> str:
     if not dataset.startswith("folder:"):
         return dataset
     path = Path(dataset.removeprefix("folder:"))
-    return f"{re.sub(r'[^A-Za-z0-9]+', '_', path.name)}.{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    return f"{re.sub(r'[^A-Za-z0-9]+', '_', path.name)[:60]}.{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)

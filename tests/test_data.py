@@ -392,13 +392,15 @@ def test_an_empty_folder_is_no_copy(tmp_path, monkeypatch):
 
     def maker(root, train, download):
         (root / "FashionMNIST" / "raw").mkdir(parents=True, exist_ok=True)
-        if not download or not network:
-            raise RuntimeError("Dataset not found")
+        if not download:
+            raise RuntimeError("Dataset not\nfound")
+        if not network:
+            raise OSError(errno.ENOSPC, "No space left on device")
         return types.SimpleNamespace(data=np.zeros((2, 28, 28), np.uint8), targets=[0, 1], classes=["a", "b"])
 
     monkeypatch.setitem(sources._TORCHVISION, "fashion-mnist", (maker, "FashionMNIST"))
-    for download in (True, False):
-        with pytest.raises(FileNotFoundError, match=r"no fashion-mnist: \(1\) with a network"):
+    for download, why in ((True, r"\[Errno 28\] No space left on device"), (False, "Dataset not found")):
+        with pytest.raises(FileNotFoundError, match=rf"no fashion-mnist \({why}\): \(1\) with a network"):
             load("fashion-mnist", root=tmp_path, download=download)
     network = True
     assert load("fashion-mnist", root=tmp_path).train.images.shape == (2, 1, 28, 28)

@@ -81,6 +81,12 @@ def test_folders_of_the_same_name_are_told_apart(run, tmp_path):
     assert "/" not in one.name
 
 
+def test_a_folder_with_a_long_name_has_a_run_that_a_folder_can_be_called(run, tmp_path):
+    one, two = (dataclasses.replace(run.run, dataset=f"folder:{tmp_path / ('x' * 254)}{end}").name for end in "ab")
+    assert one != two
+    (tmp_path / one).mkdir()
+
+
 def test_a_run_is_computed_once_and_then_loaded(trained, monkeypatch):
     monkeypatch.setattr(train, "train", never)
     history = trained.history()
@@ -537,9 +543,14 @@ def test_pairs_that_are_found_lead_back_to_their_classes(run, names, errors, pai
     assert [class_pair(names, pair) for pair in found] == positions
 
 
-def test_one_class_has_no_pair(run):
-    with pytest.raises(ValueError, match="digits has one class: a pair needs two"):
-        chapters.pairs_of(runs.profile("digits"), run.run, counted(("only",), {}))
+def test_one_class_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "train", never)
+    folder = written(tmp_path / "images")
+    for part in ("train", "test"):
+        shutil.rmtree(folder / part / "light")
+    run = quick(tmp_path, dataset=f"folder:{folder}")
+    with pytest.raises(ValueError, match=f"folder:{folder} has one class, 'dark': give two, or nothing interferes"):
+        run.history()
 
 
 def test_a_pair_may_be_given_as_two_names(trained):

@@ -115,10 +115,9 @@ def _channel_moments(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float
     A constant channel's deviation is given as 1: normalised, it is 0 everywhere.
     """
     values = np.arange(256) / 255
+    # torch counts bytes as they are, numpy copies each into eight.
     channels = [torch.from_numpy(images[:, channel]).flatten() for channel in range(images.shape[1])]
-    shares = [
-        channel.bincount(minlength=256).numpy() / len(channel) for channel in channels
-    ]  # numpy's needs 8 bytes a pixel
+    shares = [channel.bincount(minlength=256).numpy() / len(channel) for channel in channels]
     means = [float(share @ values) for share in shares]
     stds = [float(np.sqrt(share @ (values - mean) ** 2)) for share, mean in zip(shares, means, strict=True)]
     return tuple(means), tuple(std or 1.0 for std in stds)
@@ -135,8 +134,9 @@ def _read_torchvision(name: str, root: Path, download: bool) -> folders.Raw:
             raise ValueError(
                 f"the copy of {name} at {root / place} is damaged or incomplete: move it away to download it again"
             ) from error
+        why = " ".join(str(error).split())
         raise FileNotFoundError(
-            f"no {name}: (1) with a network, load({name!r}) downloads it; (2) put torchvision's files at "
+            f"no {name} ({why}): (1) with a network, load({name!r}) downloads it; (2) put torchvision's files at "
             f"{root / place}; or (3) put images at {root / name}/{{train,test}}/CLASS/*.png. The folder {root} is "
             "chosen by root= or by $CIUTILS_DATA"
         ) from error
