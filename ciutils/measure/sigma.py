@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Unpack
 
@@ -33,8 +34,10 @@ def find_sigma(
 
     The boundary is sampled at its corners and the middles of its sides, averaged over the pairs' eight points each.
     reading: device, precision ("auto"), logits, as in `counts`.
-    Raises ValueError if the network itself is at `level` already, or no sigma up to a weight distance of 100 passes, as
-    with class gradients that are zero. Source: arXiv:2211.01370 gives only ratios. Book: *Sharpness*.
+
+    If the network itself is at `level` already, a warning says so, and sigma is the smallest that is tried, at a weight
+    distance of a thousandth. Raises ValueError if no sigma up to a weight distance of 100 passes, as with gradients
+    that are zero. Source: arXiv:2211.01370 gives only ratios. Book: *Sharpness*.
     """
     if not 0 < level < 1:
         raise ValueError(f"level = {level!r}: give a mistake rate between 0 and 1")
@@ -47,7 +50,11 @@ def find_sigma(
     origin = dict(model.named_parameters())
     planes = [Plane(origin, [each[0], each[1]], evaluator.classify.device) for each in chosen]
     if (own := rate_at(evaluator, planes[0], 0, 0)) >= level:
-        raise ValueError(f"level = {level}: the network's own mistake rate is {own:.3g} already; give a higher level")
+        warnings.warn(
+            f"level = {level}: the network's own mistake rate is {own:.3g} already, so sigma is the smallest that is "
+            "tried; train the network further, or give a higher level",
+            stacklevel=2,
+        )
     border = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
 
     def lowest(sigma: float) -> float:
