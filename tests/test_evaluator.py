@@ -178,12 +178,13 @@ class WithLayerNorm(nn.Module):
         return self.head(self.norm(self.embed(images.flatten(1))))
 
 
+@pytest.mark.parametrize("bn", ["frozen", "recalibrated"])
 @pytest.mark.parametrize("build", [NETS["plain"][0], NETS["untraceable"][0], WithLayerNorm])
-def test_bf16_is_close_to_fp32(build, tiny_data):
+def test_bf16_is_close_to_fp32(build, bn, tiny_data):
     torch.manual_seed(0)
     model = shaken(build())
     weights = moved(model)
-    exact, rounded = (evaluate(model, tiny_data.train, weights, precision) for precision in ("fp32", "bf16"))
+    exact, rounded = (evaluate(model, tiny_data.train, weights, precision, bn) for precision in ("fp32", "bf16"))
     np.testing.assert_allclose(rounded.loss_sum, exact.loss_sum, rtol=0.05)
     assert not np.array_equal(rounded.loss_sum, exact.loss_sum)
 

@@ -83,7 +83,7 @@ class Evaluator:
         self.bn, self.classify = bn, proven(model, split, **chosen)
         self.sha256 = files.sha256_of({name: _array(value) for name, value in self.classify.state.items()})
         self.network = _fastest(self.classify, proof_images(split, self.classify))
-        self.precision = self.network.precision
+        self.precision = self.classify.precision = self.network.precision
         self.evaluated = "fast copy" if isinstance(self.network, Fast) else "module"
         size = batch_size or _batch_size(split, self.classify.device)
         self.images = Images(split, size, self.classify.device, self.network.dtype, self.network.layout)
