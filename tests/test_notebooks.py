@@ -61,9 +61,9 @@ def test_it_executes_whole_and_every_figure_says_what_it_shows_and_where_it_come
         text = "".join("".join(texts(each)) for each in cell.outputs)
         assert "commit" in text, cell.source
         assert "aria-label" in text if PLOTLY in kinds(cell) else cell.metadata["mystnb"]["image"]["alt"], cell.source
-    assert [
-        each.text for cell in executed.cells for each in cell.get("outputs", []) if each.get("name") == "stderr"
-    ] == []
+    said = [each.text for cell in executed.cells for each in cell.get("outputs", []) if each.get("name") == "stderr"]
+    # A network of two epochs errs more often than at the level of half sides; that is to be said.
+    assert [each for each in said if "UserWarning: level = 0.5: the network's own mistake rate" not in each] == []
 
 
 @by_name
