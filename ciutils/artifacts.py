@@ -107,7 +107,7 @@ def _tensors_digest(tensors: Mapping[str, torch.Tensor]) -> str:
 
 
 def _existing(path: Path) -> Path:
-    path = Path(path)
+    path = files.expanded(path)
     if not path.is_file():
         raise FileNotFoundError(f"no artifact at {path}")
     return path

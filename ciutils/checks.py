@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
 
 import numpy as np
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # they do not survive a file, or break a line
 _LISTED = 30  # choices that one line names
 
+LARGEST_SEED = 2**32 - 1
+"""What every random generator takes."""
+
 
 def one_of(value: object, allowed: Iterable[str], what: str) -> str:
     """Return `value` if it is among `allowed`, else raise a ValueError that names the nearest allowed one."""
     choices = list(allowed)
-    if value in choices:
+    if isinstance(value, str) and value in choices:
         return value
     near = difflib.get_close_matches(str(value), choices, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -24,18 +29,31 @@ def one_of(value: object, allowed: Iterable[str], what: str) -> str:
     raise ValueError(f"unknown {what} {value!r}: choose from {', '.join(choices[:_LISTED])}{more}{hint}")
 
 
-def whole(value: object, what: str, at_least: int = 1) -> int:
-    """Return `value` if it is an integer of at least `at_least`, else raise a ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        raise ValueError(f"{what} = {value!r}: give a whole number of at least {at_least}")
-    return value
+def whole(value: object, what: str, at_least: int = 1, at_most: float = math.inf) -> int:
+    """Return `value` if it is an integer, numpy's included, from `at_least` to `at_most`, else raise a ValueError."""
+    number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+    if number is None or not at_least <= number <= at_most:
+        limit = f" and at most {at_most}" if at_most < math.inf else ""
+        raise ValueError(f"{what} = {value!r}: give a whole number of at least {at_least}{limit}")
+    return number
 
 
-def positive(value: object, what: str) -> float:
-    """Return `value` if it is a finite number above zero, else raise a ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ValueError(f"{what} = {value!r}: give a number above 0")
-    return value
+def positive(value: object, what: str, at_most: float = math.inf) -> float:
+    """Return `value` if it is a finite number, numpy's included, above 0 and at most `at_most`, else raise a
+    ValueError."""
+    number = _real(value)
+    if not 0 < number <= at_most or math.isinf(number):
+        limit = f" and at most {at_most:g}" if at_most < math.inf else ""
+        raise ValueError(f"{what} = {value!r}: give a number above 0{limit}")
+    return number
+
+
+def share(value: object, what: str) -> float:
+    """Return `value` if it is a number above 0 and below 1, else raise a ValueError."""
+    number = _real(value)
+    if not 0 < number < 1:
+        raise ValueError(f"{what} = {value!r}: give a number above 0 and below 1")
+    return number
 
 
 def class_names(names: Sequence[str | int] | np.ndarray) -> tuple[str, ...]:
@@ -55,3 +73,8 @@ def class_names(names: Sequence[str | int] | np.ndarray) -> tuple[str, ...]:
     if times > 1:
         raise ValueError(f"class {most!r} is named {times} times: give each class a name of its own")
     return found
+
+
+def _real(value: object) -> float:
+    """`value` as a float, and NaN, which no range holds, if it is no number."""
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan

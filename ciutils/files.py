@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -22,30 +23,53 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     A reader sees the old file or the new one, whatever dies in between. Raises OSError, naming `path`, when the
     disk is full or read-only; the temporary file is removed.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    path, temporary = expanded(path), None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
         write(temporary)
         flush(temporary)
         temporary.chmod(0o644)  # mkstemp makes files private; artifacts are for everybody
         temporary.replace(path)
         flush(path.parent)
     except Exception as error:
-        # torch, safetensors and HDF5 each have an error of their own for a full disk.
-        full = shutil.disk_usage(path.parent).free < _FULL
+        full = temporary is not None and _is_full(error, temporary.parent)
         reason = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else error
         if not isinstance(reason, OSError):
             raise
+        advice = f"{'free some space' if full else 'make it writable'} or name another folder"
         raise OSError(
             reason.errno,
-            f"cannot write {path}: {reason.strerror or reason}; free some space or name "
-            "another folder, then run again: what is finished is kept",
+            f"cannot write {path}: {reason.strerror or reason}; {advice}, then run again: what is finished is kept",
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _is_full(error: Exception, folder: Path) -> bool:
+    """Whether a writer failed for want of space: torch, safetensors and HDF5 each have an error of their own for it."""
+    said = any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))
+    return said or shutil.disk_usage(folder).free < _FULL
+
+
+def expanded(path: str | Path) -> Path:
+    """`path` with the home folder in place of a leading ~. Raises ValueError for the home of nobody."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{path}: there is no such home folder; give a path without ~") from error
+
+
+def slug(text: str) -> str:
+    """`text` as a part of a file's name that means nothing to a shell, a page or a pattern: as it is where it is short
+    and plain, else what is plain of it and a digest, so that different texts stay different."""
+    plain = re.sub(r"[^A-Za-z0-9._+=-]+", "_", text)[:100].strip("._-")
+    if text and plain == text:
+        return text
+    return f"{plain}.{hashlib.sha256(text.encode(errors='surrogateescape')).hexdigest()[:8]}".lstrip(".")
 
 
 def save_json(content: Mapping, path: Path) -> None:
@@ -54,8 +78,8 @@ def save_json(content: Mapping, path: Path) -> None:
 
 
 def save_text(text: str, path: Path) -> None:
-    """Write `text` as UTF-8, atomically."""
-    write_atomically(path, lambda file: file.write_bytes(text.encode()))
+    """Write `text` as UTF-8, atomically; of a file's name that is not UTF-8 the foreign bytes are spelt out."""
+    write_atomically(path, lambda file: file.write_bytes(text.encode(errors="backslashreplace")))
 
 
 def sha256_of(parts: Mapping[str, np.ndarray]) -> str:

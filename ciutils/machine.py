@@ -25,7 +25,7 @@ def processor() -> str:
     """The processor's own name."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
@@ -38,7 +38,9 @@ def peak_memory(device: torch.device) -> int:
 
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
-    if status.exists():  # getrusage would also count what the process that started this one had held
-        return int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0]) * 1024
+    said = status.read_text(encoding="utf-8", errors="replace") if status.exists() else ""
+    if found := re.search(r"^VmHWM:\s+(\d+) kB", said, re.MULTILINE):
+        return int(found[1]) * 1024
+    # Some kernels and sandboxes do not say; getrusage also counts what the process that started this one had held.
     unit = 1 if platform.system() == "Darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

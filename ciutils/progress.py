@@ -29,12 +29,8 @@ class Progress:
         elif time.monotonic() - self.last_line > _SECONDS_BETWEEN_LINES:
             self.last_line = time.monotonic()
             left = (self.last_line - self.started) / (self.done - self.first) * (self.total - self.done)
-            print(
-                ", ".join(
-                    filter(None, [f"{self.label}: {self.done} of {self.total}", note, f"about {left:.0f} s left"])
-                ),
-                flush=True,
-            )
+            parts = [f"{self.label}: {self.done} of {self.total}", note, f"about {left:.0f} s left"]
+            say(", ".join(filter(None, parts)))
 
     def __enter__(self) -> Progress:
         return self
@@ -42,6 +38,12 @@ class Progress:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.bar is not None:
             self.bar.close()
+
+
+def say(line: str) -> None:
+    """Print `line` at once; letters that the terminal or log does not know are spelt out, where print would fail."""
+    letters = sys.stdout.encoding or "utf-8"
+    print(line.encode(letters, "backslashreplace").decode(letters), flush=True)
 
 
 def _somebody_watches() -> bool:

@@ -11,7 +11,8 @@ import glob
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +20,14 @@ from pathlib import Path
 import xarray as xr
 from filelock import FileLock
 
-from ciutils import artifacts, code, files, provenance
+from ciutils import artifacts, code, files, progress, provenance
 
 RENEW = "CIUTILS_RENEW"
 """Environment variable that the driver sets: artifacts of other code are computed again too. Without it the line under
 a figure says so."""
+
+RUNS = "CIUTILS_RUNS"
+"""Environment variable that names the folder of one's own artifacts."""
 
 _MEANING = {"code": "code", "weights_sha256": "weights", "data_sha256": "data"}
 
@@ -69,8 +73,8 @@ class Store:
             raise FileNotFoundError(f"{item.folder}/{file} is {where}: compute it first")
         # A note that is still there: whoever finished the work was killed before removing its checkpoint.
         if fault or Path(f"{checkpoint}.note").exists():
-            own.mkdir(parents=True, exist_ok=True)
-            with FileLock(own / f"{item.files[0]}.lock"):
+            item.origin()  # first: what cannot be made leaves no folder behind
+            with _locked(own, f"{item.files[0]}.lock"):
                 if self.fault(item):  # else another process has made it meanwhile
                     self._clear(own, item)
                     _begin(checkpoint, item)
@@ -95,6 +99,19 @@ class Store:
             fault = _fault(own / file, item)
             if fault and (own / file).exists():
                 _move_aside(own / file, fault)
+
+
+@contextmanager
+def _locked(folder: Path, name: str) -> Iterator[None]:
+    """`folder`, made if it must be, while the lock called `name` in it is held."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = FileLock(folder / name).acquire()
+    except OSError as error:
+        reason = f"cannot write to {folder}: {error.strerror or error}"
+        raise OSError(error.errno, f"{reason}; set ${RUNS} to a folder that you can write to") from error
+    with held:
+        yield
 
 
 def loaded(path: Path, configuration: Mapping[str, object]) -> xr.Dataset:
@@ -146,7 +163,7 @@ def _move_aside(path: Path, why: str) -> None:
     aside = path.parent / "aside" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{path.name}"
     aside.parent.mkdir(exist_ok=True)
     path.rename(aside)
-    print(f"{path} is {why}: moved to {aside}, computed again", flush=True)
+    progress.say(f"{path} is {why}: moved to {aside}, computed again")
 
 
 def _forget(checkpoint: Path) -> None:

@@ -1,3 +1,5 @@
+import os
+import resource
 import subprocess
 import sys
 
@@ -91,3 +93,17 @@ def test_peak_memory_is_this_processs_own():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert machine.peak_memory(CPU) > ballast.nbytes
     assert int(done.stdout) < machine.peak_memory(CPU) - ballast.nbytes / 2
+
+
+@pytest.mark.parametrize("said", ["Name:\tpython\nVmRSS:\t 5 kB\n", "Name:\tVmHWM: 7 kB\n", ""])
+def test_peak_memory_where_the_kernel_does_not_tell_it(monkeypatch, said):
+    """Sandboxes such as gVisor have a /proc/self/status without VmHWM."""
+    monkeypatch.setattr(machine.Path, "read_text", lambda *_, **__: said)
+    assert machine.peak_memory(CPU) == resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def test_progress_is_told_in_a_log_that_knows_no_letter_of_it():
+    code = "from ciutils import progress; progress.say('space \\u732b-\\u72ac: 3 of 9')"
+    spoken = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=os.environ | spoken)
+    assert done.stdout == b"space \\u732b-\\u72ac: 3 of 9\n"

@@ -1,8 +1,10 @@
 import copy
 import dataclasses
+import itertools
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -303,6 +305,28 @@ def test_a_last_batch_of_one_image_is_avoided(tiny_model):
     assert sizes == [11, 11, 11]
 
 
+def test_no_batch_is_of_one_image_where_it_is_said_to_be_so():
+    """By the batches themselves: the check agrees with them for all small sets and sizes."""
+    for images, largest in itertools.product(range(1, 20), range(1, 20)):
+        split = data.Split(torch.zeros(images, 1, 4, 4), torch.zeros(images, dtype=torch.int64), ("a", "b"))
+        sizes = [len(y) for _, y in augment.Batches(split, largest, "none", 0, torch.device("cpu")).epoch(0)]
+        with pytest.raises(ValueError, match="alone") if min(sizes) < 2 else nullcontext():
+            train.check_batches(images, largest)
+
+
+def test_a_network_without_batch_norm_trains_on_one_image_at_a_time(tiny_data):
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(128, 3))
+    history = train.train(model, tiny_data, "big-lr", epochs=1, batch_size=1)
+    assert int(history["running_counts"].sum()) == 101
+
+
+def test_numpys_numbers_train_the_same(tiny_model, tiny_data):
+    again = copy.deepcopy(tiny_model)
+    plain = train.train(tiny_model, tiny_data, "big-lr", epochs=1, batch_size=16, seed=3)
+    numbers = {"epochs": np.int64(1), "batch_size": np.int32(16), "seed": np.uint64(3)}
+    assert train.train(again, tiny_data, "big-lr", **numbers)["test_counts"].equals(plain["test_counts"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -310,6 +334,12 @@ def test_a_last_batch_of_one_image_is_avoided(tiny_model):
         ({"epochs": 0}, "epochs = 0: give a whole number of at least 1"),
         ({"batch_size": 2.5}, "batch_size = 2.5: give a whole number"),
         ({"seed": -1}, "seed = -1: give a whole number of at least 0"),
+        ({"seed": 2**50}, "seed = 1125899906842624: give a whole number of at least 0 and at most 4294967295"),
+        (
+            {"batch_size": 1},
+            "batch_size = 1: of 101 training images one is alone in its batch, and batch-norm needs two",
+        ),
+        ({"batch_size": 2}, "batch_size = 2: of 101 training images one is alone in its batch"),
         ({"augment": "flip"}, "unknown augment 'flip'"),
         ({"precision": "fp16"}, "unknown precision 'fp16': choose from auto, fp32, bf16"),
         ({"device": "gpu"}, "unknown device 'gpu': choose from auto, cpu, cuda"),

@@ -60,7 +60,7 @@ def load(name: str, root: str | Path | None = None, download: bool = True) -> Im
     checks.one_of(name, (*DATASETS, "folder:PATH"), "dataset")
     if name == "digits":
         return _digits()
-    root = Path(root or os.environ.get("CIUTILS_DATA") or folders.cache() / "data").expanduser()
+    root = files.expanded(root or os.environ.get("CIUTILS_DATA") or folders.cache() / "data")
     if (root / name / "train").is_dir():
         return _image_data(name, *folders.read(root / name))
     return _image_data(name, *_read_torchvision(name, root, download))

@@ -1,8 +1,8 @@
 """Training, and a recorder for other people's loops."""
 
 from ciutils.train.augment import AUGMENTS
-from ciutils.train.loop import EGO_EPOCHS, train
+from ciutils.train.loop import EGO_EPOCHS, check_batches, train
 from ciutils.train.recorder import Recorder
 from ciutils.train.setups import SETUPS, Setup
 
-__all__ = ["AUGMENTS", "EGO_EPOCHS", "SETUPS", "Recorder", "Setup", "train"]
+__all__ = ["AUGMENTS", "EGO_EPOCHS", "SETUPS", "Recorder", "Setup", "check_batches", "train"]

@@ -34,7 +34,7 @@ class Checkpoint:
     def __init__(
         self, folder: str | Path | None, configuration: dict, **parts: nn.Module | Optimizer | LRScheduler
     ) -> None:
-        self.folder = Path(folder) if folder else None
+        self.folder = files.expanded(folder) if folder else None
         self.configuration, self.parts = configuration, parts
 
     def save(self, records: list[Epoch]) -> None:

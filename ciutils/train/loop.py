@@ -16,6 +16,7 @@ import torch
 import xarray as xr
 from torch import nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ciutils import checks
 from ciutils.counts import from_predictions
@@ -68,10 +69,11 @@ def train(
     """
     if isinstance(setup, str):
         setup = SETUPS[checks.one_of(setup, SETUPS, "setup")]
-    checks.whole(epochs, "epochs")
-    checks.whole(batch_size, "batch_size")
-    checks.whole(seed, "seed", at_least=0)
+    epochs, batch_size = checks.whole(epochs, "epochs"), checks.whole(batch_size, "batch_size")
+    seed = checks.whole(seed, "seed", at_least=0, at_most=checks.LARGEST_SEED)
     checks.one_of(augment, AUGMENTS, "augment")
+    if any(isinstance(layer, _BatchNorm) for layer in model.modules()):
+        check_batches(len(data.train), batch_size)
     where = devices.resolve_device(device)
     precision = devices.resolve_precision(precision, where)
     devices.keep_freed_memory()
@@ -129,6 +131,16 @@ def train(
     model.to(memory_format=torch.contiguous_format)
     history = as_history(records, data.classes, {"precision": precision})
     return history.assign({name: (outputs.DIMS[name], each) for name, each in outputs.labels(data).items()})
+
+
+def check_batches(images: int, batch_size: int) -> None:
+    """Raise ValueError if so many images, in equal batches of at most `batch_size`, leave one alone in its batch, where
+    batch-norm has no statistics."""
+    if images // max(-(-images // batch_size), 1) < 2:
+        raise ValueError(
+            f"batch_size = {batch_size}: of {images} training images one is alone in its batch, and batch-norm needs "
+            "two; give a larger batch_size"
+        )
 
 
 def _end_of_epoch(

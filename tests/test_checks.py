@@ -1,0 +1,54 @@
+"""Values that a user can get wrong: what is taken, and one line for the rest."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ciutils import checks
+
+INTEGERS = (int, np.int8, np.uint8, np.int16, np.int32, np.int64, np.uint64)
+
+
+@given(st.integers(1, 127), st.sampled_from(INTEGERS))
+def test_whole_numbers_of_every_type_become_pythons(value, kind):
+    assert checks.whole(kind(value), "n") == value
+    assert type(checks.whole(kind(value), "n")) is int
+
+
+@given(st.floats(2**-10, 2**10, width=16), st.sampled_from((float, np.float16, np.float32, np.float64, Fraction)))
+def test_numbers_of_every_type_become_pythons(value, kind):
+    assert checks.positive(kind(value), "x") == value
+    assert type(checks.positive(kind(value), "x")) is float
+
+
+@pytest.mark.parametrize("value", [True, np.True_, 1.0, "1", None, [1], 0, -1, np.int64(0), float("nan")])
+def test_what_is_no_count_is_refused(value):
+    with pytest.raises(ValueError, match=r"n = .*: give a whole number of at least 1$"):
+        checks.whole(value, "n")
+
+
+@pytest.mark.parametrize("value", [True, "1", None, 0, -1.5, float("nan"), float("inf"), np.float32("inf"), 11])
+def test_what_is_no_size_is_refused(value):
+    with pytest.raises(ValueError, match=r"x = .*: give a number above 0 and at most 10$"):
+        checks.positive(value, "x", at_most=10)
+
+
+@pytest.mark.parametrize("value", [0, 1, 1.0, -0.1, float("nan"), "0.5", True])
+def test_what_is_no_share_is_refused(value):
+    with pytest.raises(ValueError, match=r"x = .*: give a number above 0 and below 1$"):
+        checks.share(value, "x")
+
+
+def test_the_largest_is_still_taken():
+    assert checks.whole(2**32 - 1, "seed", at_most=checks.LARGEST_SEED) == 2**32 - 1
+    with pytest.raises(ValueError, match="seed = 4294967296: give a whole number of at least 1 and at most 4294967295"):
+        checks.whole(2**32, "seed", at_most=checks.LARGEST_SEED)
+
+
+@pytest.mark.parametrize("value", [None, 3, ["a"], np.array(["a", "b"])])
+def test_what_is_no_name_is_unknown(value):
+    with pytest.raises(ValueError, match="unknown letter .*: choose from a, b"):
+        checks.one_of(value, ("a", "b"), "letter")
