@@ -8,12 +8,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ciutils import checks
+from ciutils import checks, progress
 from reproduction import chapters, runs, verification
 from reproduction.results import Results
 
 CHANGES = {"dataset": str, "epochs": int, "width": float, "seed": int}
 """What a command can change of a profile's run."""
+
+SIGNS = {True: "ok    ", False: "FAILED", None: "left  "}
+"""Of a check that passed, failed, or was left out."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,8 +40,8 @@ def _verify(commands: argparse._SubParsersAction) -> None:
     def command(chosen: argparse.Namespace) -> int:
         failures = 0
         for check in verification.verify(chosen.folder):
-            print(f"{'ok    ' if check.passed else 'FAILED'} {check.what}: {check.found}", flush=True)
-            failures += not check.passed
+            progress.say(f"{SIGNS[check.passed]} {check.what}: {check.found}")
+            failures += check.passed is False
         print(f"{failures} checks failed" if failures else "all checks passed")
         return int(failures > 0)
 

@@ -29,7 +29,7 @@ from reproduction.runs import Run
 REPOSITORY = Path(__file__).resolve().parent.parent
 """The clone that this is used from."""
 
-HISTORY, WEIGHTS = "history.nc", "weights.safetensors"
+HISTORY, WEIGHTS, EGO = "history.nc", "weights.safetensors", "ego.nc"
 RANDOM = "random"
 """What the pair of a random plane is called."""
 
@@ -113,7 +113,7 @@ class Results:
             found = self.directions(run)
             return xr.Dataset({"norms": found.norms, "cosine": found.cosine}, attrs={"weight_norm": found.weight_norm})
 
-        return self._measured(run, "ego.nc", {"directions": "ego"}, compute)
+        return self._measured(run, EGO, {"directions": "ego"}, compute)
 
     def directions(self, run: Run) -> measure.Directions:
         """The class gradients themselves, kept in one's own folder: they are ten times as large as the network."""

@@ -5,7 +5,8 @@ Book: page *Machines and times*.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,10 @@ from torch import nn
 
 from ciutils import artifacts, machine, measure, provenance
 from ciutils.counts import from_predictions
-from ciutils.data import Split
+from ciutils.data import ImageData, Split
 from ciutils.models import devices, outputs
 from ciutils.store import Store
-from reproduction.results import HISTORY, Results
+from reproduction.results import EGO, HISTORY, WEIGHTS, Results
 from reproduction.runs import Run
 
 TOLERANCE = 0.005
@@ -28,56 +29,75 @@ POINTS = ((0.5, 0.5), (0.75, 0.25), (0, 1))
 """Grid points that are measured again, as shares of the two axes: the network, one half way out, and a corner."""
 
 
+AFFORDABLE = 600.0
+"""Seconds that class gradients and points of planes may take in all, by an estimate; other runs' are left out."""
+GRADIENT_COST = 3
+"""A forward and a backward pass cost about three forward passes."""
+
+
 @dataclass(frozen=True)
 class Check:
-    """What was checked, whether it passed, and what was found."""
+    """What was checked, whether it passed (None: it was left out), and what was found, or why it was left out."""
 
     what: str
-    passed: bool
+    passed: bool | None
     found: str
 
 
 def verify(folder: Path) -> Iterator[Check]:
-    """Check every artifact of every run in `folder` (results, or one run's own), then recompute from one of them.
+    """Check every artifact of every run in `folder` (results, or one run's own), then recompute what can be afforded.
 
     Whole: each file matches the digest inside it and belongs to its run. Counted again: predictions of every image,
-    wherever they are published. Recomputed, for the first run that has an ego plane: the test CCTM and the predictions
-    from the weights, the norms of the class gradients, and three points of the plane. Nothing is counted or recomputed
-    if a file is not whole. Needs the run's data. Raises FileNotFoundError if the folder holds no run.
+    wherever they are published. Recomputed, for each run with published weights: the test CCTM and the predictions;
+    then, as far as `AFFORDABLE` goes, the norms of the class gradients and three points of a plane. What is left out is
+    named. Nothing is counted or recomputed if a file is not whole. Needs the run's data. Raises FileNotFoundError if
+    the folder holds no run.
     """
-    runs = {path.parent: _run_in(path) for path in sorted(folder.glob("**/run.json"))}
-    if not runs:
+    records = sorted(folder.glob("**/run.json"))
+    if not records:
         raise FileNotFoundError(f"no run in {folder}: give results, or the folder of one run")
-    whole = True
-    for check in (check for place, run in runs.items() for check in _whole(place, run)):
-        whole &= check.passed
-        yield check
+    whole, runs = True, {}
+    for record in records:
+        run, checks = _read(record)
+        for check in checks:
+            whole &= bool(check.passed)
+            yield check
+        if run:
+            runs[record.parent] = run
     if not whole:
         return  # numbers from damaged files would say nothing
     for place in runs:
         yield from _counted_again(place)
-    for place, run in runs.items():
-        if planes := _planes(place):
-            yield from _recomputed(run, Results(Store(place.parent, place.parent, compute=False)), planes[0])
-            return
+    yield from _recomputed(runs)
 
 
-def _run_in(record: Path) -> Run:
-    configuration = provenance.of_file(record)["configuration"]
-    configuration.pop("train_counts", None)  # a choice that runs once had; histories now hold both
-    return Run(**configuration)
+def _read(record: Path) -> tuple[Run | None, list[Check]]:
+    """The run of a record, and whether each file beside it is whole."""
+    try:
+        configuration = provenance.of_file(record)["configuration"]
+        configuration.pop("train_counts", None)  # a choice that runs once had; histories now hold both
+        run = Run(**configuration)
+    except _UNREADABLE as error:
+        return None, [Check(f"{record.parent.name}/{record.name}", False, f"{type(error).__name__}: {error}")]
+    # Of one's own runs: locks, unfinished work and what was moved aside.
+    kept = [path for path in record.parent.iterdir() if path.is_file() and path.suffix not in (".lock", ".note")]
+    checks = [_whole(path, run) for path in sorted(kept)]
+    if not (record.parent / HISTORY).exists():
+        checks.append(Check(f"{record.parent.name}/{HISTORY}", False, "missing"))
+    return run, checks
 
 
-def _whole(folder: Path, run: Run) -> Iterator[Check]:
-    for path in sorted(path for path in folder.iterdir() if path.suffix != ".lock"):  # of one's own runs
-        what = f"{folder.name}/{path.name}"
-        try:
-            configuration = provenance.of_file(path)["configuration"]
-        except ValueError as error:
-            yield Check(what, False, str(error))
-            continue
-        different = [key for key, value in run.configuration.items() if configuration.get(key) != value]
-        yield Check(what, not different, f"of another run: {', '.join(different)} differ" if different else "whole")
+_UNREADABLE = (ValueError, KeyError, TypeError)  # what damaged files and those of others give
+
+
+def _whole(path: Path, run: Run) -> Check:
+    what = f"{path.parent.name}/{path.name}"
+    try:
+        configuration = provenance.of_file(path)["configuration"]
+    except _UNREADABLE as error:
+        return Check(what, False, str(error))
+    different = [key for key, value in run.configuration.items() if configuration.get(key) != value]
+    return Check(what, not different, f"of another run: {', '.join(different)} differ" if different else "whole")
 
 
 def _counted_again(folder: Path) -> Iterator[Check]:
@@ -107,26 +127,71 @@ def _counted_again(folder: Path) -> Iterator[Check]:
 def _planes(folder: Path) -> list[Path]:
     """A run's spaces over ego directions, batch-norm frozen."""
     wanted = {"random": False, "bn": "frozen"}
-    spaces = sorted(folder.glob("space-*.nc"))
-    return [path for path in spaces if wanted.items() <= provenance.of_file(path)["configuration"].items()]
+    return [path for path in sorted(folder.glob("space-*.nc")) if wanted.items() <= _settings(path).items()]
 
 
-def _recomputed(run: Run, results: Results, path: Path) -> Iterator[Check]:
-    history, space = results.history(run), artifacts.load_dataset(path)
-    model, data = results.model(run), results.data(run)
+def _settings(path: Path) -> dict:
+    return provenance.of_file(path)["configuration"]
+
+
+def _recomputed(runs: Mapping[Path, Run]) -> Iterator[Check]:
+    stores = {place.parent: Store(place.parent, place.parent, compute=False) for place in runs}
+    opened = {folder: Results(store) for folder, store in stores.items()}  # each loads its data once
+    left = AFFORDABLE
+    for place, run in runs.items():
+        if not (place / WEIGHTS).exists():
+            yield Check(f"{place.name}, recomputed", None, "its weights are not published")
+            continue
+        results, started = opened[place.parent], time.monotonic()
+        yield from _answers(run, results)
+        measured = [path for path in (place / EGO, *_planes(place)[:1]) if path.exists()]
+        seconds = _cost(measured, results.data(run)) * (time.monotonic() - started)
+        if seconds > left:
+            what = f"{place.name}, class gradients and points of a plane"
+            yield Check(what, None, f"would take about {provenance.duration(seconds)} here")
+        elif measured:
+            left -= seconds
+            yield from _gradients(run, results, measured)
+
+
+def _answers(run: Run, results: Results) -> Iterator[Check]:
+    """What the published weights say of the test images: two passes over them."""
+    history, model, data = results.history(run), results.model(run), results.data(run)
     recorded = provenance.of(history)["data_sha256"]
     yield Check(f"data of {run.name}", recorded == data.sha256, f"sha256 {data.sha256[:8]}")
     counts = measure.counts(model, data.test, precision=history.attrs["precision"])
     yield _compared(f"{run.name}, CCTM", counts.values, history["test_counts"].values[-1], history)
     with suppress(FileNotFoundError):  # older runs may have none
         yield _same_predictions(run, model, data.test, results.predictions(run))
+
+
+def _cost(measured: Sequence[Path], data: ImageData) -> float:
+    """What `_gradients` takes, in times of what `_answers` took."""
+    gradients = GRADIENT_COST * len(data.train) * bool(measured)
+    images = [_settings(path)["images"] or len(data.train) for path in measured if path.name != EGO]
+    return (gradients + len(POINTS) * sum(images)) / (2 * len(data.test))
+
+
+def _gradients(run: Run, results: Results, measured: Sequence[Path]) -> Iterator[Check]:
+    """The class gradients of the published weights, and points of the planes that they span."""
+    model, data = results.model(run), results.data(run)
     directions = measure.ego_directions(model, data.train)
-    norms, published = directions.norms.values, results.ego(run)["norms"].values
-    largest = float(np.abs(norms / published - 1).max())
-    yield Check(f"{run.name}, norms of the class gradients", largest < TOLERANCE, f"differ by at most {largest:.1e}")
+    for path in measured:
+        published = artifacts.load_dataset(path)
+        if path.name == EGO:
+            largest = float(np.abs(directions.norms.values / published["norms"].values - 1).max())
+            what = f"{run.name}, norms of the class gradients"
+            yield Check(what, largest < TOLERANCE, f"differ by at most {largest:.1e}")
+        else:
+            yield from _points(path, published, model, data, directions)
+
+
+def _points(
+    path: Path, space: xr.Dataset, model: nn.Module, data: ImageData, directions: measure.Directions
+) -> Iterator[Check]:
     sides = (len(space["theta1"]) - 1, len(space["theta2"]) - 1)
     points = [(round(row * sides[0]), round(column * sides[1])) for row, column in POINTS]
-    split = data.train.stratified(provenance.of(space)["configuration"]["images"] or len(data.train))
+    split = data.train.stratified(_settings(path)["images"] or len(data.train))
     again = measure.measured_again(space, model, split, directions, points)
     for (row, column), here in zip(points, again.values, strict=True):
         yield _compared(f"{path.name}, point ({row}, {column})", here, space["counts"].values[row, column], space)

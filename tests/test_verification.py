@@ -1,8 +1,10 @@
+import re
+
 import numpy as np
 import pytest
 from bound import Bound, quick
 
-from ciutils import artifacts
+from ciutils import artifacts, data
 from reproduction import __main__ as commands
 from reproduction import verification
 
@@ -20,7 +22,21 @@ def results(tmp_path):
 
 
 def failed(folder):
-    return [check.what for check in verification.verify(folder) if not check.passed]
+    return [check.what for check in verification.verify(folder) if check.passed is False]
+
+
+def left(folder):
+    return {check.what: check.found for check in verification.verify(folder) if check.passed is None}
+
+
+@pytest.fixture
+def two_runs(results, tmp_path):
+    """Another published run beside the first, with its class gradients' norms and no plane."""
+    other = quick(tmp_path / "other", setup="big-lr")
+    other.ego()
+    (other.folder / "ego.safetensors").unlink()
+    other.folder.rename(results / other.name)
+    return results
 
 
 def changed(path, change):
@@ -39,7 +55,65 @@ def test_what_was_published_is_found_again(results):
 def test_one_run_can_be_verified_alone_and_before_it_is_published(results):
     run = next(results.iterdir())
     (run / "history.nc.lock").touch()
+    (run / "ego.nc.resume.note").touch()
+    (run / "aside").mkdir()
+    (run / "aside" / "20261126T000000.0-run.json").write_text("{")
     assert failed(run) == []
+
+
+def test_every_run_is_recomputed_as_far_as_can_be_afforded(two_runs, monkeypatch):
+    found = [check.what for check in verification.verify(two_runs)]
+    runs = sorted(folder.name for folder in two_runs.iterdir())
+    for run in runs:
+        assert {f"{run}, CCTM", f"{run}, predictions of test images", f"{run}, norms of the class gradients"} <= {
+            *found
+        }
+    assert sum("point (" in what for what in found) == 3
+    assert left(two_runs) == {}
+    monkeypatch.setattr(verification, "AFFORDABLE", 0.0)
+    assert list(left(two_runs)) == [f"{run}, class gradients and points of a plane" for run in runs]
+    assert all(re.fullmatch(r"would take about \d+ s here", why) for why in left(two_runs).values())
+    assert failed(two_runs) == []
+
+
+def test_what_is_not_affordable_for_one_run_may_be_for_another(two_runs, monkeypatch):
+    """The first has a plane too: of costs 2 and 1, where 1 can be spent, the second is paid."""
+    monkeypatch.setattr(verification, "_cost", lambda measured, _: float(len(measured)))
+    monkeypatch.setattr(verification.time, "monotonic", iter(range(100)).__next__)
+    monkeypatch.setattr(verification, "AFFORDABLE", 1.0)
+    (with_a_plane,) = (path.parent.name for path in two_runs.glob("*/space-3-8-*.nc"))
+    assert list(left(two_runs)) == [f"{with_a_plane}, class gradients and points of a plane"]
+    assert failed(two_runs) == []
+
+
+def test_the_cost_is_in_passes_over_the_images(results):
+    """1200 training and 597 test images: three passes over the first for gradients, three points of 60 images."""
+    folder = next(results.iterdir())
+    (plane,) = folder.glob("space-3-8-*.nc")
+    images = data.load("digits")
+    assert verification._cost([folder / "ego.nc", plane], images) == (3 * 1200 + 3 * 60) / (2 * 597)
+    assert verification._cost([folder / "ego.nc"], images) == 3 * 1200 / (2 * 597)
+    assert verification._cost([], images) == 0
+
+
+def test_a_run_without_published_weights_is_counted_and_said_not_to_be_recomputed(results):
+    (path,) = results.glob("*/weights.safetensors")
+    path.unlink()
+    assert left(results) == {f"{path.parent.name}, recomputed": "its weights are not published"}
+    assert failed(results) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"configuration": {"dataset": "digits"}}'])
+def test_a_damaged_record_is_named(results, content):
+    (path,) = results.glob("*/run.json")
+    path.write_text(content)
+    assert failed(results) == [f"{path.parent.name}/run.json"]
+
+
+def test_a_missing_history_is_named(results):
+    (path,) = results.glob("*/history.nc")
+    path.unlink()
+    assert failed(results) == [f"{path.parent.name}/history.nc"]
 
 
 def test_a_damaged_file_is_named_and_nothing_is_recomputed(results, monkeypatch):
@@ -54,7 +128,7 @@ def test_an_artifact_of_another_run_is_named(results, tmp_path):
     other = quick(tmp_path / "other", setup="big-lr")
     other.history()
     path.write_bytes((other.folder / "history.nc").read_bytes())
-    (check,) = [check for check in verification.verify(results) if not check.passed]
+    (check,) = [check for check in verification.verify(results) if check.passed is False]
     assert (check.what, check.found) == (f"{path.parent.name}/history.nc", "of another run: setup differ")
 
 
@@ -131,7 +205,9 @@ def test_machines_of_another_kind_may_round_differently(results, monkeypatch, to
 
 def test_the_command_prints_each_check_and_fails_if_one_does(results, capsys):
     assert commands.main(["verify", str(results)]) == 0
-    assert "all checks passed" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert told.count("\nok     ") + told.startswith("ok     ") == told.count("\n") - 1
+    assert "all checks passed" in told
     (next(results.glob("*/run.json")).parent / "stray.txt").write_text("")
     assert commands.main(["verify", str(results)]) == 1
     assert "FAILED" in capsys.readouterr().out
