@@ -6,10 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import NoReturn
 
-from ciutils import checks, progress
-from reproduction import chapters, runs, verification
+from ciutils import checks, files, progress
+from reproduction import chapters, ranges, runs, verification
 from reproduction.results import Results
 
 CHANGES = {"dataset": str, "epochs": int, "width": float, "seed": int}
@@ -19,27 +19,34 @@ SIGNS = {True: "ok    ", False: "FAILED", None: "left  "}
 """Of a check that passed, failed, or was left out."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; see {self.prog} --help")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. What a user can get wrong ends in one line."""
-    parser = argparse.ArgumentParser(prog="python -m reproduction", description=__doc__)
+    parser = _Parser(prog="python -m reproduction", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (_verify, _train, _make):
         add(commands)
-    chosen = parser.parse_args(arguments)
     try:
+        chosen = parser.parse_args(arguments)
         return chosen.command(chosen) or 0
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
 
 
 def _verify(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("verify", help="check published artifacts, and recompute some of their numbers")
-    parser.add_argument("folder", type=Path, help="results, or the folder of one run")
+    parser.add_argument("folder", help="results, or the folder of one run")
 
     def command(chosen: argparse.Namespace) -> int:
         failures = 0
-        for check in verification.verify(chosen.folder):
+        for check in verification.verify(files.expanded(chosen.folder)):
             progress.say(f"{SIGNS[check.passed]} {check.what}: {check.found}")
             failures += check.passed is False
         print(f"{failures} checks failed" if failures else "all checks passed")
@@ -66,7 +73,7 @@ def _train(commands: argparse._SubParsersAction) -> None:
 def _make(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("make", help="make one artifact that a chapter wants, or all; what exists is loaded")
     parser.add_argument("chapter", help="the name of its notebook")
-    parser.add_argument("--parameters", type=json.loads, default={}, metavar="JSON", help="the notebook's")
+    parser.add_argument("--parameters", type=_json_object, default={}, metavar="JSON", help="the notebook's")
     parser.add_argument("--want", type=int, metavar="K", help="the K-th of its list alone, counted from 0")
     parser.add_argument("--shard", type=int, nargs=2, metavar=("I", "N"), help="of a space, rows I, I + N, ... only")
     parser.add_argument("--shards", type=int, metavar="N", help="make a whole space from N shards")
@@ -79,12 +86,32 @@ def _make(commands: argparse._SubParsersAction) -> None:
             if checks.whole(chosen.want, "want", at_least=0) >= len(listed):
                 raise ValueError(f"{chosen.chapter} has no want {chosen.want}: it has {len(listed)}, counted from 0")
             listed = [listed[chosen.want]]
-        sharing = {"shard": tuple(chosen.shard)} if chosen.shard else {"shards": chosen.shards} if chosen.shards else {}
-        results = Results()
+        results, sharing = Results(), _sharing(chosen)
+        if sharing and not any(want.step == "space" for want in listed):
+            raise ValueError(f"want {chosen.want} of {chosen.chapter} is a {listed[0].step}: planes alone have shards")
+        for want in listed:
+            want.check(results)
         for want in listed:
             want.get(results, **(sharing if want.step == "space" else {}))
 
     parser.set_defaults(command=command)
+
+
+def _sharing(chosen: argparse.Namespace) -> dict[str, object]:
+    """What `Results.space` is told of shards."""
+    if chosen.shard:
+        return {"shard": ranges.shard(tuple(chosen.shard), "shard")}
+    return {} if chosen.shards is None else {"shards": checks.whole(chosen.shards, "shards")}
+
+
+def _json_object(text: str) -> dict[str, object]:
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON object, such as '{{\"seed\": 1}}'")
+    return given
 
 
 if __name__ == "__main__":

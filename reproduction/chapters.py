@@ -6,17 +6,18 @@ is found from a trained network, a want holds the rule that finds it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import xarray as xr
 
 from ciutils.analyse import confusion
 from ciutils.classes import joined
-from reproduction import paper, parameters
-from reproduction.results import RANDOM, REPOSITORY, Pair, Results
+from reproduction import paper, parameters, ranges
+from reproduction.results import HISTORY, RANDOM, REPOSITORY, WEIGHTS, Pair, Results
 from reproduction.runs import Profile, Run, profile
 
 STEPS = ("history", "ego", "sigma", "random_sigma", "space")
@@ -40,7 +41,8 @@ class Want:
     """One artifact: `step` of `STEPS` on `run`.
 
     key: how the chapter calls it: (network, setup), and of a plane the place of its pair or its name. arguments: finds
-    the step's other arguments. points, images: of a space's side, and of each point (0: all training images).
+    the step's other arguments. points, images: of a space's side, and of each point (0: all training images). given:
+    the values of all the chapter's parameters.
     """
 
     step: str
@@ -49,22 +51,35 @@ class Want:
     arguments: Callable[[Results], dict[str, Any]] = _nothing
     points: int = 0
     images: int = 0
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     def get(self, results: Results, **more: object) -> xr.Dataset | float:
         """The artifact, loaded, or computed and kept."""
         return getattr(results, self.step)(self.run, **self.arguments(results), **more)
+
+    def check(self, results: Results) -> None:
+        """Raise ValueError if a network would be trained for classes, or a number of images, that its data lack."""
+        pairs = [*self.given.get("pairs", ()), *filter(None, [self.given.get("pair")])]
+        classes, images = self.given.get("classes", ()), self.given.get("images", 0)
+        needed = results.store.published / self.run.name / (HISTORY if self.step == "history" else WEIGHTS)
+        if (pairs or classes or images) and not needed.exists():
+            with suppress(FileNotFoundError):  # without the data nothing can be trained
+                results.check(self.run, pairs, classes, images)
 
 
 def wants(chapter: str, given: Mapping[str, object]) -> list[Want]:
     """What the notebook called `chapter` wants, with the parameters `given`, in the order of `STEPS`; nothing for one
     that declares nothing.
 
-    Raises ValueError for a parameter that the notebook does not take, or a value of the wrong type.
+    Raises ValueError for a parameter that the notebook does not take, or a value of the wrong type or out of range.
     """
     source = _parameters_of(chapter)
-    values = parameters.defaults(source) | parameters.verify(given, parameters.declared(source))
-    declare = CHAPTERS.get(chapter)
-    return sorted(declare(values), key=lambda want: STEPS.index(want.step)) if declare else []
+    values = parameters.verify(parameters.defaults(source) | dict(given), parameters.declared(source))
+    if chapter not in CHAPTERS:
+        return []
+    ranges.check(values)
+    listed = [dataclasses.replace(want, given=values) for want in CHAPTERS[chapter](values)]
+    return sorted(listed, key=lambda want: STEPS.index(want.step))
 
 
 def taken(chapter: str, given: Mapping[str, object]) -> dict[str, object]:
@@ -74,7 +89,7 @@ def taken(chapter: str, given: Mapping[str, object]) -> dict[str, object]:
 
 
 def _parameters_of(chapter: str) -> str:
-    return parameters.of_notebook(NOTEBOOKS / f"{chapter}.ipynb")
+    return parameters.of_notebook(parameters.notebook(NOTEBOOKS, chapter))
 
 
 def of_profile(size: str) -> list[Want]:
@@ -87,12 +102,15 @@ def of_profile(size: str) -> list[Want]:
     return list(found.values())
 
 
-def fetch(listed: Iterable[Want], step: str, results: Results, lenient: bool = False) -> dict[tuple, xr.Dataset]:
-    """The artifacts of one `step` by their keys, found or made now; lenient leaves out those that cannot be had."""
-    found: dict[tuple, Any] = {}
+def fetch(listed: Sequence[Want], step: str, results: Results, lenient: bool = False) -> dict[tuple, xr.Dataset]:
+    """The artifacts of one `step`, history, ego or space, by their keys, found or made now; lenient leaves out those
+    that cannot be had. Before any is made all that is `listed` is checked against its data."""
+    for want in listed if results.store.compute else ():
+        want.check(results)
+    found: dict[tuple, xr.Dataset] = {}
     for want in (want for want in listed if want.step == step):
         with suppress(*([FileNotFoundError] if lenient else [])):
-            found[want.key] = want.get(results)
+            found[want.key] = cast(xr.Dataset, want.get(results))
     return found
 
 
@@ -106,13 +124,14 @@ def have(want: Want, loading: Results) -> bool:
 
 
 def pairs_of(size: Profile, run: Run, results: Results) -> list[Pair]:
-    """The profile's pairs, or the first, the second and the last of the network's pairs by their share of errors; two
-    classes have one for all three."""
-    if size.pairs:
+    """The profile's pairs, or, of other data and where it has none, the first, the second and the last of the network's
+    pairs by their share of errors."""
+    if size.pairs and run.dataset == size.dataset:
         return list(size.pairs)
     counts = results.history(run)["test_counts"].isel(epoch=-1)
     table = confusion.pair_shares(counts)
-    chosen = table.iloc[[0, min(1, len(table) - 1), -1]]
+    last = len(table) - 1
+    chosen = table.iloc[sorted({0, min(1, last), last})]
     names = counts["true"].values.tolist()
     return [joined(names, *both) for both in zip(chosen["first"], chosen["second"], strict=True)]
 
@@ -161,6 +180,9 @@ def sharpness(values: Mapping) -> list[Want]:
     the notebook's parameters."""
     size, setups = profile(values["profile"]), values["setups"]
     keys = [(network, setup) for network in values["networks"] for setup in setups]
+    for name in ("networks", "setups"):
+        if not values[name]:
+            raise ValueError(f"{name} = []: give at least one")
     runs = {key: _run(values, *key) for key in keys}
     points = values["points"] or size.points
     images, control = values["images"] or size.images, values["images"] or size.control_images

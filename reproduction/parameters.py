@@ -1,88 +1,85 @@
 """Notebook parameters, checked before anything is computed.
 
-papermill only warns of a parameter that the notebook does not take, and passes on whatever type it was given.
-Each notebook therefore declares its parameters as `name: type = default` and calls `check` in its next cell.
+papermill only warns of a parameter that the notebook does not take, and passes on whatever type it was given; a live
+notebook does neither. Each notebook therefore declares its parameters as `name: type = default` and names them again
+where it calls `check`, in its next cell. What is written in a notebook or given to it is read, and never run.
 """
 
 from __future__ import annotations
 
 import ast
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from ciutils import checks
 
-def declared(source: str) -> dict[str, str]:
-    """Names and types that a parameters cell declares as `name: type = default`, in order."""
-    return {
-        statement.target.id: ast.unparse(statement.annotation)
-        for statement in _statements(source)
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
-    }
+_TYPES = {each.__name__: each for each in (str, int, float, bool)}
+
+
+def notebook(folder: Path, name: str) -> Path:
+    """The notebook called `name` in `folder`. Raises ValueError, naming the nearest, if there is none."""
+    found = sorted(path.stem for path in folder.glob("*.ipynb"))
+    return folder / f"{checks.one_of(name, found, 'notebook')}.ipynb"
 
 
 def of_notebook(path: Path) -> str:
-    """The source of a notebook's parameters cell. Raises ValueError if there is no notebook or no such cell."""
-    if not path.is_file():
-        raise ValueError(f"no notebook at {path}: choose from {', '.join(sorted(_names_in(path.parent)))}")
-    for cell in nbformat.read(path, as_version=4).cells:
+    """The source of a notebook's parameters cell. Raises ValueError if the file is no notebook or has no such cell."""
+    try:
+        cells = nbformat.read(path, as_version=4).cells
+    except Exception as error:  # what nbformat raises on a foreign file is of many types
+        raise ValueError(f"{path} is not a notebook ({type(error).__name__})") from error
+    for cell in cells:
         if "parameters" in cell.metadata.get("tags", ()):
             return cell.source
     raise ValueError(f"{path} has no cell tagged 'parameters': it cannot be given any")
 
 
+def declared(source: str) -> dict[str, str]:
+    """Names and types that a parameters cell declares as `name: type = default`, in order."""
+    return {name: ast.unparse(statement.annotation) for name, statement in _declarations(source).items()}
+
+
 def defaults(source: str) -> dict[str, object]:
-    """Names and default values that a parameters cell declares, in order."""
-    return {
-        statement.target.id: ast.literal_eval(statement.value)
-        for statement in _statements(source)
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value
-    }
+    """Names and default values that a parameters cell declares, in order. Raises ValueError for one that is not plainly
+    written."""
+    try:
+        return {name: ast.literal_eval(each.value) for name, each in _declarations(source).items() if each.value}
+    except (ValueError, TypeError) as error:
+        raise ValueError("a default in the parameters cell is computed: write it as a plain value") from error
 
 
-def assigned(source: str) -> list[str]:
-    """Names that an injected cell assigns, in order."""
-    return [
-        target.id
-        for statement in _statements(source)
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    ]
+def check(namespace: dict[str, Any], names: str) -> dict[str, object]:
+    """Check the parameters of the notebook that calls this as `check(globals(), names)`; return their values by name.
 
-
-def check(namespace: dict[str, Any]) -> dict[str, object]:
-    """Check the parameters of the notebook that calls this as `check(globals())`, and return their values by name.
-
-    The notebook's parameters cell declares them; a cell injected by papermill (it begins with "# Parameters") sets
-    some of them. Lists, truth values and numbers that came as text ("[1]", "true", "1e-3", as papermill's command line
-    and YAML pass them) are read, and written back. Raises ValueError, naming the nearest right name, for a parameter
-    that was not declared, and for a value of the wrong type. Book: *Sweep with papermill*.
+    names: all that the notebook takes, with spaces between. Its parameters cell declares them; a cell injected by
+    papermill (it begins with "# Parameters") sets some of them. Lists, truth values and numbers that came as text
+    ("[1]", "true", "1e-3", as papermill's command line and YAML pass them) are read, and written back. Raises
+    ValueError, naming the nearest right name, for one that the notebook does not take, for one that is missing, and for
+    a value of the wrong type. Book: *Sweep with papermill*.
     """
-    cells = [source for source in namespace["In"] if source.strip()]
-    injected = [name for source in cells if source.lstrip().startswith("# Parameters") for name in assigned(source)]
-    types: dict[str, str] = {}
-    for source in cells:
-        types |= declared(source)
-    values = verify({name: namespace[name] for name in (*types, *injected)}, types)
+    known = names.split()
+    cells = _cells(namespace)
+    declaring = [source for source in cells if not declared(source).keys().isdisjoint(known)]
+    if not declaring:
+        raise ValueError("run the notebook's first cell, which declares its parameters, before this one")
+    types = declared(declaring[-1])  # the last of them: a cell may be corrected, and run again
+    injected = [source for source in cells if source.lstrip().startswith("# Parameters")]
+    for name in dict.fromkeys(name for source in (declaring[-1], *injected) for name in _assigned(source)):
+        if not name.startswith("PAPERMILL_"):  # papermill's own, with --inject-paths
+            checks.one_of(name, known, "parameter")
+    lacking = [name for name in known if name not in types or name not in namespace]
+    if lacking:
+        raise ValueError(
+            f"parameter {lacking[0]} is missing: declare it as {lacking[0]}: TYPE = VALUE in the first cell"
+        )
+    values = verify({name: namespace[name] for name in known}, types)
     namespace.update(values)
     return values
-
-
-def _names_in(folder: Path) -> list[str]:
-    return [path.stem for path in folder.glob("*.ipynb")]
-
-
-def _statements(source: str) -> list[ast.stmt]:
-    """The statements of a cell; none for a cell that is not plain Python, such as one with a magic command."""
-    try:
-        return ast.parse(source).body
-    except SyntaxError:
-        return []
 
 
 def verify(values: Mapping[str, object], types: Mapping[str, str]) -> dict[str, object]:
@@ -92,14 +89,66 @@ def verify(values: Mapping[str, object], types: Mapping[str, str]) -> dict[str, 
 
 
 def _verified(name: str, value: object, types: Mapping[str, str]) -> object:
-    if name not in types:
-        near = difflib.get_close_matches(name, types, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown parameter {name!r}: this notebook takes {', '.join(types)}{hint}")
-    adapter = TypeAdapter(eval(types[name]))
+    kind = types[checks.one_of(name, types, "parameter")]
+    adapter = TypeAdapter(_type(ast.parse(kind, mode="eval").body))
     try:
-        if isinstance(value, str) and types[name] != "str":
+        if isinstance(value, str) and kind != "str":
             return adapter.validate_json(value, strict=True)
-        return adapter.validate_python(value, strict=True)
+        return adapter.validate_python(_plain(value), strict=True)
     except ValidationError as error:
-        raise ValueError(f"parameter {name} = {value!r}: give {types[name]}") from error
+        raise ValueError(f"parameter {name} = {value!r}: give {kind}") from error
+
+
+def _type(annotation: ast.expr) -> Any:  # noqa: ANN401, what annotations name has no type of its own
+    """The type that an annotation names; nothing in it is run."""
+    match annotation:
+        case ast.Name(id=name) if name in _TYPES:
+            return _TYPES[name]
+        case ast.Constant(value=None):
+            return type(None)
+        case ast.Subscript(value=ast.Name(id="list"), slice=element):
+            return list[_type(element)]  # type: ignore[misc]
+        case ast.BinOp(left=one, op=ast.BitOr(), right=other):
+            return _type(one) | _type(other)
+    text = ast.unparse(annotation)
+    raise ValueError(f"{text} is no type of a parameter: declare str, int, float, bool, list[...] or ... | None")
+
+
+def _plain(value: object) -> object:
+    """`value` with numpy's numbers as Python's."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _cells(namespace: Mapping[str, Any]) -> list[str]:
+    """The cells that were run so far; of a notebook that runs as a script, what stands above the import of this."""
+    if "__file__" not in namespace:
+        return namespace["In"]
+    source = Path(namespace["__file__"]).read_text(encoding="utf-8")
+    return [source.split("from reproduction import parameters")[0]]
+
+
+def _declarations(source: str) -> dict[str, ast.AnnAssign]:
+    return {
+        statement.target.id: statement
+        for statement in _statements(source)
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    }
+
+
+def _assigned(source: str) -> list[str]:
+    """Names that a cell declares or assigns, in order."""
+    targets: list[ast.expr] = []
+    for statement in _statements(source):
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets += statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    """The statements of a cell without its magic commands; none where the rest is not plain Python either."""
+    try:
+        return ast.parse("\n".join(line for line in source.splitlines() if not line.startswith(("%", "!")))).body
+    except SyntaxError:
+        return []

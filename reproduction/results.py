@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,13 @@ from typing import Any
 import xarray as xr
 from torch import nn
 
-from ciutils import artifacts, code, data, files, measure, models, provenance, train
+from ciutils import artifacts, checks, code, data, files, measure, models, provenance, train
+from ciutils.classes import class_index, class_pair
 from ciutils.data import Split
 from ciutils.models import devices, outputs
 from ciutils.record import Record
-from ciutils.store import Item, Store, check_configuration, loaded
-from reproduction import paper
+from ciutils.store import RUNS, Item, Store, check_configuration, loaded
+from reproduction import paper, ranges
 from reproduction.runs import Run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -38,7 +39,7 @@ Pair = str | Sequence[str]
 
 
 def _default_store() -> Store:
-    return Store(Path(os.environ.get("CIUTILS_RUNS") or REPOSITORY / "runs").expanduser(), REPOSITORY / "results")
+    return Store(files.expanded(os.environ.get(RUNS) or REPOSITORY / "runs"), REPOSITORY / "results")
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,25 @@ class Results:
     device: str = "auto"
     _loaded: dict[tuple[str, str], data.ImageData] = field(default_factory=dict, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        devices.resolve_device(self.device)  # a wrong one is said now, not after loading data
+
     def data(self, run: Run) -> data.ImageData:
         """The run's data set, loaded once."""
         key = (run.dataset, run.normalisation)
         if key not in self._loaded:
             self._loaded[key] = data.normalised(data.load(run.dataset), run.normalisation)
         return self._loaded[key]
+
+    def check(self, run: Run, pairs: Iterable[str] = (), classes: Iterable[str] = (), images: int = 0) -> None:
+        """Raise ValueError unless the run's data have these classes and so many training images (0: all)."""
+        own = self.data(run)
+        for pair in pairs:
+            class_pair(own.classes, pair)
+        for name in classes:
+            class_index(own.classes, name)
+        if images > len(own.train):
+            raise ValueError(f"images = {images}: {own.name} has {len(own.train)} training images; give 0 for all")
 
     def history(self, run: Run) -> xr.Dataset:
         """Confusion counts, predictions, loss and learning rate of every epoch; see `train.train`.
@@ -142,6 +156,7 @@ class Results:
             sigma = measure.find_sigma(self.model(run), split, directions, pairs, level, device=self.device)
             return xr.Dataset({"sigma": sigma})
 
+        images, level = checks.whole(images, "images", at_least=0), checks.share(level, "level")
         settings = {"pairs": list(pairs), "images": images, "level": level}
         file = f"sigma-{_file_part(*pairs)}-n{images or 'all'}-l{level:g}.nc"
         return measure.rounded_up(float(self._measured(run, file, settings, compute)["sigma"]))
@@ -164,7 +179,8 @@ class Results:
             norms = self.ego(run)["norms"] if scale == "gradient" else scaled.norms
             return xr.Dataset({"sigma": measure.random_sigma(model, norms, pair, sigma)})
 
-        settings = {"pair": pair, "sigma": sigma, "scale": scale}
+        sigma = checks.positive(sigma, "sigma")
+        settings = {"pair": pair, "sigma": sigma, "scale": checks.one_of(scale, measure.SCALES, "scale")}
         file = f"sigma-random-{_file_part(pair)}-s{sigma!r}" + f"-scale={scale}" * (scale != "gradient")
         return float(f"{float(self._measured(run, f'{file}.nc', settings, compute)['sigma']):.3g}")
 
@@ -190,7 +206,12 @@ class Results:
         shards: n makes the whole from n such files, measuring those that are missing, and removes them: the same
         counts and losses; the record's seconds are the sum of theirs. Book: *When one machine is not enough*.
         """
+        sigma, points = checks.positive(sigma, "sigma"), ranges.odd(points, "points")
+        images, shards = checks.whole(images, "images", at_least=0), checks.whole(shards, "shards")
+        shard = ranges.shard(shard, "shard") if shard else None
         chosen: dict[str, Any] = measure.OPTIONS | options
+        for name, value in chosen.items():
+            checks.one_of(value, ranges.OPTIONS[checks.one_of(name, ranges.OPTIONS, "option")], name)
         settings = {"pair": pair, "sigma": sigma, "points": points, "images": images, "random": random, **chosen}
         stem = f"space-{_file_part(pair)}{'-random' * random}-s{sigma!r}-p{points}-n{images or 'all'}"
         stem += "".join(f"-{key}={value}" for key, value in chosen.items() if value != measure.OPTIONS[key])
@@ -239,10 +260,15 @@ class Results:
     def _record(self, configuration: Mapping[str, object], rooms: tuple[str, ...]) -> Record:
         return Record(configuration, rooms, devices.resolve_device(self.device))
 
-    def _item(self, run: Run, file: str, settings: Mapping[str, object]) -> Item:
-        """A measurement on the trained network."""
-        configuration = run.configuration | dict(settings)
-        return Item(run.name, (file,), configuration, code.MEASUREMENTS, lambda: self._origin(run))
+    def _item(self, run: Run, file: str, settings: Mapping[str, Any]) -> Item:
+        """A measurement on the trained network, which is trained for it only if the data have what it is to measure."""
+        pairs = settings.get("pairs") or [settings[name] for name in ("pair",) if name in settings]
+
+        def origin() -> dict[str, str]:
+            self.check(run, [] if settings.get("random") else pairs, images=settings.get("images", 0))
+            return self._origin(run)
+
+        return Item(run.name, (file,), run.configuration | dict(settings), code.MEASUREMENTS, origin)
 
     def _origin(self, run: Run) -> dict[str, str]:
         weights = artifacts.tensors_sha256(self._trained(run) / WEIGHTS)
@@ -290,13 +316,13 @@ class Results:
             files.save_json(told, folder / "run.json")
             artifacts.save_dataset(history.assign_attrs(provenance=json.dumps(told)), folder / HISTORY)
 
-        item = Item(
-            run.name,
-            (HISTORY, WEIGHTS),
-            run.configuration,
-            code.WEIGHTS,
-            lambda: {"data_sha256": self.data(run).sha256},
-        )
+        def origin() -> dict[str, str]:
+            if len(self.data(run).classes) < 2:
+                raise ValueError(f"{run.dataset} has one class: give images of at least two")
+            train.check_batches(len(self.data(run).train), run.batch_size)
+            return {"data_sha256": self.data(run).sha256}
+
+        item = Item(run.name, (HISTORY, WEIGHTS), run.configuration, code.WEIGHTS, origin)
         return self.store.folder(item, make)
 
 

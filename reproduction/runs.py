@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from pathlib import Path
 
 from ciutils import checks, data, files, models, train
 from ciutils.models import devices
+
+WIDEST = 10
+"""Times the paper's channel counts: a network of more has weights for no machine."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +40,26 @@ class Run:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.dataset, str):
+            raise ValueError(f"dataset = {self.dataset!r}: give a name, or a folder of images as 'folder:PATH'")
         if self.dataset.startswith("folder:"):  # one folder is one data set, however it is written
-            object.__setattr__(self, "dataset", f"folder:{files.named_folder(self.dataset)}")
+            dataset = f"folder:{files.named_folder(self.dataset)}"
         else:
-            checks.one_of(self.dataset, (*data.DATASETS, "folder:PATH"), "dataset")
+            dataset = checks.one_of(self.dataset, (*data.DATASETS, "folder:PATH"), "dataset")
         checks.one_of(self.network, models.NETWORKS, "network")
         checks.one_of(self.setup, train.SETUPS, "setup")
-        checks.whole(self.epochs, "epochs")
-        checks.whole(self.batch_size, "batch_size")
-        checks.whole(self.seed, "seed", at_least=0)
-        checks.positive(self.width, "width")
         checks.one_of(self.augment, train.AUGMENTS, "augment")
         checks.one_of(self.normalisation, data.NORMALISATIONS, "normalisation")
         checks.one_of(self.precision, devices.PRECISIONS, "precision")
+        plain = {  # numpy's numbers become Python's, which a record can hold
+            "dataset": dataset,
+            "epochs": checks.whole(self.epochs, "epochs"),
+            "width": checks.positive(self.width, "width", at_most=WIDEST),
+            "seed": checks.whole(self.seed, "seed", at_least=0, at_most=checks.LARGEST_SEED),
+            "batch_size": checks.whole(self.batch_size, "batch_size"),
+        }
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     @property
     def configuration(self) -> dict[str, object]:
@@ -58,7 +69,8 @@ class Run:
     @property
     def name(self) -> str:
         """The main settings, then every other one that is not the default."""
-        parts = [_slug(self.dataset), self.network, self.setup, f"w{self.width:g}", f"e{self.epochs}"]
+        width = f"{self.width:g}" if float(f"{self.width:g}") == self.width else repr(self.width)
+        parts = [_slug(self.dataset), self.network, self.setup, f"w{width}", f"e{self.epochs}"]
         parts += [f"b{self.batch_size}", f"s{self.seed}"]
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -72,7 +84,7 @@ def _slug(dataset: str) -> str:
     if not dataset.startswith("folder:"):
         return dataset
     path = Path(dataset.removeprefix("folder:"))
-    return f"{re.sub(r'[^A-Za-z0-9]+', '_', path.name)[:60]}.{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    return f"{re.sub(r'[^A-Za-z0-9]+', '_', path.name)[:40]}.{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,16 @@
 """What a chapter declares is all that it needs, and found as it says."""
 
 import dataclasses
+import itertools
 import os
 from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 from test_notebooks import TINY, execute
 
+from ciutils import train
 from reproduction import chapters, runs
 from reproduction.results import REPOSITORY, Results
 
@@ -75,6 +78,85 @@ def test_a_misspelt_parameter_is_found_before_anything_runs():
     with pytest.raises(ValueError, match="unknown parameter 'network'.*did you mean 'networks'"):
         chapters.wants("cctm", {"network": "vgg19"})
     assert chapters.taken("cctm", {"network": "vgg19", "seed": 1}) == {"seed": 1}
+
+
+def first_of(chapter, given):
+    """What a notebook does first with its values: the check of all of them, then the trainings."""
+    return chapters.fetch(chapters.wants(chapter, TINY[chapter] | given), "history", Results())
+
+
+PLANES = ("sharpness", "classwise_losses")
+WRONG = [
+    *(
+        (chapter, {"profile": "digit"}, "unknown profile 'digit'.*did you mean 'digits'")
+        for chapter in chapters.CHAPTERS
+    ),
+    *((chapter, {"epochs": -1}, "epochs = -1: give a whole number of at least 1") for chapter in chapters.CHAPTERS),
+    *((chapter, {"width": -0.5}, "width = -0.5: give a number above 0") for chapter in chapters.CHAPTERS),
+    *((chapter, {"width": 1e9}, "width = 1000000000.0: give a number above 0 and") for chapter in chapters.CHAPTERS),
+    *((chapter, {"seed": 2**50}, "seed = 1125899906842624: give a whole number") for chapter in chapters.CHAPTERS),
+    *((chapter, {"seed": -1}, "seed = -1: give a whole number of at least 0") for chapter in chapters.CHAPTERS),
+    *((chapter, {"pairs": ["3-5", "3-58"]}, "unknown class '58': choose from 0, 1") for chapter in PLANES),
+    *((chapter, {"pairs": ["cat-dgo"]}, "unknown class 'cat': choose from 0, 1") for chapter in PLANES),
+    *((chapter, {"pairs": ["3-3"]}, "a class has no interference space with itself") for chapter in PLANES),
+    *((chapter, {"pairs": ["3-5", "3-5"]}, "3-5 is given twice; give it once") for chapter in PLANES),
+    *((chapter, {"points": 4}, "points = 4: give an odd number") for chapter in PLANES),
+    *((chapter, {"points": -3}, "points = -3: give a whole number of at least 3") for chapter in PLANES),
+    *((chapter, {"images": -5}, "images = -5: give a whole number of at least 1") for chapter in PLANES),
+    *((chapter, {"images": 1201}, "images = 1201: digits has 1200 training images") for chapter in PLANES),
+    *((chapter, {"sigma": -1.0}, "sigma = -1.0: give a number above 0$") for chapter in PLANES),
+    *((chapter, {"sigma": float("nan")}, "sigma = nan: give a number above 0") for chapter in PLANES),
+    *((chapter, {"level": 0.0}, "level = 0.0: give a number above 0 and below 1") for chapter in PLANES),
+    ("sharpness", {"networks": []}, r"networks = \[\]: give at least one"),
+    ("sharpness", {"setups": []}, r"setups = \[\]: give at least one"),
+    ("sharpness", {"setups": ["big"]}, "unknown setups 'big': choose from big-lr.*did you mean 'big-lr'"),
+    ("sharpness", {"scale": "units"}, "unknown scale 'units'.*did you mean 'unit'"),
+    ("sharpness", {"precision": "fp16"}, "unknown precision 'fp16'"),
+    ("sharpness", {"tolerance": 0.0}, "tolerance = 0.0: give a number above 0 and below 1"),
+    ("sharpness", {"tolerance": 5.0}, "tolerance = 5.0: give a number above 0 and below 1"),
+    ("cctm", {"networks": ["vgg19", "vgg"]}, "unknown networks 'vgg'.*did you mean 'vgg19'"),
+    ("cctm", {"networks": ["vgg19", "vgg19"]}, "vgg19 is given twice; give it once"),
+    ("cctm", {"setup": "annealed"}, "unknown setup 'annealed'"),
+    ("cctm", {"threshold": 1.0}, "threshold = 1.0: give a share from 0 up to 1"),
+    ("cctm", {"threshold": float("nan")}, "threshold = nan: give a share from 0 up to 1"),
+    ("label_dancing", {"network": "vgg"}, "unknown network 'vgg'.*did you mean 'vgg19'"),
+    ("label_dancing", {"pair": "cat-dgo"}, "unknown class 'cat': choose from 0, 1"),
+    ("label_dancing", {"classes": ["3", "x"]}, "unknown class 'x': choose from 0, 1"),
+    ("label_dancing", {"counts": "counts"}, "unknown counts 'counts': choose from running_counts"),
+    ("label_dancing", {"dataset": "digit"}, "unknown dataset 'digit'.*did you mean 'digits'"),
+    ("label_dancing", {"dataset": "folder:/nowhere"}, "no folder /nowhere that holds train/ and test/"),
+    ("label_dancing", {"dataset": "folder:"}, "no folder .* that holds train/ and test/"),
+]
+
+
+@pytest.mark.parametrize(("chapter", "given", "message"), WRONG)
+def test_a_wrong_value_is_refused_before_anything_is_trained(chapter, given, message, monkeypatch):
+    monkeypatch.setattr(train, "train", lambda *_, **__: pytest.fail("trained"))
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
+        first_of(chapter, given)
+    assert "\n" not in str(caught.value)
+    assert not Path(os.environ["CIUTILS_RUNS"]).exists()
+
+
+def test_published_networks_are_loaded_where_their_data_are_not(monkeypatch):
+    """Nothing is trained for them, so nothing is asked of their data."""
+    monkeypatch.setattr(train, "train", lambda *_, **__: pytest.fail("trained"))
+    given = {"profile": "laptop", "networks": ["vgg19"], "setups": ["big-lr"], "pairs": ["cat-dog"]}
+    wants = chapters.wants("sharpness", given)
+    assert set(chapters.fetch(wants, "history", Results())) == {("vgg19", "big-lr")}
+
+
+def test_pairs_are_compared_with_the_classes_of_ones_own_images(tmp_path, monkeypatch):
+    for part, name in itertools.product(("train", "test"), ("猫", "<b>", "a b")):
+        (tmp_path / part / name).mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / part / name / f"{number}.png")
+    monkeypatch.setattr(train, "train", lambda *_, **__: pytest.fail("trained"))
+    given = {"dataset": f"folder:{tmp_path}", "pair": "猫-<b>"}
+    with pytest.raises(pytest.fail.Exception, match="trained"):
+        first_of("label_dancing", given)
+    with pytest.raises(ValueError, match="unknown class '犬': choose from <b>, a b, 猫"):
+        first_of("label_dancing", given | {"pair": "猫-犬"})
 
 
 def test_wants_come_in_the_order_in_which_they_can_be_had():

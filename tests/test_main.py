@@ -35,20 +35,61 @@ def test_all_wants_at_once():
     assert all(chapters.have(want, Results()) for want in chapters.wants("classwise_losses", GIVEN))
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["train", *RUN, "--network", "resnet"], "unknown network 'resnet'.*did you mean 'resnet18'"),
-        (["train", *RUN, "--epochs", "0"], "epochs = 0: give a whole number of at least 1"),
-        (["make", "cctn"], "no notebook at .*cctn.ipynb: choose from cctm"),
-        (["make", "machines"], "machines wants nothing that could be made beforehand"),
-        (["make", *CHAPTER, "--want", "9"], "classwise_losses has no want 9: it has 5"),
-        (["make", *CHAPTER, "--want", "-1"], "want = -1: give a whole number of at least 0"),
-        (["make", CHAPTER[0], "--parameters", '{"point": 3}'], "unknown parameter 'point'.*did you mean 'points'"),
-    ],
-)
-def test_a_mistake_gets_one_line(words, message, capsys):
+HOSTILE = ("<img src=x onerror=alert(1)>", "`touch x`", "$(touch x)", "a b", "'; rm", "{x}", "../x", "猫", "", "a\nb")
+WRONG = [
+    ([], "the following arguments are required: COMMAND"),
+    (["trian"], "invalid choice: 'trian'"),
+    (["train"], "the following arguments are required: --profile, --network"),
+    (["train", *RUN, "--epoch", "x"], "invalid int value: 'x'"),
+    (["train", *RUN, "--bits", "3"], "unrecognized arguments: --bits 3"),
+    (["train", *RUN, "--profile", "digit"], "unknown profile 'digit'.*did you mean 'digits'"),
+    (["train", *RUN, "--network", "resnet"], "unknown network 'resnet'.*did you mean 'resnet18'"),
+    (["train", *RUN, "--setup", "big"], "unknown setup 'big'.*did you mean 'big-lr'"),
+    (["train", *RUN, "--epochs", "0"], "epochs = 0: give a whole number of at least 1"),
+    (["train", *RUN, "--width", "nan"], "width = nan: give a number above 0"),
+    (["train", *RUN, "--width", "1000"], "width = 1000.0: give a number above 0 and at most 10"),
+    (["train", *RUN, "--seed", str(2**50)], "seed = 1125899906842624: give a whole number"),
+    (["train", *RUN, "--dataset", "digit"], "unknown dataset 'digit'.*did you mean 'digits'"),
+    (["train", *RUN, "--dataset", "folder:/nowhere"], "no folder /nowhere"),
+    (["train", *RUN, "--dataset", "folder:~nobody-of-this-name"], "there is no such home folder"),
+    (["make"], "the following arguments are required: chapter"),
+    (["make", "cctn"], "unknown notebook 'cctn': choose from cctm.*did you mean 'cctm'"),
+    (["make", "machines"], "machines wants nothing that could be made beforehand"),
+    (["make", *CHAPTER, "--want", "9"], "classwise_losses has no want 9: it has 5"),
+    (["make", *CHAPTER, "--want", "-1"], "want = -1: give a whole number of at least 0"),
+    (["make", *CHAPTER, "--want", "0", "--shard", "0", "2"], "want 0 of classwise_losses is a history: planes alone"),
+    (["make", *CHAPTER, "--want", "3", "--shard", "2", "2"], r"shard = .2, 2.: give .i, n. with 0 <= i < n"),
+    (["make", *CHAPTER, "--want", "3", "--shard", "-1", "2"], r"shard = .-1, 2.: give .i, n. with 0 <= i < n"),
+    (["make", *CHAPTER, "--want", "3", "--shards", "0"], "shards = 0: give a whole number of at least 1"),
+    (["make", *CHAPTER, "--shard", "1"], "argument --shard: expected 2 arguments"),
+    (["make", CHAPTER[0], "--parameters", '{"point": 3}'], "unknown parameter 'point'.*did you mean 'points'"),
+    (["make", CHAPTER[0], "--parameters", '{"points": "x"}'], "parameter points = 'x': give int"),
+    (["make", CHAPTER[0], "--parameters", '{"pairs": ["3-x"]}'], "unknown class 'x'"),
+    (["make", "claims", "--parameters", '{"profile": 3}'], "parameter profile = 3: give str"),
+    *((["make", CHAPTER[0], "--parameters", text], "is no JSON object") for text in ("{", "[1]", "3", "[" * 10**5)),
+    (["verify"], "the following arguments are required: folder"),
+    (["verify", "/nowhere"], "no run in /nowhere: give results, or the folder of one run"),
+    (["verify", "~nobody-of-this-name"], "there is no such home folder"),
+    *((["train", *RUN, f"--{name}", text], "unknown") for name in ("dataset", "network", "setup") for text in HOSTILE),
+    *((["make", text], "unknown notebook") for text in HOSTILE),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG)
+def test_a_mistake_gets_one_line(words, message, capsys, monkeypatch):
+    monkeypatch.setattr(train, "train", lambda *_, **__: pytest.fail("trained"))
     assert commands.main(words) == 2
     told = capsys.readouterr().err
+    assert told.startswith("error: ")
     assert re.search(message, told)
     assert told.count("\n") == 1
+
+
+def test_a_folder_of_runs_that_cannot_be_written_to_gets_one_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CIUTILS_RUNS", str(tmp_path / "file"))
+    assert commands.main(["train", *RUN]) == 2
+    told = capsys.readouterr().err
+    assert re.match(
+        r"error: .*cannot write to .*/file/.*; set \$CIUTILS_RUNS to a folder that you can write to\n$", told
+    )

@@ -1,6 +1,9 @@
 """Each notebook executes whole with tiny parameters, and refuses wrong ones before it computes."""
 
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -80,6 +83,96 @@ def test_a_wrong_parameter_stops_it_before_anything_is_computed(notebook, tmp_pa
         execute(notebook, tmp_path, TINY[notebook.stem] | wrong)
     assert not Path(os.environ["CIUTILS_RUNS"]).exists()
     assert nbformat.read(tmp_path / "out.ipynb", as_version=4).metadata.papermill.exception
+
+
+def live(notebook, folder, change):
+    """A copy of `notebook` in `folder` as somebody saved it whose `change` went into its cells."""
+    copy = nbformat.read(notebook, as_version=4)
+    change(copy.cells)
+    nbformat.write(copy, folder / notebook.name)
+    return folder / notebook.name
+
+
+def typed(text):
+    """What somebody types below the parameters."""
+
+    def change(cells):
+        cells[1].source += f"\n{text}"
+
+    return change
+
+
+@by_name
+@pytest.mark.parametrize("text", ['datset: str = "folder:/data/x"', 'datset = "folder:/data/x"'])
+def test_a_name_misspelt_in_a_live_notebook_stops_it(notebook, tmp_path, text):
+    with pytest.raises(papermill.PapermillExecutionError, match="unknown parameter 'datset': choose from profile"):
+        execute(live(notebook, tmp_path, typed(text)), tmp_path, TINY[notebook.stem])
+    assert not Path(os.environ["CIUTILS_RUNS"]).exists()
+
+
+def twice(cells):
+    """All cells once more, below."""
+    cells += [nbformat.v4.new_code_cell(cell.source) for cell in cells if cell.cell_type == "code"]
+
+
+@pytest.mark.parametrize("name", ["claims", "label_dancing", "sharpness"])
+def test_its_cells_can_be_run_again(name, tmp_path):
+    executed = execute(live(REPOSITORY / "notebooks" / f"{name}.ipynb", tmp_path, twice), tmp_path, TINY[name])
+    assert not any(output.output_type == "error" for cell in executed.cells for output in cell.get("outputs", []))
+
+
+def test_without_its_first_cell_it_says_what_to_run(tmp_path):
+    notebook = live(REPOSITORY / "notebooks" / "cctm.ipynb", tmp_path, lambda cells: cells.pop(1))
+    with pytest.raises(papermill.PapermillExecutionError, match="run the notebook's first cell, which declares"):
+        execute(notebook, tmp_path, {})
+
+
+@pytest.mark.parametrize("name", ["cctm", "machines"])
+def test_it_runs_as_a_script_in_a_locale_that_knows_no_letters(name, tmp_path):
+    """As `jupyter nbconvert --to script` writes it."""
+    cells = nbformat.read(REPOSITORY / "notebooks" / f"{name}.ipynb", as_version=4).cells
+    for key, value in TINY[name].items():
+        cells[1].source = re.sub(rf"^({key}: [^=]+)= .*$", rf"\1= {value!r}", cells[1].source, flags=re.MULTILINE)
+    code = ["# In[ ]:\n\n\n" + cell.source for cell in cells if cell.cell_type == "code"]
+    script = tmp_path / "a scrípt.py"
+    script.write_text("\n\n\n".join(["#!/usr/bin/env python\n# coding: utf-8", *code]), encoding="utf-8")
+    spoken = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, script], env=os.environ | spoken, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_papermills_own_paths_are_no_parameters(tmp_path):
+    paths = {"PAPERMILL_INPUT_PATH": "a", "PAPERMILL_OUTPUT_PATH": "b", "PAPERMILL_OUTPUT_DIR_PATH": "c"}
+    executed = execute(REPOSITORY / "notebooks" / "machines.ipynb", tmp_path, TINY["machines"] | paths)
+    assert not executed.metadata.papermill.exception
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"profile": "digits"}, "profile = 'digits': the claims are about CIFAR-10; choose from laptop, long, paper"),
+        ({"epochs": 7}, "profile laptop has no run of these epochs, width and seed: execute cctm with them first"),
+        ({"seeds": [-1]}, "seed = -1: give a whole number of at least 0"),
+    ],
+)
+def test_claims_without_their_runs_say_so(given, message, tmp_path):
+    with pytest.raises(papermill.PapermillExecutionError, match=message):
+        execute(REPOSITORY / "notebooks" / "claims.ipynb", tmp_path, given)
+
+
+@pytest.mark.parametrize("given", [{"tolerance": 0.002}, {"images": 5}])
+def test_flat_areas_of_few_images_and_small_tolerances_are_drawn(given, tmp_path):
+    """Two standard errors below the tolerance may be below 0, which nobody asked for."""
+    tiny = TINY["sharpness"] | {"setups": ["big-lr"], "sigma": 0.1} | given
+    assert not execute(REPOSITORY / "notebooks" / "sharpness.ipynb", tmp_path, tiny).metadata.papermill.exception
+
+
+def test_classes_are_understood_however_they_are_written(tmp_path):
+    given = {"profile": "laptop", "classes": ["CAT", "automobile"], "pair": "Airplane-dog"}
+    executed = execute(REPOSITORY / "notebooks" / "label_dancing.ipynb", tmp_path, given)
+    assert not executed.metadata.papermill.exception
 
 
 @by_name

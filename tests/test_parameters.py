@@ -1,25 +1,37 @@
+import os
+import subprocess
+import sys
+
+import nbformat
+import numpy as np
 import pytest
 
 from reproduction import parameters
+from reproduction.results import REPOSITORY
 
+NAMES = "profile networks epochs width"
 CELL = """profile: str = "digits"  # size
 networks: list[str] = []
 epochs: int | None = None
 width: float = 1.0
 """
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 
 
 def notebook(*cells):
     """The namespace that a kernel has after executing `cells`."""
     namespace = {"In": ["", *cells]}
     for cell in cells:
-        if not cell.startswith("%"):
-            exec(cell, namespace)
+        exec("\n".join(line for line in cell.splitlines() if not line.startswith("%")), namespace)
     return namespace
 
 
+def check(*cells):
+    return parameters.check(notebook(*cells), NAMES)
+
+
 def test_declared_defaults_and_injected_values_come_back():
-    assert parameters.check(notebook(CELL, '# Parameters\nwidth = 0.5\nnetworks = ["vgg19"]\n')) == {
+    assert check(CELL, '# Parameters\nwidth = 0.5\nnetworks = ["vgg19"]\n') == {
         "profile": "digits",
         "networks": ["vgg19"],
         "epochs": None,
@@ -28,22 +40,19 @@ def test_declared_defaults_and_injected_values_come_back():
 
 
 def test_names_of_later_cells_and_magics_are_no_parameters():
-    later = notebook("%matplotlib inline", CELL, "results = 3\nprofle = 1")
-    assert set(parameters.check(later)) == {"profile", "networks", "epochs", "width"}
+    later = check("%matplotlib inline", f"%matplotlib inline\n{CELL}", "results = 3\nprofle = 1\nother: int = 2")
+    assert list(later) == NAMES.split()
 
 
 def test_whole_number_is_a_float():
-    assert parameters.check(notebook(CELL, "# Parameters\nwidth = 1"))["width"] == 1
+    assert check(CELL, "# Parameters\nwidth = 1")["width"] == 1
 
 
 @pytest.mark.parametrize(
     ("injected", "message"),
     [
-        (
-            'netwroks = ["vgg19"]',
-            r"unknown parameter 'netwroks': this notebook takes profile, .*did you mean 'networks'\?",
-        ),
-        ("zzz = 1", "unknown parameter 'zzz': this notebook takes profile, networks, epochs, width$"),
+        ('netwroks = ["vgg19"]', r"unknown parameter 'netwroks': choose from profile, .*did you mean 'networks'\?"),
+        ("zzz = 1", "unknown parameter 'zzz': choose from profile, networks, epochs, width$"),
         ('epochs = "three"', r"parameter epochs = 'three': give int \| None"),
         ('width = "thin"', "parameter width = 'thin': give float"),
         ("epochs = True", r"parameter epochs = True: give int \| None"),
@@ -53,8 +62,38 @@ def test_whole_number_is_a_float():
 )
 def test_bad_parameters_stop_in_one_line(injected, message):
     with pytest.raises(ValueError, match=message) as caught:
-        parameters.check(notebook(CELL, f"# Parameters\n{injected}\n"))
+        check(CELL, f"# Parameters\n{injected}\n")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([CELL + 'ntworks: list[str] = ["vgg19"]'], "unknown parameter 'ntworks': .*did you mean 'networks'"),
+        ([CELL + 'ntworks = ["vgg19"]'], "unknown parameter 'ntworks': .*did you mean 'networks'"),
+        ([CELL + "epochs, wdth = 3, 1"], "unknown parameter 'wdth': .*did you mean 'width'"),
+        ([CELL.replace("networks", "ntworks")], "unknown parameter 'ntworks': .*did you mean 'networks'"),
+        ([CELL.replace("width: float = 1.0", "")], "parameter width is missing: declare it as width: TYPE = VALUE"),
+        ([CELL.replace("width: float", "width")], "parameter width is missing: declare it as width: TYPE = VALUE"),
+        ([CELL.replace("float = 1.0", "float")], "parameter width is missing: declare it as width: TYPE = VALUE"),
+        ([], "run the notebook's first cell, which declares its parameters, before this one"),
+        (["x: int = 3"], "run the notebook's first cell, which declares its parameters, before this one"),
+    ],
+)
+def test_what_is_typed_into_a_live_notebook_is_checked_too(cells, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        check(*cells)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cell_that_was_corrected_and_run_again_is_the_one_that_counts():
+    wrong = CELL + 'ntworks: list[str] = ["vgg19"]'
+    assert check(wrong, "pass", CELL.replace("1.0", "0.5"), "x: int = 3")["width"] == 0.5
+
+
+def test_papermills_paths_are_nobodys_parameters():
+    paths = "PAPERMILL_INPUT_PATH = 'a'\nPAPERMILL_OUTPUT_PATH = 'b'\nPAPERMILL_OUTPUT_DIR_PATH = 'c'"
+    assert list(check(CELL, f"# Parameters\n{paths}\n")) == NAMES.split()
 
 
 def test_lists_truth_values_and_numbers_passed_as_text_are_read_and_written_back():
@@ -62,10 +101,104 @@ def test_lists_truth_values_and_numbers_passed_as_text_are_read_and_written_back
     namespace = notebook(
         CELL + "live: bool = False\n", "# Parameters\nwidth = '1e-3'\nnetworks = '[\"vgg19\"]'\nlive = 'true'\n"
     )
-    assert parameters.check(namespace)["networks"] == namespace["networks"] == ["vgg19"]
+    assert parameters.check(namespace, f"{NAMES} live")["networks"] == namespace["networks"] == ["vgg19"]
     assert namespace["live"] is True
     assert namespace["width"] == 0.001
 
 
 def test_text_stays_text():
-    assert parameters.check(notebook(CELL, '# Parameters\nprofile = "1"\n'))["profile"] == "1"
+    assert check(CELL, '# Parameters\nprofile = "1"\n')["profile"] == "1"
+
+
+def test_numpys_numbers_are_numbers():
+    namespace = notebook(CELL) | {"epochs": np.int64(3), "width": np.float32(0.5), "networks": [np.str_("vgg19")]}
+    values = parameters.check(namespace, NAMES)
+    assert values == {"profile": "digits", "networks": ["vgg19"], "epochs": 3, "width": 0.5}
+    assert type(values["epochs"]) is int
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        "print('run')",
+        "__import__('os').system('touch run')",
+        "open('run', 'w')",
+        "list[open('run', 'w')]",
+        "int | open('run', 'w')",
+        "(lambda: open('run', 'w'))()",
+        "'int'",
+        "Path",
+        "dict[str, int]",
+    ],
+)
+def test_an_annotation_is_read_and_never_run(annotation, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    types = parameters.declared(f"value: {annotation} = 1")
+    with pytest.raises(ValueError, match="is no type of a parameter: declare str, int, float, bool, list"):
+        parameters.verify({"value": 1}, types)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        ("int", 1),
+        ("None", None),
+        ("int | None", None),
+        ("list[int | str]", ["a", 1]),
+        ("list[list[float]]", [[1.5], []]),
+    ],
+)
+def test_types_of_parameters(annotation, value):
+    assert parameters.verify({"x": value}, parameters.declared(f"x: {annotation} = 1")) == {"x": value}
+    with pytest.raises(ValueError, match="parameter x = "):
+        parameters.verify({"x": 1j}, parameters.declared(f"x: {annotation} = 1"))
+
+
+@pytest.mark.parametrize("default", ["open('run', 'w')", "[x for x in (1, 2)]", "1 + y"])
+def test_a_default_is_read_and_never_run(default, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="a default in the parameters cell is computed: write it as a plain value"):
+        parameters.defaults(f"x: int = {default}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "cctn", "", "{x}", "`touch x`"])
+def test_a_notebook_is_one_of_its_folder(name):
+    with pytest.raises(ValueError, match=r"unknown notebook .*: choose from cctm, claims, "):
+        parameters.notebook(REPOSITORY / "notebooks", name)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"cells": 3}', "\xff\xfe"])
+def test_what_is_no_notebook_is_named(content, tmp_path):
+    (tmp_path / "a.ipynb").write_text(content)
+    with pytest.raises(ValueError, match=r"a.ipynb is not a notebook|a.ipynb has no cell tagged"):
+        parameters.of_notebook(tmp_path / "a.ipynb")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_notebook_names_what_it_declares(path):
+    declared = parameters.declared(parameters.of_notebook(path))
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert f'TAKES = "{" ".join(declared)}"' in cells[1]
+    assert not any(parameters.declared(cell) for cell in cells[1:])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("", "{'value': 3}"), ("valeu: int = 4", "unknown parameter 'valeu': choose from value; did you")],
+)
+def test_a_notebook_saved_as_a_script_is_checked_too(line, said, tmp_path):
+    script = tmp_path / "scrípt.py"  # as `jupyter nbconvert --to script` writes it
+    script.write_text(
+        f"# coding: utf-8\n\n# In[ ]:\n\n\nvalue: int = 3\n{line}\n\n# In[ ]:\n\n\n"
+        "from reproduction import parameters\n\nTAKES = 'value'\nprint(parameters.check(globals(), TAKES))\n\n"
+        "# In[ ]:\n\n\nother: int = 4\nprint('猫'.encode())\n",
+        encoding="utf-8",
+    )
+    spoken = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, env=os.environ | spoken
+    )
+    assert said in done.stdout + done.stderr
+    assert (done.returncode == 0) == (line == "")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import types
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -218,8 +219,13 @@ def test_public_code_normalisation_is_for_colour_images(tmp_path):
         ({"network": "vgg"}, "unknown network 'vgg'.*did you mean 'vgg19'"),
         ({"setup": "annealed-lr"}, "unknown setup 'annealed-lr'.*did you mean 'anneal-lr'"),
         ({"epochs": 0}, "epochs = 0: give a whole number of at least 1"),
-        ({"width": -1}, "width = -1: give a number above 0"),
+        ({"width": -1}, "width = -1: give a number above 0 and at most 10"),
+        ({"width": 1000}, "width = 1000: give a number above 0 and at most 10"),
         ({"seed": -1}, "seed = -1: give a whole number of at least 0"),
+        ({"seed": 2**50}, "seed = 1125899906842624: give a whole number of at least 0 and at most 4294967295"),
+        ({"dataset": None}, "dataset = None: give a name, or a folder of images as 'folder:PATH'"),
+        ({"dataset": Path("/data/x")}, "dataset = PosixPath.'/data/x'.: give a name, or a folder of images as"),
+        ({"dataset": "folder:~nobody-of-this-name/x"}, "there is no such home folder"),
         ({"augment": "flip"}, "unknown augment 'flip'"),
         ({"precision": "fp16"}, "unknown precision 'fp16'.*did you mean"),
     ],
@@ -228,6 +234,119 @@ def test_bad_settings_get_one_line_before_anything_is_computed(change, message, 
     with pytest.raises(ValueError, match=message) as error:
         quick(tmp_path, **change)
     assert "\n" not in str(error.value)
+
+
+def test_numpys_numbers_make_the_same_run(run):
+    numbers = {"epochs": np.int64(1), "seed": np.uint8(0), "batch_size": np.int32(256), "width": np.float64(0.02)}
+    assert dataclasses.replace(run.run, **numbers) == run.run
+    assert json.loads(json.dumps(dataclasses.replace(run.run, **numbers).configuration)) == run.run.configuration
+
+
+@pytest.mark.parametrize("width", [0.0200000001, 0.02 + 2**-50, np.float32(0.02), 1 / 3, 1e-7])
+def test_different_widths_have_different_names(run, width):
+    other = dataclasses.replace(run.run, width=width)
+    assert other.width != run.run.width
+    assert float(re.search("-w(.*)-e1-", other.name)[1]) == other.width
+    assert "-w0.02-e1-" in run.run.name
+
+
+def test_long_names_of_folders_fit_into_a_file_system(run):
+    far = dataclasses.replace(run.run, dataset=f"folder:/data/{'x' * 255}")
+    assert len(far.name) < 120
+
+
+WRONG_PLANES = [
+    ({"pair": "3-88"}, "unknown class '88': choose from 0, 1"),
+    ({"pair": "cat-dog"}, "unknown class 'cat': choose from 0, 1"),
+    ({"points": 4}, "points = 4: give an odd number, so that the network itself is the middle point"),
+    ({"points": 1}, "points = 1: give a whole number of at least 3"),
+    ({"images": 1201}, "images = 1201: digits has 1200 training images; give 0 for all"),
+    ({"images": -5}, "images = -5: give a whole number of at least 0"),
+    ({"sigma": -1}, "sigma = -1: give a number above 0"),
+    ({"sigma": float("nan")}, "sigma = nan: give a number above 0"),
+    ({"shards": 0}, "shards = 0: give a whole number of at least 1"),
+    ({"shard": (2, 2)}, r"shard = .2, 2.: give .i, n. with 0 <= i < n"),
+    ({"scale": "../../x"}, "unknown scale '../../x': choose from gradient, unit, filter"),
+    ({"bn": "froozen"}, "unknown bn 'froozen': choose from frozen, recalibrated; did you mean 'frozen'"),
+    ({"signs": "paper"}, "unknown option 'signs': choose from scale, sign, bn, precision; did you mean 'sign'"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG_PLANES)
+def test_a_wrong_plane_is_refused_before_its_network_is_trained(change, message, run, monkeypatch):
+    monkeypatch.setattr(train, "train", never)
+    with pytest.raises(ValueError, match=message) as caught:
+        run.space(**({"pair": "3-8", "sigma": 0.1, "points": 3} | change))
+    assert "\n" not in str(caught.value)
+    assert not run.own.exists()
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda run: run.sigma(["3-8", "3-x"]), "unknown class 'x'"),
+        (lambda run: run.sigma(["3-8"], level=1.5), "level = 1.5: give a number above 0 and below 1"),
+        (lambda run: run.sigma(["3-8"], images=9999), "images = 9999: digits has 1200 training images"),
+        (lambda run: run.random_sigma("3-x", 0.1), "unknown class 'x'"),
+        (lambda run: run.random_sigma("3-8", 0.1, scale="x"), "unknown scale 'x'"),
+        (lambda run: run.random_sigma("3-8", -0.1), "sigma = -0.1: give a number above 0"),
+    ],
+)
+def test_a_wrong_half_side_is_refused_before_its_network_is_trained(ask, message, run, monkeypatch):
+    monkeypatch.setattr(train, "train", never)
+    with pytest.raises(ValueError, match=message):
+        ask(run)
+    assert not run.own.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 1}, "batch_size = 1: of 1200 training images one is alone in its batch"),
+        ({"normalisation": "public-code"}, "normalisation 'public-code' is for 3 channels, not 1"),
+        ({"dataset": "folder:/nowhere"}, "no folder /nowhere"),
+        ({"dataset": "fashion-mnist"}, "no fashion-mnist"),
+    ],
+)
+def test_a_run_that_cannot_be_trained_leaves_no_folder(change, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(data.sources, "_read_torchvision", unreachable)
+    run = quick(tmp_path, **change)
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        run.history()
+    assert not run.own.exists()
+
+
+def unreachable(name, *_):
+    raise FileNotFoundError(f"no {name}: no network")
+
+
+def test_images_of_one_class_are_refused_before_training(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / part / "cat").mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / part / "cat" / f"{number}.png")
+    run = quick(tmp_path, dataset=f"folder:{tmp_path}")
+    with pytest.raises(ValueError, match="has one class: give images of at least two"):
+        run.history()
+    assert not run.own.exists()
+
+
+def test_a_device_that_is_not_there_is_said_at_once():
+    with pytest.raises(ValueError, match="unknown device 'gpu'"):
+        Results(device="gpu")
+
+
+def test_numpys_numbers_measure_the_same_plane(trained, monkeypatch):
+    space = trained.space("3-5", 0.5, points=3, images=200)
+    monkeypatch.setattr(measure, "interference_space", never)
+    again = trained.space("3-5", np.float64(0.5), points=np.int64(3), images=np.int32(200), shards=np.int64(1))
+    xr.testing.assert_identical(again, space)
+
+
+def test_a_folder_of_runs_in_ones_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CIUTILS_RUNS", "~/my runs")
+    assert Results().store.own == tmp_path / "my runs"
 
 
 def test_profiles_hold_the_papers_networks_and_setups():
@@ -512,8 +631,16 @@ def test_pairs_without_a_profiles_own_come_from_the_confusion_matrix(trained):
     pairs = chapters.pairs_of(runs.profile("digits"), trained.run, trained.results)
     assert pairs[0] == f"{table['first'][0]}-{table['second'][0]}"
     assert len(set(pairs)) == 3
-    laptop = chapters.pairs_of(runs.profile("laptop"), trained.run, trained.results)
-    assert laptop == ["cat-dog", "truck-car", "horse-ship"]
+    laptop = runs.profile("laptop")
+    assert chapters.pairs_of(laptop, laptop.run("vgg19"), trained.results) == ["cat-dog", "truck-car", "horse-ship"]
+    assert chapters.pairs_of(laptop, trained.run, trained.results) == pairs  # digits have no cats
+
+
+def test_two_classes_have_one_pair(trained, monkeypatch):
+    counts = xr.DataArray([[[5, 1], [2, 4]]], dims=("epoch", "true", "predicted"), coords={"true": ["a", "b"]})
+    history = xr.Dataset({"test_counts": counts.assign_coords(predicted=["a", "b"])})
+    monkeypatch.setattr(Results, "history", lambda *_: history)
+    assert chapters.pairs_of(runs.profile("digits"), trained.run, trained.results) == ["a-b"]
 
 
 def counted(names, errors):

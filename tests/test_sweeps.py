@@ -63,7 +63,7 @@ def test_the_example_is_two_networks_by_three_setups():
 @pytest.mark.parametrize(
     ("declaration", "message"),
     [
-        ({"notebooks": [{"notebook": "toys"}]}, "no notebook at notebooks/toys.ipynb: choose from toy"),
+        ({"notebooks": [{"notebook": "toys"}]}, "unknown notebook 'toys': choose from toy; did you mean 'toy'"),
         ({"notebooks": [{"notebook": "toy", "product": {"valeu": [1]}}]}, "unknown .* 'valeu'.*did you mean 'value'"),
         ({"notebooks": [{"notebook": "toy", "product": {"value": ["x"]}}]}, "parameter value = 'x': give int"),
         ({"profile": "digits", "notebooks": [{"notebook": "toy"}]}, "unknown parameter 'profile'"),

@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import xarray as xr
 
+from ciutils import checks
 from reproduction import chapters
 from reproduction.claims.judging import Artifact, Evidence, Number, Part, Parts
 from reproduction.results import Results
+from reproduction.runs import PROFILES
 
 NETWORKS = ("vgg19", "resnet18", "googlenet", "dla", "simple-dla")
 """The paper's four networks; which form of DLA it shows is unclear, so a claim on all networks is held to both."""
@@ -80,6 +82,9 @@ def gather(size: str, results: Results, images: int = 0, **changes: object) -> E
     images: training images of the planes' points and of the search for half sides; 0 means the profile's two numbers.
     changes: other parameters of the chapters, such as seed.
     """
+    of_cifar = [name for name, each in PROFILES.items() if each.dataset == "cifar10"]
+    if checks.one_of(size, PROFILES, "profile") not in of_cifar:
+        raise ValueError(f"profile = {size!r}: the claims are about CIFAR-10; choose from {', '.join(of_cifar)}")
     loading = dataclasses.replace(results, store=dataclasses.replace(results.store, compute=False))
     given = {"profile": size, "images": images, "network": "vgg19"} | changes
 

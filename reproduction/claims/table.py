@@ -53,7 +53,7 @@ def claims_table(judgements: Sequence[Judgement], suffix: str) -> HTML:
 
     suffix: of the pages that the claims link to, such as "cifar10" for cctm-cifar10.html. Book: chapter *Claims*.
     """
-    rows = []
+    rows, suffix = [], html.escape(suffix)
     for each in judgements:
         claim, (colour, sign) = each.claim, _VERDICT_STYLES[each.verdict]
         notebook, section = claim.page.split("#")

@@ -104,7 +104,7 @@ def read(file: Path, notebooks: Path = Path("notebooks")) -> Sweep:
 
 
 def _runs(part: _Part, profile: str | None, notebooks: Path) -> list[Run]:
-    notebook = notebooks / f"{part.notebook}.ipynb"
+    notebook = parameters.notebook(notebooks, part.notebook)
     types = parameters.declared(parameters.of_notebook(notebook))
     shared = ({"profile": profile} if profile else {}) | part.parameters
     runs = []

@@ -1,0 +1,91 @@
+"""What the parameters of notebooks may be: looked at before anything is trained or measured for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ciutils import checks, counts, data, files, measure, models, train
+from ciutils.models import devices
+from reproduction import runs
+
+Rule = Callable[[Any, str], object]
+"""Takes a value and what it is called, and raises ValueError, or FileNotFoundError, if it cannot be used."""
+
+
+def odd(value: object, what: str) -> int:
+    """Return `value` if it is a number of points along the side of a plane, else raise a ValueError."""
+    if (number := checks.whole(value, what, at_least=3)) % 2 == 0:
+        raise ValueError(f"{what} = {number}: give an odd number, so that the network itself is the middle point")
+    return number
+
+
+def shard(value: tuple[int, int], what: str) -> tuple[int, int]:
+    """Return `value` if it is (i, n) with 0 <= i < n, else raise a ValueError."""
+    if not 0 <= value[0] < value[1]:
+        raise ValueError(f"{what} = {value!r}: give (i, n) with 0 <= i < n")
+    return value
+
+
+def _one_of(names: Mapping[str, object] | tuple[str, ...]) -> Rule:
+    return lambda value, what: checks.one_of(value, names, what)
+
+
+def _each(rule: Rule) -> Rule:
+    def check(values: list[Any], what: str) -> None:
+        for value in values:
+            rule(value, what)
+            if values.count(value) > 1:
+                raise ValueError(f"{what} = {values!r}: {value} is given twice; give it once")
+
+    return check
+
+
+def _unless_empty(rule: Rule) -> Rule:
+    """For what is the profile's, or found, where 0 or no text is given."""
+    return lambda value, what: rule(value, what) if value else None
+
+
+def _data(value: str, what: str) -> None:
+    if not value.startswith("folder:"):
+        checks.one_of(value, (*data.DATASETS, "folder:PATH"), what)
+    elif not ((folder := files.named_folder(value)) / "train").is_dir():
+        raise FileNotFoundError(f"{what} = {value!r}: no folder {folder} that holds train/ and test/")
+
+
+def _below_one(value: float, what: str) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"{what} = {value!r}: give a share from 0 up to 1")
+
+
+OPTIONS = {"scale": measure.SCALES, "sign": measure.SIGNS, "bn": measure.BN, "precision": devices.PRECISIONS}
+"""What the options of a plane may be."""
+
+RULES: dict[str, Rule] = {
+    "profile": _one_of(runs.PROFILES),
+    "network": _one_of(models.NETWORKS),
+    "networks": _each(_one_of(models.NETWORKS)),
+    "setup": _one_of(train.SETUPS),
+    "setups": _each(_one_of(train.SETUPS)),
+    "dataset": _unless_empty(_data),
+    "pairs": _each(lambda pair, _: pair),
+    "classes": _each(lambda name, _: name),
+    "points": _unless_empty(odd),
+    "images": _unless_empty(checks.whole),
+    "sigma": _unless_empty(checks.positive),
+    "level": checks.share,
+    "scale": _one_of(OPTIONS["scale"]),
+    "precision": _one_of(OPTIONS["precision"]),
+    "counts": _one_of(counts.COUNTS),
+    "tolerance": checks.share,
+    "threshold": _below_one,
+}
+"""By the parameter's name; a run itself looks at epochs, width and seed."""
+
+
+def check(values: Mapping[str, Any]) -> None:
+    """Raise ValueError for the first of a notebook's `values` that is out of its range, FileNotFoundError for a folder
+    of images that is not there."""
+    for name, value in values.items():
+        if name in RULES:
+            RULES[name](value, name)
