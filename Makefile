@@ -6,38 +6,47 @@
 # PROFILE=slurm runs on a cluster; FLAGS=--dry-run says what would run and why; book with SWEEP= gets the sweep's page.
 
 VENV := .venv
+STAMP := $(VENV)/.installed
 PROFILE := local
-export SWEEP
+# What a user names reaches the shell in variables: neither make nor the shell finds commands in it.
+override SWEEP := $(value SWEEP)
+override PROFILE := $(value PROFILE)
+override FLAGS := $(value FLAGS)
+export SWEEP PROFILE FLAGS
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: book sweep test bench clean
 
-book: $(VENV)/.installed
-	python workflow/scripts/drive.py --workflow-profile workflow/profiles/$(PROFILE) $(FLAGS)
+book: $(STAMP)
+	python workflow/scripts/drive.py --workflow-profile "workflow/profiles/$$PROFILE" $$FLAGS
 
-sweep: $(VENV)/.installed
-	@test -n "$(SWEEP)" || { echo "which one? make sweep SWEEP=workflow/sweeps/digits.yaml"; exit 1; }
-	python workflow/scripts/drive.py sweep --workflow-profile workflow/profiles/$(PROFILE) $(FLAGS)
+sweep: $(STAMP)
+	@test -n "$$SWEEP" || { echo "which one? make sweep SWEEP=workflow/sweeps/digits.yaml"; exit 1; }
+	python workflow/scripts/drive.py sweep --workflow-profile "workflow/profiles/$$PROFILE" $$FLAGS
 
 # One thread for each process: torch's threads on shared cores wait for each other.
-test: $(VENV)/.installed
+test: $(STAMP)
 	ruff check
 	ruff format --check
 	lint-imports --no-cache
 	mypy
 	OMP_NUM_THREADS=1 python -m pytest --numprocesses=auto --maxprocesses=4 --cov --cov-report=term:skip-covered
 
-bench: $(VENV)/.installed
+bench: $(STAMP)
 	pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	python -m benchmarks.training
 	python -m benchmarks.spaces
 
-# The stamp comes last, so an interrupted installation starts again.
-$(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
+# The stamp names the folder that the installation works in: a clone that was copied or moved makes its own. It comes
+# last, so an interrupted installation starts again.
+ifneq ($(shell test "`cat $(STAMP) 2>/dev/null`" = "`pwd -P`" || echo elsewhere),)
+.PHONY: $(STAMP)
+endif
+$(STAMP): requirements.txt constraints.txt pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
-	touch $@
+	python3 -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
+	pwd -P > $@
 
 clean:
 	rm -rf _build book/chapters .snakemake
