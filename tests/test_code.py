@@ -1,5 +1,6 @@
 import shutil
 
+import nbformat
 import pytest
 
 import imports
@@ -70,6 +71,27 @@ def test_comments_docstrings_and_layout_change_nothing(clone):
         docstring = '"""Something else.'
         file.write_text(f"# another comment\n\n{text.replace(text[: text.index('.') + 1], docstring, 1)}\n\n")
     assert digests() == before
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import reproduction.paper, ciutils.checks as other\nimport numpy",
+        "%load_ext x\nfrom reproduction import paper\nif True:\n    from ciutils.checks import one_of",
+    ],
+)
+def test_whatever_the_form_of_an_import_it_is_followed(clone, source):
+    cells = [source, "%%bash\nfrom ciutils import files; ls -l", "from ciutils import ("]
+    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+    nbformat.write(notebook, clone / "a.ipynb")
+    before = imports.digest(clone / "a.ipynb")
+    (clone / "ciutils" / "files.py").write_text("NEW = 1\n")
+    assert imports.digest(clone / "a.ipynb") == before
+    (clone / "ciutils" / "checks.py").write_text("NEW = 1\n")
+    assert imports.digest(clone / "a.ipynb") != before
+    before = imports.digest(clone / "a.ipynb")
+    (clone / "reproduction" / "paper.py").write_text("NEW = 1\n")
+    assert imports.digest(clone / "a.ipynb") != before
 
 
 def test_a_notebook_depends_on_what_its_cells_import(clone):

@@ -1,13 +1,22 @@
-"""What the quiet driver tells of Snakemake's output."""
+"""What the driver tells of Snakemake's output, and what its scripts say of what they cannot use."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
+import yaml
+from scratch import environment, scratch, toy
 
 import drive
+import estimates
+import sweeps
+from reproduction.results import REPOSITORY
+
+SCRIPTS = REPOSITORY / "workflow" / "scripts"
+HOSTILE = "a b `touch run` $(touch run) $(shell touch run) {x} '; touch run; ' <b> 猫.yaml"
 
 OUTPUT = """Building DAG of jobs...
 Job stats:
@@ -66,15 +75,13 @@ def test_runs_without_a_result_are_listed_though_others_went_on():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_who_stops_the_driver_stops_snakemake(number, tmp_path):
-    program = tmp_path / "snakemake"
-    program.write_text(
-        "#!/bin/sh\ntrap 'echo ending jobs; exit 7' INT TERM\necho Error in x\nwhile :; do sleep 0.1; done"
+    (tmp_path / "snakemake.py").write_text(
+        "import os\nos.execl('/bin/sh', 'sh', '-c', \"trap 'echo ending jobs; exit 7' INT TERM; "
+        'echo Error in x; while :; do sleep 0.1; done")'
     )
-    program.chmod(0o755)
     driver = subprocess.Popen(
         [sys.executable, drive.__file__],
         cwd=tmp_path,
-        env=os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -87,3 +94,142 @@ def test_who_stops_the_driver_stops_snakemake(number, tmp_path):
         assert "Traceback" not in driver.stdout.read()
     assert driver.returncode == 7
     assert "ending jobs" in (tmp_path / drive.LOG).read_text()
+
+
+WRONG = [
+    (["drive.py", "--no-such-flag"], "error: unrecognized arguments: --no-such-flag"),
+    (["sweeps.py"], "error: name the declaration of one sweep"),
+    (["sweeps.py", "a", "b"], "error: name the declaration of one sweep"),
+    (["sweeps.py", "none.yaml"], "error: no sweep at none.yaml: workflow/sweeps/digits.yaml is an example"),
+    (["sweeps.py", "."], "error: . cannot be read as text: "),
+    (["estimates.py"], "error: "),
+    (["estimates.py", "/dev/null/a.md"], "cannot write /dev/null/a.md: "),
+    (["locked.py"], "error: locked.py"),
+    (["locked.py", "lock", "no-such-command"], "error: locked.py lock no-such-command: "),
+    (["locked.py", "/nowhere/lock", "true"], "error: locked.py /nowhere/lock true: "),
+    (["execute.sh"], "error: execute.sh NOTEBOOK LOG OUTPUT PARAMETERS"),
+    (["execute.sh", "none.ipynb", "log.ipynb", "out.ipynb", "{}"], "none.ipynb"),
+    (["execute.sh", "toy.ipynb", "log.ipynb", "out.ipynb", "{"], "error: "),
+    (["execute.sh", "toy.ipynb", "log.ipynb", "out.ipynb", '{"value": 1}'], "error: ValueError: 1 is wrong; log.ipynb"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), WRONG)
+def test_a_script_says_in_one_line_what_it_cannot_use(words, message, tmp_path):
+    toy(tmp_path, "raise ValueError(f'{value} is wrong')")
+    shutil.move(tmp_path / "notebooks" / "toy.ipynb", tmp_path)
+    shell = ["bash"] if words[0].endswith(".sh") else [sys.executable]
+    done = subprocess.run(
+        [*shell, SCRIPTS / words[0], *words[1:]],
+        cwd=tmp_path,
+        env=environment(REPOSITORY),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (1, 2)
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stdout
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_estimates_and_tables_are_written_whole_or_not(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "benchmarks" / "results").mkdir(parents=True)
+    (tmp_path / "benchmarks" / "results" / "training-a.json").write_text("{}")
+    assert estimates.main(["a.md"]) == 2
+    assert "images a second, median" in capsys.readouterr().err
+    assert not (tmp_path / "a.md").exists()
+
+
+SWEPT = [
+    ({"notebook": "sharpness", "product": {"pairs": [["3-5"], ["3-dgo"]]}}, "unknown class 'dgo': choose from 0, 1"),
+    ({"notebook": "sharpness", "runs": [{"points": 4}]}, "points = 4: give an odd number"),
+    (
+        {"notebook": "label_dancing", "product": {"network": ["vgg19", 3]}},
+        "sweep.yaml: parameter network = 3: give str",
+    ),
+    ({"notebook": "label_dancing", "product": {"dataset": ["folder:/nowhere"]}}, "no folder /nowhere that holds"),
+    (
+        {"notebook": "cctm", "product": {"seed": []}},
+        "sweep.yaml: notebooks.0.product.seed: List should have at least 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("part", "message"), SWEPT)
+def test_a_wrong_sweep_is_refused_before_its_first_run(part, message, tmp_path):
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump({"profile": "digits", "notebooks": [part]}))
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
+        sweeps.check(sweeps.read(tmp_path / "sweep.yaml", REPOSITORY / "notebooks").runs)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "message", "flags"),
+    [
+        (*SWEPT[0], []),
+        (*SWEPT[0], ["--dry-run"]),
+        (*SWEPT[0][:1], "shards = 'many': give a", ["--config", "shards=many"]),
+    ],
+)
+def test_the_driver_says_what_is_wrong_with_a_sweep_in_one_line(part, message, flags, tmp_path):
+    folder = scratch(tmp_path / "clone", {"profile": "digits", "notebooks": [part]})
+    words = ["workflow/scripts/drive.py", "sweep", "--workflow-profile", "workflow/profiles/local", *flags]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=folder, env=environment(folder), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    *before, told = done.stderr.splitlines()
+    assert told.startswith("error: ")
+    assert message in told
+    assert len(before) == flags.count("--dry-run")  # Snakemake's own first line, where nothing stands between
+    assert not (folder / "sweeps").exists()
+    assert not (folder / "runs").exists()
+
+
+def test_chapters_of_any_kind_are_refused_or_read(tmp_path):
+    toy(tmp_path, "1")
+    declared = {"a-b": {"notebook": "toy", "parameters": {"value": 1}}, "c": {"notebook": "toy"}}
+    found = sweeps.chapters(declared, tmp_path / "notebooks")
+    assert {name: run.parameters for name, run in found.items()} == {"a-b": {"value": 1}, "c": {}}
+    for name, each in (("a b", {"notebook": "toy"}), ("{x}", {"notebook": "toy"}), ("a", {}), ("a", None)):
+        with pytest.raises(ValueError, match=r"workflow/chapters.yaml: .*: give it a plain name, a notebook and"):
+            sweeps.chapters({name: each}, tmp_path / "notebooks")
+
+
+@pytest.mark.parametrize("spoken", [{}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+def test_names_of_any_kind_are_driven_and_run_by_nobody(tmp_path, spoken):
+    """A clone, a declaration, values, what is glued and what fails: none of it is run, and all of it is told."""
+    folder = scratch(tmp_path / "clône `touch run` {q}")
+    values = ["`touch run`", "$(touch run)", "'; touch run; '", "{x}", "猫", "a b"]
+    declared = {"notebooks": [{"notebook": "toy", "product": {"name": values}}]}
+    (folder / HOSTILE).write_text(yaml.safe_dump(declared, allow_unicode=True), encoding="utf-8")
+    toy(folder, "from myst_nb import glue\nglue('x', name, display=False)\nassert name != 'a b', '`touch run` 猫'")
+    words = ["workflow/scripts/drive.py", "sweep", "--workflow-profile", "workflow/profiles/local"]
+    names = environment(folder) | spoken | {"SWEEP": HOSTILE}
+    done = subprocess.run([sys.executable, *words], cwd=folder, env=names, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert "1 of 6 runs have no result:\n" in done.stderr.decode(errors="replace")
+    (table,) = folder.glob("sweeps/*/table.csv")
+    rows = sweeps.pd.read_csv(table).set_index("name")
+    assert rows["glued.x"].dropna().to_dict() == {each: each for each in values[:-1]}
+    assert not [path for path in tmp_path.rglob("run") if path.is_file()]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
+def test_a_clone_that_cannot_be_written_to_is_named(tmp_path):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", tmp_path], check=True)
+    try:
+        done = subprocess.run(
+            [sys.executable, SCRIPTS / "drive.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: cannot write {tmp_path}/.snakemake/driver.log: Read-only file system; "
+        "use a clone that you can write to\n"
+    )

@@ -1,16 +1,21 @@
 """Sweeps: what is declared, what is run and when it is run again, what is collected."""
 
+import dataclasses
 import os
 import re
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from bs4 import BeautifulSoup
+from markdown_it import MarkdownIt
 from scratch import drive, scratch, toy
 from test_notebooks import TINY
 
 import sweeps
+from ciutils import files
 from ciutils.store import Store
 from reproduction import chapters
 from reproduction.results import REPOSITORY, Results
@@ -48,7 +53,7 @@ def test_products_lists_and_shared_parameters(folder):
         ("toy-value=1", {"name": "b", "value": 1}),
         ("toy-value=2", {"name": "b", "value": 2}),
         ("toy-name=c-value=3", {"name": "c", "value": 3}),
-        ("toy-name=d_e-value=3", {"name": "d/e", "value": 3}),
+        (files.slug("toy-name=d/e-value=3"), {"name": "d/e", "value": 3}),
     ]
     assert (sweep.name, sweep.threads, sweep.chapters) == ("mine", 2, False)
 
@@ -64,13 +69,42 @@ def test_the_example_is_two_networks_by_three_setups():
     ("declaration", "message"),
     [
         ({"notebooks": [{"notebook": "toys"}]}, "unknown notebook 'toys': choose from toy; did you mean 'toy'"),
+        ({"notebooks": [{"notebook": "../toy"}]}, "unknown notebook '../toy': choose from toy"),
+        ({"notebooks": [{"notebook": "{toy}"}]}, "notebook '{toy}': the driver executes none that has a brace"),
         ({"notebooks": [{"notebook": "toy", "product": {"valeu": [1]}}]}, "unknown .* 'valeu'.*did you mean 'value'"),
         ({"notebooks": [{"notebook": "toy", "product": {"value": ["x"]}}]}, "parameter value = 'x': give int"),
         ({"profile": "digits", "notebooks": [{"notebook": "toy"}]}, "unknown parameter 'profile'"),
         ({"notebooks": [{"notebook": "toy", "product": {"value": 1}}]}, "notebooks.0.product.value: .*list"),
         ({"notebook": [{"notebook": "toy"}]}, "notebook"),
         ({"notebooks": []}, "notebooks: .*at least 1"),
-        ({"notebooks": [{"notebook": "toy", "runs": [{"name": "a/b"}, {"name": "a b"}]}]}, "two runs .*toy-name=a_b"),
+        (
+            {"notebooks": [{"notebook": "toy", "runs": [{"name": "a"}, {"name": "a"}]}]},
+            "two runs are called toy-name=a:",
+        ),
+        (
+            {"notebooks": [{"notebook": "toy", "product": {"value": []}}]},
+            "notebooks.0.product.value: .*at least 1 item",
+        ),
+        ({"notebooks": [{"notebook": "toy", "runs": []}]}, "notebooks.0.runs: .*at least 1 item"),
+        (
+            {"notebooks": [{"notebook": "toy", "product": {"value": [1]}, "runs": [{"name": "a"}, {"value": 2}]}]},
+            "value is given twice: leave it in one of profile, parameters, product and runs",
+        ),
+        (
+            {"notebooks": [{"notebook": "toy", "parameters": {"value": 1}, "product": {"value": [1]}}]},
+            "value is given twice",
+        ),
+        (
+            {"profile": "digits", "notebooks": [{"notebook": "toy", "parameters": {"profile": "digits"}}]},
+            "profile is given twice",
+        ),
+        (
+            {"notebooks": [{"notebook": "toy", "parameters": {"done": 1}}]},
+            "parameter done: the sweep's table has a column",
+        ),
+        ({"threads": 0, "notebooks": [{"notebook": "toy"}]}, "threads: .*greater than or equal to 1"),
+        ([], "dictionary"),
+        (None, "dictionary"),
     ],
 )
 def test_a_wrong_declaration_gets_one_line(folder, declaration, message):
@@ -78,6 +112,97 @@ def test_a_wrong_declaration_gets_one_line(folder, declaration, message):
         read(folder, declaration)
     assert "\n" not in str(caught.value)
     assert "mine.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1", "mine.yaml is not YAML"),
+        ("notebooks: 1\nnotebooks: 2", "mine.yaml is not YAML: notebooks is given twice"),
+        ("notebooks: [{notebook: toy, product: {value: [1], value: [2]}}]", "value is given twice"),
+        (
+            "a: !!python/object/apply:os.system ['touch run']",
+            "mine.yaml is not YAML: could not determine a constructor",
+        ),
+        ("[" * 10_000, "mine.yaml is not YAML"),
+        (b"\xff\xfe\x00", "mine.yaml cannot be read as text"),
+    ],
+)
+def test_what_is_no_declaration_gets_one_line(folder, text, message):
+    (folder / "mine.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError, match=message) as caught:
+        sweeps.read(folder / "mine.yaml")
+    assert "\n" not in str(caught.value)
+    assert not (folder / "run").exists()
+
+
+def test_a_notebook_of_the_folder_alone_can_be_swept(folder):
+    """An annotation of a notebook elsewhere was run once, at a dry run."""
+    (folder / "elsewhere").mkdir()
+    toy(folder / "elsewhere", "1")
+    with pytest.raises(ValueError, match="unknown notebook 'elsewhere/notebooks/toy': choose from toy"):
+        read(folder, {"notebooks": [{"notebook": "elsewhere/notebooks/toy"}]})
+
+
+def test_a_declaration_in_ones_home(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    (folder / "mine.yaml").write_text("notebooks: [{notebook: toy}]")
+    assert sweeps.read(sweeps.Path("~/mine.yaml")).name == "mine"
+    with pytest.raises(ValueError, match="there is no such home folder"):
+        sweeps.read(sweeps.Path("~nobody-of-this-name/mine.yaml"))
+
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "`touch run`",
+    "$(touch run)",
+    "a b",
+    "a  b",
+    "'; touch run; '",
+    "{x}",
+    "{{ 7 * 7 }}",
+    "{eval-rst}`x`",
+    "$x$",
+    "a|b",
+    "# a\n\n<script>x</script>",
+    "猫",
+    "犬",
+    "x" * 200,
+)
+
+
+def test_names_of_any_kind_are_plain_and_different(folder):
+    sweep = read(folder, {"notebooks": [{"notebook": "toy", "product": {"name": list(HOSTILE)}}]})
+    assert len({run.name for run in sweep.runs}) == len(HOSTILE)
+    assert all(re.fullmatch(r"[A-Za-z0-9._+=-]{1,115}", run.name) for run in sweep.runs)
+    for name in HOSTILE:
+        plain = sweeps.Sweep(sweeps.Path(f"{name.replace('/', '')}.yaml"), (), 1, False).name
+        assert re.fullmatch(r"[A-Za-z0-9._+=-]{1,115}", plain)
+
+
+def test_no_text_of_a_sweep_means_anything_on_its_page(folder):
+    """As MyST reads the page: under its title blocks of HTML alone, in which each text stands as it was given."""
+    sweep = read(folder, {"notebooks": [{"notebook": "toy", "product": {"name": list(HOSTILE), "value": [1, 2]}}]})
+    sweep = dataclasses.replace(sweep, file=sweeps.Path("<b>`touch run` {x}.yaml"))
+    for run in sweep.runs:
+        text = run.parameters["name"]
+        if run.parameters["value"] == 1:
+            executed(folder / sweeps.executed(sweep, run), glue(text, text))
+        else:
+            error = nbformat.v4.new_output("error", ename="ValueError", evalue=text, traceback=[])
+            executed(folder / sweeps.kept(sweep, run), error)
+    sweeps.collect(sweep)
+    (page,) = folder.glob("book/chapters/*.md")
+    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
+    assert [token.type for token in tokens] == ["heading_open", "inline", "heading_close", *["html_block"] * 3]
+    head, lost, table = (BeautifulSoup(token.content, "html.parser") for token in tokens[3:])
+    assert "<b>`touch run` {x}.yaml" in head.get_text()
+    assert {tag.name for tag in (*head.find_all(), *lost.find_all())} == {"p", "code", "br"}
+    assert {tag.name for tag in table.find_all()} == {"table", "thead", "tbody", "tr", "th", "td"}
+    cells = [cell.get_text() for cell in table.find_all(["th", "td"])]
+    for text in (" ".join(each.split()) for each in HOSTILE):
+        assert f"ValueError: {text}; " in lost.get_text()
+        assert {text, f"glued.{text}"} <= set(cells)
 
 
 def test_a_missing_declaration_names_an_example(folder):
@@ -109,6 +234,8 @@ def test_the_table_has_numbers_and_texts_and_says_what_is_missing(folder):
         glue("best", "a|b"),
         glue("count", 3),
         glue("p", float("nan")),
+        glue("numpy", np.float64(0.5)),
+        glue("far", float("-inf")),
         glue("figure", object()),
     )
     error = nbformat.v4.new_output("error", ename="ValueError", evalue="diverged", traceback=[])
@@ -120,13 +247,28 @@ def test_the_table_has_numbers_and_texts_and_says_what_is_missing(folder):
         "- toy-value=3: not begun",
     ]
     table = pd.read_csv("sweeps/mine/table.csv")
-    assert list(table.columns) == ["run", "notebook", "done", "value", "score", "best", "count", "p"]
+    own = ["run", "notebook", "done", "value"]
+    assert list(table.columns) == [*own, *(f"glued.{name}" for name in ("score", "best", "count", "p", "numpy", "far"))]
     assert list(table["done"]) == [True, False, False]
-    assert table.loc[0, ["value", "score", "best", "count"]].tolist() == [1, 0.25, "a|b", 3]
-    assert table.loc[1:, "score"].isna().all()
-    page = (folder / "book/chapters/sweep-mine.md").read_text()
-    assert told in page
-    assert "| toy-value=1 | 1 | 0.25 | a\\|b |" in page
+    assert table.loc[0, ["value", "glued.score", "glued.best", "glued.count"]].tolist() == [1, 0.25, "a|b", 3]
+    assert table.loc[0, ["glued.numpy", "glued.far"]].tolist() == [0.5, float("-inf")]
+    assert table.loc[1:, "glued.score"].isna().all()
+    page = BeautifulSoup((folder / "book/chapters/sweep-mine.md").read_text(), "html.parser")
+    assert all(line in page.find_all("p")[1].get_text() for line in told.splitlines())
+    cells = [cell.get_text() for cell in page.find("tbody").find("tr").find_all("td")]
+    assert cells == ["toy-value=1", "1", "0.25", "a|b", "3", "", "0.5", "-inf"]
+
+
+def test_what_a_notebook_glues_takes_no_parameters_place(folder):
+    """sharpness is swept over its tolerance, and glues it as percent under the same name."""
+    declared = {"notebooks": [{"notebook": "toy", "product": {"value": [5, 10, 2]}}]}
+    sweep = read(folder, declared)
+    for run in sweep.runs[:2]:
+        executed(folder / sweeps.executed(sweep, run), glue("value", f"{100 * run.parameters['value']}"))
+    sweeps.collect(sweep)
+    table = pd.read_csv("sweeps/mine/table.csv")
+    assert table["value"].tolist() == [5, 10, 2]
+    assert table["glued.value"].tolist()[:2] == [500, 1000]
 
 
 def test_the_page_and_the_chapters_are_in_the_table_of_contents_only_when_asked_for(folder):
@@ -198,7 +340,7 @@ def test_a_failed_run_stops_no_other_and_after_repair_it_alone_is_run(tmp_path):
     assert to_run(drive(folder, "sweep", "--dry-run")) == {"toy-value=2"}
     assert drive(folder, "sweep").returncode == 0
     assert times == {file: file.stat().st_mtime_ns for file in times}
-    assert pd.read_csv(made / "table.csv")["square"].tolist() == [1, 4, 9]
+    assert pd.read_csv(made / "table.csv")["glued.square"].tolist() == [1, 4, 9]
 
     declared = {"notebooks": [{"notebook": "toy", "product": {"value": [1, 3, 4]}}]}
     (folder / "sweep.yaml").write_text(yaml.safe_dump(declared))
@@ -206,7 +348,7 @@ def test_a_failed_run_stops_no_other_and_after_repair_it_alone_is_run(tmp_path):
     (made / "toy-value=3.ipynb").write_text((made / "toy-value=3.ipynb").read_text()[:-50])
     told = drive(folder, "sweep")
     assert "toy-value=3.ipynb: not a whole notebook, its job runs again" in told.stdout
-    assert pd.read_csv(made / "table.csv")["square"].tolist() == [1, 9, 16]
+    assert pd.read_csv(made / "table.csv")["glued.square"].tolist() == [1, 9, 16]
 
 
 def test_a_space_made_of_shards_is_made_again_for_other_code_alone(tmp_path):
@@ -217,7 +359,7 @@ def test_a_space_made_of_shards_is_made_again_for_other_code_alone(tmp_path):
     results = Results(Store(folder / "runs", folder / "results"))
     for want in wants[:2]:
         want.get(results)
-    job = f"{folder}/runs/.jobs/sweep.sweep.classwise_losses/2-space"
+    job = ".snakemake/jobs/sweep.sweep.classwise_losses/2-space"
     words = (f"{job}.done", "--config", "shards=2", "threads=1")
 
     def planned():
@@ -229,15 +371,6 @@ def test_a_space_made_of_shards_is_made_again_for_other_code_alone(tmp_path):
     code = folder / "ciutils" / "measure" / "spaces.py"
     code.write_text(f"{code.read_text()}\nNEW = 1\n")
     assert planned() == {".shard-0", ".shard-1", ""}
-
-
-def test_wrong_parameters_stop_the_sweep_before_the_first_run(tmp_path):
-    product = {"network": ["vgg19", 3]}
-    folder = scratch(tmp_path / "clone", {"notebooks": [{"notebook": "label_dancing", "product": product}]})
-    told = drive(folder, "sweep")
-    assert told.returncode != 0
-    assert "sweep.yaml: parameter network = 3: give str" in told.stdout
-    assert not (folder / "sweeps").exists()
 
 
 def test_what_makes_a_chapter_run_again(tmp_path):

@@ -16,7 +16,7 @@ rule book:
         toc=lambda _, input: sweeps.toc(Path(input.toc), config["chapters"], SWEEP),
     threads: THREADS
     shell:
-        "jupyter-book build . --toc {params.toc} --all -W -n --keep-going --quiet"
+        "jupyter-book build . --toc {params.toc:q} --all -W -n --keep-going --quiet"
         " && python -c 'from plotly.offline import get_plotlyjs; print(get_plotlyjs())'"
         " > _build/html/_static/plotly.min.js"
 
@@ -31,7 +31,7 @@ rule estimates:
     params:
         code=lambda _: imports.digest(Path("workflow/scripts/estimates.py")),
     shell:
-        "python workflow/scripts/estimates.py {output}"
+        "python workflow/scripts/estimates.py {output:q}"
 
 
 rule chapter:

@@ -1,10 +1,12 @@
 """What chapters and sweeps want, made beforehand where jobs are sent to machines: one rule, a job for each artifact.
 
-The driver asks the store what is there. A mark in runs/.jobs is an empty file that Snakemake needs to see that a job is
-done; it says nothing that the store does not know, and goes whenever the store lacks the artifact.
+The driver asks the store what is there. A mark in .snakemake/jobs is an empty file that Snakemake needs to see that a
+job is done; it says nothing that the store does not know, and goes whenever the store lacks the artifact.
 """
 
-MARKS = RUNS / ".jobs"
+from ciutils.files import save_json
+
+MARKS = Path(".snakemake/jobs")
 PLANNED = Path(".snakemake/planned.json")
 
 
@@ -60,9 +62,9 @@ if not SHARDS:
 elif workflow.is_main_process:
     PLAN = planned()
     if not workflow.dryrun:
-        PLANNED.write_text(json.dumps(PLAN))
+        save_json(PLAN, PLANNED)
 else:  # a job on another machine reads what its driver found, and need not load torch to be told
-    PLAN = json.loads(PLANNED.read_text())
+    PLAN = json.loads(PLANNED.read_text(encoding="utf-8"))
 
 JOBS = PLAN["jobs"]
 
@@ -101,5 +103,5 @@ rule make:
     resources:
         gpu=GPU, mem_mb=16000, runtime=480,
     shell:
-        "python -m reproduction make {params.chapter} --parameters {params.given:q} --want {params.want}"
+        "python -m reproduction make {params.chapter:q} --parameters {params.given:q} --want {params.want}"
         " {params.sharing}"

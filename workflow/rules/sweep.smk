@@ -36,11 +36,12 @@ rule collect:
     localrule: True
     input:
         SWEEP_NOTEBOOKS,
-        declaration=SWEEP.file if SWEEP else [],
     output:
         SWEEP_PAGES,
+    params:
+        sweep=lambda _: str(SWEEP),
     shell:
-        "python workflow/scripts/sweeps.py {input.declaration:q}"
+        'python workflow/scripts/sweeps.py "$SWEEP"'
 
 
 onerror:

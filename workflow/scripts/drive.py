@@ -3,12 +3,14 @@
 python workflow/scripts/drive.py [Snakemake's arguments]
 """
 
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 LOG = Path(".snakemake/driver.log")
@@ -17,9 +19,10 @@ JOB, ENDED = re.compile(r"^    jobid: (\d+)$"), re.compile(r"^Finished jobid: (\
 NAMED = re.compile(r"^    (?:wildcards: .*?(?:name|job|run)=([^,]+)|output: ([^\s,]+))")
 TOTAL = re.compile(r"^total\s+(\d+)$")
 TROUBLE = re.compile(
-    r"^(Error in |\w*(Error|Exception)\b|error:|Traceback|another driver|.*: not a whole notebook"
+    r"^(Error in |\w*(Error|Exception)\b|([\w.]+: )?error:|Traceback|.*: not a whole notebook"
     r"|\d+ of \d+ runs have no result)"
 )
+STEPS = ("begin  ", "end    ")
 
 
 def told(lines: Iterator[str]) -> Iterator[str]:
@@ -36,11 +39,11 @@ def told(lines: Iterator[str]) -> Iterator[str]:
             name = found[1] or name or found[2]
         elif (found := JOB.match(line)) and not trouble:
             began[found[1]] = (f"{rule} {name}".strip(), time.monotonic())
-            yield f"begin  {began[found[1]][0]}"
+            yield f"{STEPS[0]}{began[found[1]][0]}"
         elif found := ENDED.match(line):
             done += 1
             what, since = began.pop(found[1], ("a step", time.monotonic()))
-            yield f"end    {what}, {done} of {total}, {time.monotonic() - since:.0f} s"
+            yield f"{STEPS[1]}{what}, {done} of {total}, {time.monotonic() - since:.0f} s"
         elif line.startswith(("Nothing to be done", "waiting for the process")):
             yield line
         elif TROUBLE.match(line):
@@ -53,24 +56,30 @@ def told(lines: Iterator[str]) -> Iterator[str]:
 
 def main(arguments: list[str]) -> int:
     """Snakemake's exit status."""
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    spoken = os.environ | {"PYTHONUTF8": "1"}  # Snakemake's logs fail on names that the locale does not know
     if "--dry-run" in arguments or "-n" in arguments:
-        return subprocess.run(["snakemake", *arguments], check=False).returncode
-    LOG.parent.mkdir(exist_ok=True)
-    with (
-        subprocess.Popen(["snakemake", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run,
-        LOG.open("w", encoding="utf-8") as log,
-    ):
+        return subprocess.run(command, check=False, env=spoken).returncode
+    try:
+        LOG.parent.mkdir(exist_ok=True)
+        log = LOG.open("wb", buffering=0)
+    except OSError as error:
+        print(
+            f"error: cannot write {LOG.resolve()}: {error.strerror}; use a clone that you can write to", file=sys.stderr
+        )
+        return 2
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=spoken) as run, log:
 
         def copied() -> Iterator[str]:
             for line in run.stdout:
-                log.write(line)
-                log.flush()
-                yield line.rstrip("\n")
+                with suppress(OSError):  # where the disk is full, the terminal still tells
+                    log.write(line)
+                yield line.decode(errors="replace").rstrip("\n")
 
         signal.signal(signal.SIGTERM, lambda number, _: run.send_signal(number))
         try:
             for line in told(copied()):
-                print(line, flush=True)
+                print(line, flush=True, file=sys.stdout if line.startswith((*STEPS, "Nothing")) else sys.stderr)
         except KeyboardInterrupt:  # Snakemake was told too, and ends its jobs
             log.write(run.stdout.read())
     print(f"whole log: {LOG}")
@@ -78,4 +87,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that does not know all letters
     sys.exit(main(sys.argv[1:]))

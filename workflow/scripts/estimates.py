@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ciutils import models
+from ciutils import files, models
 from reproduction import chapters, runs
 
 TRAINING_IMAGES, TEST_IMAGES = 50_000, 10_000
@@ -59,7 +59,7 @@ def speeds(results: Path) -> tuple[Speed | None, Speed]:
     """(the slowest measured CPU or None, the measured or assumed GPU)."""
     found: dict[str, dict[str, float]] = {}
     for file in sorted(results.glob("*.json")):
-        made = json.loads(file.read_text())
+        made = json.loads(file.read_text(encoding="utf-8"))
         kind = file.name.split("-")[0]
         if kind not in ("training", "spaces"):
             continue
@@ -190,7 +190,16 @@ def page(results: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def main(arguments: list[str]) -> int:
+    """Write the page to the file that one argument names; returns the exit status."""
+    try:
+        (written,) = arguments
+        files.save_text(page(Path("benchmarks/results")), Path(written))
+    except (ValueError, KeyError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
 if __name__ == "__main__":
-    written = Path(sys.argv[1])
-    written.parent.mkdir(parents=True, exist_ok=True)
-    written.write_text(page(Path("benchmarks/results")))
+    sys.exit(main(sys.argv[1:]))

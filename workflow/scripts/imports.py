@@ -25,9 +25,19 @@ def digest(program: Path) -> str:
 def _source(program: Path) -> str:
     if program.suffix == ".py":
         return program.read_text(encoding="utf-8")
-    cells = nbformat.read(program, as_version=4).cells
-    lines = [line for cell in cells if cell.cell_type == "code" for line in cell.source.splitlines()]
-    return "\n".join(line for line in lines if not line.startswith(("%", "!")))
+    return "\n".join(_plain(cell) for cell in nbformat.read(program, as_version=4).cells)
+
+
+def _plain(cell: nbformat.NotebookNode) -> str:
+    """The Python of a cell, without magic commands; nothing of a cell in another language."""
+    if cell.cell_type != "code" or cell.source.startswith("%%"):
+        return ""
+    source = "\n".join(line for line in cell.source.splitlines() if not line.startswith(("%", "!")))
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        return ""
+    return source
 
 
 def followed(source: str) -> list[Path]:
@@ -45,9 +55,12 @@ def followed(source: str) -> list[Path]:
 def imported(source: str) -> Iterator[Path]:
     """Files of the repository's modules that `source` imports, wherever in it; a package's own file among them."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
-            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
-                parts = name.split(".")
-                for depth in range(1, len(parts) + 1):
-                    stem = Path(*parts[:depth])
-                    yield from (path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file())
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for parts in (name.split(".") for name in names):
+            for depth in range(1, len(parts) + 1 if parts[0] in PACKAGES else 0):
+                stem = Path(*parts[:depth])
+                yield from (path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file())

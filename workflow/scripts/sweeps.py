@@ -10,6 +10,8 @@
           setup: [anneal-lr, big-lr, small-lr]
         runs: [{seed: 0}, {seed: 1}]   # each of these, for each combination
 
+What a sweep names is data: it stands in file names as `files.slug` writes it, and in pages as escaped text.
+
 Book: *Sweep with papermill*.
 """
 
@@ -17,23 +19,27 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import html
 import itertools
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import nbformat
 import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ciutils import files
+from ciutils import files, progress
 from reproduction import parameters
 
 GLUED = "application/papermill.record/"
+COLUMNS = ("run", "notebook", "done")
+"""Of the table, before the parameters; then what was glued, each name after "glued."."""
 
 
 class _Strict(BaseModel):
@@ -43,7 +49,7 @@ class _Strict(BaseModel):
 class _Part(_Strict):
     notebook: str
     parameters: dict[str, object] = {}
-    product: dict[str, list] = {}
+    product: dict[str, Annotated[list, Field(min_length=1)]] = {}
     runs: list[dict[str, object]] = Field([{}], min_length=1)
 
 
@@ -74,8 +80,18 @@ class Sweep:
 
     @property
     def name(self) -> str:
-        """That of its file."""
-        return self.file.stem
+        """That of its file, in plain letters."""
+        return files.slug(self.file.stem)
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        names = [key.value for key, _ in node.value]
+        for name in (name for name in names if names.count(name) > 1):
+            raise yaml.constructor.ConstructorError(None, None, f"{name} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def read(file: Path, notebooks: Path = Path("notebooks")) -> Sweep:
@@ -83,11 +99,14 @@ def read(file: Path, notebooks: Path = Path("notebooks")) -> Sweep:
 
     Raises ValueError, one line: the file, the value, what is allowed.
     """
+    file = files.expanded(file)
     try:
-        declared = _Declaration.model_validate(yaml.safe_load(file.read_text()))
+        declared = _Declaration.model_validate(yaml.load(file.read_text(encoding="utf-8"), _Loader))
     except FileNotFoundError as error:
         raise ValueError(f"no sweep at {file}: workflow/sweeps/digits.yaml is an example") from error
-    except yaml.YAMLError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} cannot be read as text: {error}") from error
+    except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -103,22 +122,58 @@ def read(file: Path, notebooks: Path = Path("notebooks")) -> Sweep:
     return Sweep(file, tuple(runs), declared.threads, declared.chapters)
 
 
-def _runs(part: _Part, profile: str | None, notebooks: Path) -> list[Run]:
-    notebook = parameters.notebook(notebooks, part.notebook)
+def _runs(part: _Part, profile: str | None, folder: Path) -> list[Run]:
+    notebook = _notebook(folder, part.notebook)
     types = parameters.declared(parameters.of_notebook(notebook))
-    shared = ({"profile": profile} if profile else {}) | part.parameters
+    shared = {"profile": profile} if profile else {}
+    for listed in part.runs:
+        _check_keys([*shared, *part.parameters, *part.product, *listed])
     runs = []
     for listed in part.runs:
         for combination in itertools.product(*part.product.values()):
             varied = listed | dict(zip(part.product, combination, strict=True))
-            name = "-".join([part.notebook, *(f"{key}={_slug(value)}" for key, value in varied.items())])
-            runs.append(Run(name, notebook, parameters.verify(shared | varied, types)))
+            name = "-".join([part.notebook, *(f"{key}={_text(value)}" for key, value in varied.items())])
+            runs.append(Run(files.slug(name), notebook, parameters.verify(shared | part.parameters | varied, types)))
     return runs
 
 
-def _slug(value: object) -> str:
-    text = "+".join(map(str, value)) if isinstance(value, list) else str(value)
-    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text)
+def _check_keys(names: list[str]) -> None:
+    """Each parameter is given in one place, and none is called as the table calls a column of its own."""
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is given twice: leave it in one of profile, parameters, product and runs")
+        if name in COLUMNS:
+            raise ValueError(f"parameter {name}: the sweep's table has a column of this name; give it another")
+
+
+def _text(value: object) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def chapters(declared: Mapping[str, Mapping], folder: Path = Path("notebooks")) -> dict[str, Run]:
+    """The book's chapters by their names, from workflow/chapters.yaml. Raises ValueError for a wrong one."""
+    found = {}
+    for name, each in declared.items():
+        if not isinstance(each, Mapping) or "notebook" not in each or files.slug(name) != name:
+            raise ValueError(f"workflow/chapters.yaml: {name}: give it a plain name, a notebook and parameters")
+        found[name] = Run(name, _notebook(folder, each["notebook"]), dict(each.get("parameters") or {}))
+    return found
+
+
+def _notebook(folder: Path, name: str) -> Path:
+    if "{" in name or "}" in name:
+        raise ValueError(f"notebook {name!r}: the driver executes none that has a brace in its name; rename it")
+    return parameters.notebook(folder, name)
+
+
+def check(runs: Iterable[Run]) -> None:
+    """Raise ValueError unless the parameters of all `runs` are in their ranges and fit their data."""
+    from reproduction import chapters, results  # with torch, which only the driver's first process loads
+
+    store = results.Results()
+    for run in runs:
+        for want in chapters.wants(run.notebook.stem, run.parameters):
+            want.check(store)
 
 
 def key(sweep: Sweep, run: Run) -> str:
@@ -159,8 +214,9 @@ def collect(sweep: Sweep) -> str:
 
 def _row(sweep: Sweep, run: Run) -> dict[str, object]:
     file = Path(executed(sweep, run))
-    row = {"run": run.name, "notebook": run.notebook.stem, "done": file.exists()} | run.parameters
-    return row | (glued(file) if file.exists() else {})
+    found = glued(file) if file.exists() else {}
+    own = dict(zip(COLUMNS, (run.name, run.notebook.stem, file.exists()), strict=True))
+    return own | run.parameters | {f"glued.{name}": value for name, value in found.items()}
 
 
 def glued(notebook: Path) -> dict[str, object]:
@@ -171,11 +227,17 @@ def glued(notebook: Path) -> dict[str, object]:
             name = output.get("metadata", {}).get("scrapbook", {}).get("name")
             text = output.get("data", {}).get(f"{GLUED}text/plain")
             if name and text is not None:
-                try:
-                    found[name] = ast.literal_eval(text)
-                except (ValueError, SyntaxError):  # not a number or a text: nan, or an object
-                    found[name] = float("nan") if text == "nan" else None
+                found[name] = _value(text)
     return {name: value for name, value in found.items() if isinstance(value, int | float | str)}
+
+
+def _value(text: str) -> object:
+    """The number or text that Python, or numpy, writes as `text`; None for any other object."""
+    plain = re.sub(r"^np\.\w+\((.*)\)$", r"\1", text)
+    try:
+        return ast.literal_eval(plain)
+    except (ValueError, SyntaxError):
+        return float(plain) if plain in ("nan", "inf", "-inf") else None
 
 
 def _missing(sweep: Sweep) -> str:
@@ -195,21 +257,27 @@ def _why(log: Path) -> str:
     except nbformat.reader.NotJSONError:
         return f"stopped; {log}"
     errors = [each for cell in cells for each in cell.get("outputs", []) if each.output_type == "error"]
-    return f"{errors[0].ename}: {errors[0].evalue}; {log}" if errors else f"stopped; {log}"
+    return f"{errors[0].ename}: {' '.join(errors[0].evalue.split())}; {log}" if errors else f"stopped; {log}"
 
 
 def _page(sweep: Sweep, table: pd.DataFrame, missing: str) -> str:
-    shown = table.drop(columns=["notebook", "done"]).map(
-        lambda value: f"{value:.4g}" if _is_real(value) else str(value)
-    )
-    head = [f"# Sweep: {sweep.name}", f"Collected from {len(sweep.runs)} runs, declared in `{sweep.file}`.", missing]
-    rows = [shown.columns, ["---"] * len(shown.columns), *shown.replace("nan", "").to_numpy()]
-    lines = ["| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |" for row in rows]
-    return "\n\n".join([*filter(None, head), "\n".join(lines)]) + "\n"
+    """The book's page, in HTML but for its title: blocks without empty lines, in which no letter means anything."""
+    shown = table.drop(columns=["notebook", "done"]).map(_shown).rename(columns=_shown)
+    with pd.option_context("display.max_colwidth", None):
+        rows = shown.to_html(index=False, border=0)
+    head = f"Collected from {len(sweep.runs)} runs, declared in <code>{_escaped(str(sweep.file))}</code>."
+    lost = "<br>\n".join(map(_escaped, missing.splitlines()))
+    blocks = [f"<p>{head}</p>", f"<p>{lost}</p>" if lost else "", rows]
+    return "\n\n".join([f"# Sweep: {sweep.name}", *filter(None, blocks)]) + "\n"
 
 
-def _is_real(value: object) -> bool:
-    return isinstance(value, float)
+def _shown(value: object) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "" if text == "nan" else " ".join(text.split())
+
+
+def _escaped(text: str) -> str:
+    return html.escape(" ".join(text.split()))
 
 
 def toc(file: Path, chapters: Iterable[str], sweep: Sweep | None) -> str:
@@ -251,5 +319,20 @@ def broken(notebook: Path) -> bool:
         return True
 
 
+def main(arguments: list[str]) -> int:
+    """Collect the sweep that one argument names; returns the exit status."""
+    if len(arguments) != 1:
+        print("error: name the declaration of one sweep", file=sys.stderr)
+        return 2
+    try:
+        told = collect(read(Path(arguments[0])))
+    except (ValueError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    if told:
+        progress.say(told)
+    return 0
+
+
 if __name__ == "__main__":
-    print(collect(read(Path(sys.argv[1]))), end="")
+    sys.exit(main(sys.argv[1:]))
