@@ -413,35 +413,6 @@ def test_unrelated_matrices_seldom_correlate_even_if_classes_stand_out():
     assert np.mean(np.array(p_values) <= 0.05) <= 0.12  # 5 expected; above 12 has a probability of 0.2 percent
 
 
-def test_flat_area_of_a_bowl_is_the_disc():
-    area = surfaces.flat_area(made(bowl, points=401), tolerance=0.1)
-    assert area.theta == pytest.approx(np.pi * 0.25, rel=0.02)
-    assert area.distance == area.theta
-    assert area.share == pytest.approx(np.pi * 0.25 / 4, rel=0.02)
-    assert not area.touches_edge
-
-
-def test_flat_area_in_weight_distance_is_that_of_the_parallelogram():
-    space = made(bowl, points=41, norms=(3.0, 0.5), cosine=0.6, weight_norm=2.0)
-    area = surfaces.flat_area(space, tolerance=0.1)
-    assert area.distance == pytest.approx(area.theta * 3 * 0.5 * 0.8 / 4)
-
-
-def test_flat_area_is_connected_to_the_middle():
-    """Two valleys: only the one with the network in it counts."""
-    space = made(lambda x, y: np.where(abs(x) < 0.25, 0.1, np.where(abs(x) > 0.75, 0.0, 0.9)), points=41)
-    area = surfaces.flat_area(space, tolerance=0.05)
-    assert area.share == pytest.approx(9 / 41)
-    assert area.points == 9 * 41
-    assert area.touches_edge
-
-
-def test_flat_area_of_an_undefined_middle_is_nan():
-    space = made(bowl)
-    space["undefined"].values[10, 10] = 1
-    assert np.isnan(surfaces.flat_area(space).theta)
-
-
 @pytest.mark.parametrize("angle", [0, 30, 90, 135])
 def test_a_cut_reads_the_line_at_its_angle(angle):
     space = made(lambda x, y: 0.5 + 0.1 * x / 2 + 0.03 * y, sigma=(2.0, 1.0))
@@ -461,24 +432,17 @@ def test_sensitivity_finds_the_steep_diagonal():
     assert test.at_135 == pytest.approx(0.15 * 2**0.5, rel=0.02)
 
 
+def test_an_undefined_point_leaves_what_is_averaged_over_it_undefined():
+    space = made(bowl)
+    space["undefined"].values[0, 0] = 1
+    assert np.isnan(surfaces.mean_rise(space))
+    space["undefined"].values[10, 10] = 1
+    assert np.isnan(surfaces.diagonal_test(space).at_135)
+
+
 def test_a_round_bowl_has_no_steepest_diagonal():
     values = surfaces.sensitivity(made(bowl, points=81))
     assert float(values.max() - values.min()) < 0.01
-
-
-def test_widths_along_the_egos():
-    """Rises by 0.1 at 0.2 down and 0.4 up on a, at 0.8 down on b, never up on it."""
-    space = made(
-        lambda x, y: 0.1 + np.where(x > 0, 0.5 * x, -0.25 * x) + np.where(y > 0, 0.125 * y, 0),
-        norms=(2.0, 3.0),
-        weight_norm=4.0,
-    )
-    table = surfaces.ego_widths(space, tolerance=0.1).set_index(["direction", "way"])
-    assert table.loc[("a", "descent"), "theta"] == pytest.approx(0.2, abs=1e-3)
-    assert table.loc[("a", "ascent"), "theta"] == pytest.approx(0.4, abs=1e-3)
-    assert table.loc[("b", "descent"), "theta"] == pytest.approx(0.8, abs=1e-3)
-    assert table.loc[("b", "ascent"), "theta"] == np.inf
-    np.testing.assert_allclose(table["distance"], table["theta"] * [0.5, 0.5, 0.75, 0.75])
 
 
 def test_sigma_is_found_where_the_border_passes_the_level():
@@ -523,34 +487,3 @@ def test_bad_arguments_get_one_line(options, message):
     with pytest.raises(ValueError, match=message) as error:
         space_of(Position(), **options)
     assert "\n" not in str(error.value)
-
-
-# --- areas that the grid only bounds
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "ratio", "text"),
-    [
-        ((0.4, 40, False), (0.1, 10, False), (4, 4), "4"),
-        ((0.4, 40, True), (0.1, 10, False), (4, np.inf), "≥ 4"),
-        ((0.4, 40, False), (0.1, 1, False), (4, np.inf), "≥ 4"),
-        ((0.4, 1, False), (0.1, 10, False), (0, 4), "≤ 4"),
-        ((0.4, 40, False), (0.1, 10, True), (0, 4), "≤ 4"),
-        ((0.4, 40, True), (0.1, 10, True), (0, np.inf), "not resolved"),
-        ((0.4, 1, False), (0.1, 1, False), (0, np.inf), "not resolved"),
-    ],
-)
-def test_a_ratio_of_flat_areas_is_no_better_known_than_they_are(first, second, ratio, text):
-    def area(value, points, edge):
-        return surfaces.FlatArea(value, value, 0.0, points, edge)
-
-    assert surfaces.area_ratio(area(*first), area(*second), "theta") == pytest.approx(ratio)
-    assert surfaces.ratio_text(area(*first), area(*second), "theta") == text
-
-
-def test_a_flat_area_is_told_in_millionths_with_what_bounds_it():
-    area = surfaces.FlatArea(1.234e-3, 5.6e-8, 0.1, 9, False)
-    assert surfaces.area_text(area, "theta") == "1200"
-    assert surfaces.area_text(area, "distance") == "0.056"
-    assert surfaces.area_text(surfaces.FlatArea(1e-3, 1e-3, 0.0, 1, False), "theta") == "≤ 1000"
-    assert surfaces.area_text(surfaces.FlatArea(1e-3, 1e-3, 1.0, 9, True), "theta") == "≥ 1000"

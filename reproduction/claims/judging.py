@@ -33,7 +33,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Number:
-    """A number that a part rests on, in `unit`, with its 95% interval (NaN where it has none)."""
+    """A number that a part rests on, in `unit`, NaN if it cannot be known, with its 95% interval (NaN: has none)."""
 
     name: str
     value: float
@@ -44,7 +44,8 @@ class Number:
     def __str__(self) -> str:
         known = math.isfinite(self.low + self.high) and self.low < self.high
         interval = f" ({self.low:.3g} to {self.high:.3g})" if known else ""
-        return f"{self.name} {self.value:.3g}{self.unit}{interval}".strip()
+        value = "not known" if math.isnan(self.value) else f"{self.value:.3g}{self.unit}"
+        return f"{self.name} {value}{interval}".strip()
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import pandas as pd
 import xarray as xr
 from statsmodels.stats import proportion
 
+from ciutils.analyse.flat import flat_area
 from ciutils.analyse.responses import WAYS, class_response
-from ciutils.analyse.surfaces import area_bounds, flat_area
 from reproduction.claims.judging import Number, Part
 
 UNITS = ("theta", "distance")
@@ -77,11 +77,11 @@ def compared_areas(unit: str, holds: Callable[[Number, Number], bool]) -> Callab
 
 
 def area_of(space: xr.Dataset, unit: str) -> Number:
-    """A flat area; where the grid only bounds it, its interval is open on that side."""
-    area = flat_area(space, TOLERANCE)
-    low, high = area_bounds(area, unit)
-    name = "at least" if area.touches_edge else "at most" if area.points == 1 else "area"
-    return Number(name, getattr(area, unit), low, high)
+    """A flat area; where the grid only bounds it from below, its interval is open above."""
+    area = getattr(flat_area(space, TOLERANCE), unit)
+    if area.low > 0 and math.isinf(area.high):
+        return Number("at least", area.low, area.low, area.high)
+    return Number("area", area.value, area.low, area.high)
 
 
 def responses_of(space: xr.Dataset, name: str, *ways: Mapping[str, int]) -> list[Number]:
