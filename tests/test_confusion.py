@@ -5,6 +5,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 from statsmodels.stats.contingency_tables import SquareTable, mcnemar
 from statsmodels.stats.multitest import multipletests
@@ -72,13 +73,19 @@ def test_cctm_equals_scikit_learns_row_normalised_matrix(data):
     assert confusion.cctm(counts)[~present].isnull().all()
 
 
+ABSENT = matrix([[3, 1, 0], [0, 0, 0], [1, 0, 4]], ABC)
+"""No object of class b."""
+
+
 def test_an_absent_class_is_nan_not_zero():
-    counts = matrix([[3, 1, 0], [0, 0, 0], [1, 0, 4]], ABC)
+    counts = ABSENT
     assert confusion.cctm(counts).sel(true="b").isnull().all()
     assert np.isnan(confusion.recall(counts).sel(true="b"))
     assert confusion.pairs(counts).tail(2)["rate"].isna().all()
     assert confusion.pairs(counts).tail(2)["low"].isna().all()
     assert confusion.accuracy(counts) == 7 / 9
+    assert list(confusion.interferers(counts).index) == ["a", "c"]
+    assert list(confusion.interferers(counts)["names"]) == ["b", "a"]
 
 
 def test_a_history_of_matrices_is_treated_epoch_by_epoch():
@@ -111,7 +118,14 @@ def test_labels_that_do_not_fit_get_one_line(true, predicted, message):
     [
         (lambda: from_predictions([], [], ("a", "a")), "class 'a' is named 2 times"),
         (lambda: confusion.cctm(HAND.rename(true="rows")), r"give \(..., true, predicted\)"),
-        (lambda: confusion.cctm(-HAND), "counts are not negative"),
+        (lambda: confusion.cctm(-HAND), "counts hold -15: counts are not negative"),
+        (lambda: confusion.symmetry(confusion.cctm(HAND)), "counts are float64: .*rates are no counts"),
+        (lambda: confusion.cctm(matrix(np.eye(3))), "counts are float64"),  # the rates of a network without errors
+        (lambda: confusion.recall(HAND.where(HAND > 1)), "counts are float64"),
+        (lambda: confusion.accuracy(HAND > 1), "counts are bool"),
+        (lambda: confusion.pairs(HAND.isel(predicted=[1, 0, 2])), "a row of counts is of 'a', its column of 'b'"),
+        (lambda: confusion.pair_shares(HAND.drop_vars("predicted")), "a row of counts is of 'a', its column of '0'"),
+        (lambda: confusion.interferers(matrix([[1, 2], [3, 4]], "aa")), "counts have classes a, a: give each once"),
         (lambda: confusion.pairs(HAND.expand_dims("epoch")), r"counts.isel\(epoch=-1\)"),
         (lambda: confusion.pairs(HAND, confidence=95), "confidence = 95: give a number between 0 and 1"),
         (lambda: confusion.interferers(HAND, threshold=2), "threshold = 2: give a share"),
@@ -154,6 +168,32 @@ def test_shares_sum_to_one_over_cells_and_over_pairs(values):
             assert table["cumulative"].iloc[-1] == pytest.approx(1)
         else:
             assert table["share"].isna().all()
+
+
+def test_one_class_has_no_pairs_and_no_errors():
+    counts = matrix([[5]])
+    assert [each(counts).item() for each in (confusion.cctm, confusion.recall, confusion.accuracy)] == [1, 1, 1]
+    assert confusion.pairs(counts).empty
+    assert confusion.pair_shares(counts).empty
+    assert list(confusion.interferers(counts).itertuples(name=None)) == [("c0", 1.0, 0, "")]
+    assert confusion.symmetry(counts).pairs.empty
+
+
+def test_a_thousand_classes_are_ranked_as_a_plain_loop_ranks_them():
+    random = np.random.default_rng(0)
+    values = random.poisson(0.2, (1000, 1000)) + np.diag(random.integers(0, 9, 1000))
+    values[7] = 0
+    table = confusion.pairs(matrix(values))
+    assert len(table) == 999_000
+    assert table["rate"].iloc[:-999].is_monotonic_decreasing
+    assert set(table["true"].iloc[-999:]) == {"c7"}
+    for row in table.iloc[::50_000].itertuples():
+        true, predicted = int(row.true[1:]), int(row.predicted[1:])
+        errors, objects = int(values[true, predicted]), int(values[true].sum())
+        assert (row.errors, row.objects) == (errors, objects)
+        if objects:
+            bounds = binomtest(errors, objects).proportion_ci(method="wilson")
+            assert (row.rate, row.low, row.high) == pytest.approx((errors / objects, *bounds))
 
 
 def test_shares_of_pairs_add_both_directions():
@@ -231,6 +271,18 @@ def test_correlation_with_the_transpose():
     apart = ~np.eye(3, dtype=bool)
     expected = np.corrcoef(rates[apart], rates.T[apart])[0, 1]
     assert confusion.symmetry(HAND).correlation == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("counts", [matrix([[5, 2], [7, 9]]), ABSENT], ids=["two classes", "two of three"])
+def test_one_pair_with_its_mirror_image_has_no_correlation(counts):
+    """It is -1 whatever the counts: two points lie on a line."""
+    assert np.isnan(confusion.symmetry(counts).correlation)
+
+
+def test_unsigned_counts_do_not_wrap_around():
+    small = confusion.symmetry(HAND.astype(np.uint8))
+    assert (small.statistic, small.p_value) == (confusion.symmetry(HAND).statistic, confusion.symmetry(HAND).p_value)
+    assert small.statistic == pytest.approx(2 + 1 + 16 / 6)  # (2-0)^2/2 + (1-0)^2/1 + (1-5)^2/6
 
 
 def test_equal_rates_everywhere_have_no_correlation_with_anything():

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy.signal import savgol_filter
 
 from ciutils.analyse import dancing
 
@@ -80,8 +81,32 @@ def test_an_absent_class_has_no_moments_and_no_notes():
 def test_test_counts_can_be_chosen():
     counts = of_rows([80, 15, 5], [70, 25, 5])
     np.testing.assert_allclose(dancing.recalls(counts, "test_counts").sel(true="c"), [0.8, 0.7])
-    with pytest.raises(ValueError, match="unknown counts 'counts'"):
-        dancing.recalls(counts, "counts")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda h: dancing.recalls(h, "counts"),
+            "counts='counts': this history holds end_counts, test_counts; give one",
+        ),
+        (
+            lambda h: dancing.dance_scores(h[["test_counts"]]),
+            "counts='end_counts': this history holds test_counts; give",
+        ),
+        (lambda h: dancing.dance_score(h[[]], "a", "b"), "counts='end_counts': this history holds no counts; give one"),
+    ],
+)
+def test_counts_that_a_history_lacks_are_named_with_those_that_it_holds(call, message):
+    with pytest.raises(ValueError, match=message) as error:
+        call(of_rows([80, 15, 5], [70, 25, 5]))
+    assert "\n" not in str(error.value)
+
+
+def test_an_epoch_without_the_class_takes_only_the_moments_beside_it():
+    rows = [[80, 15, 5], [70, 25, 5], [85, 10, 5], [80, 10, 10], [0, 0, 0], [80, 5, 15], [70, 25, 5], [85, 10, 5]]
+    found = dancing.moments(of_rows(*rows, b=[80, 95, 90, 90, 90, 90, 95, 90]), "a", "b")
+    assert list(found["epoch"]) == [2, 7]
 
 
 # --- the dance score
@@ -151,6 +176,70 @@ def test_what_cannot_be_scored_is_nan():
     still = dancing.dance_score(of_rows(*[[80, 15, 5]] * 30), "a", "b")
     absent = dancing.dance_score(of_rows(*[[0, 0, 0]] * 30, b=[50 + each % 7 for each in range(30)]), "a", "b")
     assert np.isnan([short.score, short.p_value, still.score, still.p_value, absent.score, absent.p_value]).all()
+
+
+def plain_dance(residuals, first, second, draws, seed):
+    """The dance of one pair as its definition reads, from the residuals of all classes (epoch, class)."""
+
+    def without(movement, others):
+        if not others.size or not np.abs(common := others.mean(1)).max() > 1e-12:
+            return movement
+        rest = movement - common * (movement @ common) / (common @ common)
+        return np.where(np.abs(rest) < 1e-12, 0, rest)
+
+    others = np.delete(residuals, (first, second), axis=1)
+    others = others[:, np.isfinite(others).all(0)]
+    one, other = (without(residuals[:, each], others) for each in (first, second))
+    if not (np.isfinite(one).all() and np.isfinite(other).all() and one.any() and other.any()):
+        return np.nan, np.nan
+    product = -one * other / np.sqrt((one @ one) * (other @ other))
+    blocks = [product[start : start + dancing.BLOCK].sum() for start in range(0, len(product), dancing.BLOCK)]
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(draws, len(blocks)))
+    as_high = sum(row @ blocks >= product.sum() - 1e-12 for row in signs)
+    return product.sum(), (1 + as_high) / (1 + draws)
+
+
+def plain_residuals(recall):
+    if not np.isfinite(recall).all():
+        return np.full(len(recall), np.nan)
+    return recall - savgol_filter(recall, min(max(len(recall) // 10, 7), 21) | 1, polyorder=2)
+
+
+@pytest.mark.parametrize(("classes", "epochs"), [(2, 30), (3, 30), (7, 33), (6, 90)])
+def test_all_pairs_are_scored_as_a_plain_loop_scores_each(classes, epochs):
+    made = simulated(np.random.default_rng(4), 0.3, epochs, classes)
+    if classes > 3:
+        made["end_counts"].values[:, 2] = 0  # a class without images
+        made["end_counts"].values[:, 4] = made["end_counts"].values[:1, 4]  # one whose recall does not move
+    residuals = np.apply_along_axis(plain_residuals, 0, dancing.recalls(made).values)
+    table = dancing.dance_scores(made, draws=300, seed=5).set_index(["first", "second"])
+    assert len(table) == classes * (classes - 1) / 2
+    for (first, second), row in table.iterrows():
+        expected = plain_dance(residuals, int(first[1:]), int(second[1:]), 300, 5)
+        assert (row["score"], row["p_value"]) == pytest.approx(expected, abs=1e-9, nan_ok=True), (first, second)
+        alone = dancing.dance_score(made, first, second, draws=300, seed=5)
+        assert (alone.score, alone.p_value) == pytest.approx(expected, abs=1e-9, nan_ok=True)
+    assert table["score"].isna().sum() == (2 * classes - 3 if classes > 3 else 0)
+
+
+def test_a_recall_that_only_follows_the_others_does_not_dance():
+    """What is left of a without the mean of the others, which it is, is rounding."""
+    wave = np.round(10 * np.sin(np.arange(30) ** 1.5)).astype(int)
+    counts = [
+        [[50 + w, 50 - w, 0], [0, 70 + v, 30 - v], [0, 50 - w, 50 + w]] for w, v in zip(wave, wave[::-1], strict=True)
+    ]
+    dance = dancing.dance_score(history(counts), "a", "b")
+    assert np.isnan([dance.score, dance.p_value]).all()
+
+
+def test_a_thousand_classes_are_scored():
+    table = dancing.dance_scores(simulated(np.random.default_rng(6), epochs=10, classes=1000), draws=100)
+    assert len(table) == 499_500
+    assert table["score"].between(-1, 1).all()
+
+
+def test_one_class_dances_with_nobody():
+    assert dancing.dance_scores(history([[[9]]] * 30, ["a"])).empty
 
 
 def test_all_pairs_are_ranked():

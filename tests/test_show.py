@@ -24,13 +24,17 @@ def _no_figure_stays_open():
     plt.close("all")
 
 
-def cctm(values, classes="abc"):
+def counts(values, classes="abc"):
     names = list(classes)
-    counts = xr.DataArray(np.array(values), dims=CELLS, coords={"true": names, "predicted": names})
-    return confusion.cctm(counts)
+    return xr.DataArray(np.array(values), dims=CELLS, coords={"true": names, "predicted": names})
+
+
+def cctm(values, classes="abc"):
+    return confusion.cctm(counts(values, classes))
 
 
 HAND = cctm([[7, 2, 1], [0, 4, 1], [5, 0, 15]])
+RECALL = confusion.recall(counts([[7, 2, 1], [0, 4, 1], [5, 0, 15]]))
 
 
 def test_heat_map_puts_true_classes_on_rows_and_leaves_the_diagonal_out():
@@ -50,9 +54,9 @@ def test_text_is_legible_on_its_cell():
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgba(colour)[:3]]
         return np.dot([0.2126, 0.7152, 0.0722], linear)
 
-    rates = np.diag([0.0] * 12)
-    rates[0, 1:] = np.linspace(1, 50, 11)
-    _, ax = show.cctm_heatmap(cctm(rates, [f"c{each}" for each in range(12)]))
+    shares = np.diag([1] * 12)
+    shares[0, 1:] = np.linspace(1, 50, 11).astype(int)
+    _, ax = show.cctm_heatmap(cctm(shares, [f"c{each}" for each in range(12)]))
     image = ax.images[0]
     assert len(ax.texts) == 11
     for text in ax.texts:
@@ -79,8 +83,7 @@ def test_many_classes_are_drawn_without_numbers():
 
 
 def test_recall_dots_show_every_network_and_the_published_values():
-    recall = confusion.recall(HAND * 100)
-    _, ax = show.recall_dots({"net": recall, "other": recall}, {"net": recall - 0.1})
+    _, ax = show.recall_dots({"net": RECALL, "other": RECALL}, {"net": RECALL - 0.1})
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
     assert legend == ["net", "net, the paper", "other"]
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [70, 80, 75])
@@ -97,7 +100,7 @@ def test_figures_draw_on_the_axes_they_are_given():
     figure, ax = plt.subplots()
     assert show.cctm_heatmap(HAND, ax=ax) == (figure, ax)
     assert show.error_share({"net": np.array([1.0])}, 1.0, ax=ax)[1] is ax
-    assert show.recall_dots({"net": confusion.recall(HAND)}, ax=ax)[1] is ax
+    assert show.recall_dots({"net": RECALL}, ax=ax)[1] is ax
 
 
 @pytest.fixture

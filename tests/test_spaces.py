@@ -1,3 +1,4 @@
+import itertools
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy import stats
 from scipy.special import logsumexp
 from torch import nn
 
@@ -399,6 +401,49 @@ def test_matrices_that_agree_over_pairs_correlate():
     assert same.p_value < 0.01
     with pytest.raises(ValueError, match=r"matrices are \(10, 10\) and \(3, 3\)"):
         responses.pair_correlation(square(values), square(values[:3, :3]))
+
+
+def test_the_correlation_over_pairs_is_spearmans_and_its_p_value_that_of_all_permutations():
+    random = np.random.default_rng(2)
+    one, other = random.normal(size=(2, 6, 6)).round(1)  # with ties
+    upper = np.triu_indices(6, 1)
+
+    def correlation(order):
+        moved = (one + one.T)[np.ix_(order, order)]
+        return stats.spearmanr(moved[upper], (other + other.T)[upper]).statistic
+
+    found = responses.pair_correlation(square(one), square(other), draws=20_000)
+    observed = correlation(range(6))
+    every = np.array([correlation(order) for order in itertools.permutations(range(6))])
+    assert found.correlation == pytest.approx(observed)
+    assert found.p_value == pytest.approx((abs(every) >= abs(observed) - 1e-9).mean(), abs=0.02)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_few_classes_or_equal_pairs_have_no_correlation(classes):
+    values = square(np.arange(classes**2).reshape(classes, classes))
+    found = responses.pair_correlation(values, values if classes < 3 else square(np.ones((3, 3))), draws=20)
+    assert np.isnan([found.correlation, found.p_value]).all()
+
+
+def test_a_class_that_one_matrix_lacks_is_left_out():
+    values, other = np.random.default_rng(3).normal(size=(2, 6, 6))
+    rest = [0, 1, 3, 4, 5]
+    expected = responses.pair_correlation(square(values[rest][:, rest]), square(other[rest][:, rest]), draws=50)
+    other[2] = np.nan  # no images of it: its row of rates
+    assert responses.pair_correlation(square(values), square(other), draws=50) == expected
+    other[0, 1] = other[1, 0] = np.nan
+    assert np.isnan(responses.pair_correlation(square(values), square(other)).correlation)
+
+
+def test_matrices_that_name_other_classes_are_one_line():
+    values = square(np.eye(3))
+    with pytest.raises(ValueError, match="do not name the same classes in the same order"):
+        responses.pair_correlation(values, values.isel(true=[1, 0, 2], other=[1, 0, 2]))
+
+
+def test_one_class_is_like_itself():
+    np.testing.assert_allclose(responses.shape_similarity(with_losses(slope)), [[1]])
 
 
 def test_unrelated_matrices_seldom_correlate_even_if_classes_stand_out():

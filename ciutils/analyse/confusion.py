@@ -15,21 +15,24 @@ from ciutils.counts import CELLS
 def cctm(counts: xr.DataArray) -> xr.DataArray:
     """CCTM(c1, c2) = (c1 objects predicted as c2) / (c1 objects), of counts (..., true, predicted).
 
-    Rows sum to one; the row of a class without objects is NaN, not 0. The diagonal is recall.
+    Rows sum to one; the row of a class without objects is NaN, not 0. The diagonal is recall. Raises ValueError, like
+    everything here, for what are no counts: not whole, negative, or not over the same classes in both directions.
     Source: arXiv:2211.01370, Section 2.1. Book: chapter *CCTM*.
     """
-    _check(counts)
+    counts = _checked(counts)
     return (counts / counts.sum("predicted").where(lambda objects: objects > 0)).rename("cctm")
 
 
 def recall(counts: xr.DataArray) -> xr.DataArray:
     """Share of each class's objects that were predicted right: (..., true), NaN for a class without objects."""
-    return _diagonal(cctm(counts)).rename("recall")
+    counts = _checked(counts)
+    objects = counts.sum("predicted")
+    return (_diagonal(counts) / objects.where(objects > 0)).rename("recall")
 
 
 def accuracy(counts: xr.DataArray) -> xr.DataArray:
     """Share of all objects that were predicted right: (...), NaN without objects."""
-    _check(counts)
+    counts = _checked(counts)
     objects = counts.sum(CELLS)
     return (_diagonal(counts).sum("true") / objects.where(objects > 0)).rename("accuracy")
 
@@ -42,7 +45,7 @@ def pairs(counts: xr.DataArray, confidence: float = 0.95) -> pd.DataFrame:
     without objects come last, with NaN. The interval is for the sampling of test objects, one cell at a time: it says
     nothing of how a rate varies over training runs. Source: arXiv:2211.01370, Section 2.1. Book: chapter *CCTM*.
     """
-    _check_matrix(counts)
+    counts = _checked_matrix(counts)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence = {confidence!r}: give a number between 0 and 1")
     rows, columns = np.nonzero(~np.eye(counts.sizes["true"], dtype=bool))
@@ -73,15 +76,16 @@ def pair_shares(counts: xr.DataArray) -> pd.DataFrame:
 def interferers(counts: xr.DataArray, threshold: float = 0.005) -> pd.DataFrame:
     """For each class its recall, the number of its interferers, and their names, the worst first.
 
-    c2 interferes c1 if CCTM(c1, c2) > threshold. Source: arXiv:2211.01370, Appendix 2. Book: chapter *CCTM*.
+    c2 interferes c1 if CCTM(c1, c2) > threshold. Classes without objects are left out.
+    Source: arXiv:2211.01370, Appendix 2. Book: chapter *CCTM*.
     """
     if not 0 <= threshold < 1:
         raise ValueError(f"threshold = {threshold!r}: give a share of a class's objects, from 0 up to 1")
     ranked = pairs(counts)
     names = ranked[ranked["rate"] > threshold].groupby("true", sort=False)["predicted"].agg(list)
-    table = recall(counts).to_series().rename_axis("class").to_frame()
+    table = recall(counts).to_series().rename_axis("class").dropna().to_frame()
     table["interferers"] = [len(names.get(each, [])) for each in table.index]
-    table["names"] = [", ".join(names.get(each, [])) for each in table.index]
+    table["names"] = [", ".join(map(str, names.get(each, []))) for each in table.index]
     return table
 
 
@@ -89,7 +93,9 @@ def interferers(counts: xr.DataArray, threshold: float = 0.005) -> pd.DataFrame:
 class Symmetry:
     """How far confusion runs both ways.
 
-    correlation: Pearson's, of the off-diagonal CCTM with its transpose. statistic, degrees_of_freedom, p_value:
+    correlation: Pearson's, of the off-diagonal CCTM with its transpose; NaN where it is undefined: for fewer than two
+    pairs of classes with objects (one pair with its mirror image gives -1, whatever the counts), and for rates that are
+    all equal. statistic, degrees_of_freedom, p_value:
     Bowker's test that n_ij = n_ji for all pairs. pairs: one row a pair with first, second, forward = n_ij,
     backward = n_ji, its statistic, p_value, and p_holm, adjusted for the number of pairs with errors (NaN without).
     """
@@ -119,17 +125,27 @@ def symmetry(counts: xr.DataArray) -> Symmetry:
     return Symmetry(_transpose_correlation(counts), statistic, freedom, p_value, table)
 
 
-def _check(counts: xr.DataArray) -> None:
+def _checked(counts: xr.DataArray) -> xr.DataArray:
+    """`counts` in int64. Raises ValueError if they are no counts of classes taken for classes."""
     if counts.dims[-2:] != CELLS or counts.sizes["true"] != counts.sizes["predicted"]:
         raise ValueError(f"counts have dims {dict(counts.sizes)}: give (..., true, predicted), equally many of both")
+    if counts.dtype.kind not in "iu":
+        raise ValueError(f"counts are {counts.dtype}: give whole numbers in an integer type; rates are no counts")
     if (counts < 0).any():
         raise ValueError(f"counts hold {counts.min().item()}: counts are not negative")
+    true, predicted = (list(counts[dim].values) for dim in CELLS)
+    if true != predicted:
+        one, other = next(pair for pair in zip(true, predicted, strict=True) if pair[0] != pair[1])
+        raise ValueError(f"a row of counts is of {str(one)!r}, its column of {str(other)!r}: give both in one order")
+    if len(set(true)) < len(true):
+        raise ValueError(f"counts have classes {', '.join(map(str, true))}: give each once")
+    return counts.astype(np.int64, copy=False)  # differences of unsigned counts would wrap around
 
 
-def _check_matrix(counts: xr.DataArray) -> None:
-    _check(counts)
+def _checked_matrix(counts: xr.DataArray) -> xr.DataArray:
     if counts.ndim != 2:
         raise ValueError(f"counts have dims {dict(counts.sizes)}: choose one matrix, as in counts.isel(epoch=-1)")
+    return _checked(counts)
 
 
 def _diagonal(matrix: xr.DataArray) -> xr.DataArray:
@@ -139,7 +155,7 @@ def _diagonal(matrix: xr.DataArray) -> xr.DataArray:
 
 def _both_directions(counts: xr.DataArray) -> pd.DataFrame:
     """One row for each pair of classes i < j: first, second, forward = n_ij, backward = n_ji."""
-    _check_matrix(counts)
+    counts = _checked_matrix(counts)
     first, second = np.triu_indices(counts.sizes["true"], k=1)
     names, values = counts["true"].values, counts.values
     return pd.DataFrame(
@@ -157,13 +173,12 @@ def _share(errors: pd.Series) -> pd.Series:
     return errors / total if total else errors * np.nan
 
 
-def _wilson(errors: pd.Series, objects: pd.Series, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    bounds = np.full((2, len(errors)), np.nan)
-    for row, (hits, trials) in enumerate(zip(errors, objects, strict=True)):
-        if trials:
-            interval = stats.binomtest(int(hits), int(trials)).proportion_ci(confidence, method="wilson")
-            bounds[:, row] = interval.low, interval.high
-    return bounds[0], bounds[1]
+def _wilson(errors: pd.Series, objects: pd.Series, confidence: float) -> tuple[pd.Series, pd.Series]:
+    """Wilson's score interval of errors / objects; NaN without objects."""
+    objects, z = objects.where(objects > 0), stats.norm.isf((1 - confidence) / 2)
+    rate, spread = errors / objects, z**2 / objects
+    middle, half = rate + spread / 2, np.sqrt(spread * (rate * (1 - rate) + spread / 4))
+    return ((middle - half) / (1 + spread)).clip(lower=0), ((middle + half) / (1 + spread)).clip(upper=1)
 
 
 def _holm(p_values: pd.Series) -> pd.Series:
@@ -178,4 +193,5 @@ def _transpose_correlation(counts: xr.DataArray) -> float:
     apart = ~np.eye(len(rates), dtype=bool)
     both = np.stack([rates[apart], rates.T[apart]])
     both = both[:, np.isfinite(both).all(0)]
-    return float(np.corrcoef(both)[0, 1]) if both.shape[1] > 1 and np.ptp(both[0]) > 0 else float("nan")
+    defined = both.shape[1] > 2 and np.ptp(both[0]) > 0  # two cells are one pair and its mirror image
+    return float(np.corrcoef(both)[0, 1]) if defined else float("nan")

@@ -27,9 +27,19 @@ share a fitted trend: with shorter blocks the test finds too many dances by chan
 _SHORTEST = 5  # epochs to which a trend can be fitted
 
 
+def counts_of(history: xr.Dataset, counts: str = "end_counts") -> xr.DataArray:
+    """The counts of that name in a history: (epoch, true, predicted). Raises ValueError if it holds none."""
+    held = [name for name in COUNTS if name in history]
+    if counts not in held:
+        raise ValueError(
+            f"counts={counts!r}: this history holds {', '.join(held) or 'no counts'}; give one that it holds"
+        )
+    return history[counts]
+
+
 def recalls(history: xr.Dataset, counts: str = "end_counts") -> xr.DataArray:
     """Recall of each class in each epoch: (epoch, true)."""
-    return confusion.recall(_counts(history, counts))
+    return confusion.recall(counts_of(history, counts))
 
 
 def moments(history: xr.Dataset, a: str | int, b: str | int, counts: str = "end_counts") -> pd.DataFrame:
@@ -38,12 +48,12 @@ def moments(history: xr.Dataset, a: str | int, b: str | int, counts: str = "end_
     red: b's recall has a peak, a's recall drops, and CCTM(a, b) has a peak. blue: both recalls drop, and CCTM(a, c) of
     a third class c has a peak (one row for each such c). A value drops in an epoch if it is below the epoch's before.
     It peaks if it is above the last different value before and above the next different one after it; on a plateau
-    the first epoch counts. So the first and the last epoch never peak.
+    the first epoch counts. So the first and the last epoch never peak, nor do those beside an epoch without the class.
 
     One row a moment: epoch, kind ("red", "blue"), interferer, recall_a, recall_b, interference = CCTM(a, interferer).
     Source: arXiv:2211.01370, Section 4.2, Figure 6. Book: *Label dancing*.
     """
-    table = _counts(history, counts)
+    table = counts_of(history, counts)
     classes = list(table["true"].values)
     first, second = class_pair(classes, (a, b))
     cctm = confusion.cctm(table).values
@@ -93,32 +103,22 @@ def dance_score(
 
     Source: this book; the claim is arXiv:2211.01370, Section 4.2. Book: *Label dancing*.
     """
-    checks.whole(draws, "draws")
     recall = recalls(history, counts)
-    pair = class_pair(list(recall["true"].values), (a, b))
-    residuals = np.apply_along_axis(_residuals, 0, recall.values)
-    others = np.delete(residuals, pair, axis=1)
-    first, second = (_without(residuals[:, position], others) for position in pair)
-    if not (first.any() and second.any()) or not (np.isfinite(first).all() and np.isfinite(second).all()):
-        return Dance(np.nan, np.nan)
-    product = -first * second / np.sqrt(first @ first * (second @ second))
-    blocks = np.add.reduceat(product, np.arange(0, len(product), BLOCK))
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(draws, len(blocks)))
-    score = float(product.sum())
-    # A drawn score equal to the observed one but for rounding counts as reaching it.
-    as_high = int((signs @ blocks >= score - 1e-12).sum())
-    return Dance(score, (1 + as_high) / (1 + draws))
+    first, second = class_pair(list(recall["true"].values), (a, b))
+    signs = _signs(recall.sizes["epoch"], draws, seed)
+    (score,), (p_value,) = _danced(_residuals(recall.values), first, np.array([second]), *signs)
+    return Dance(float(score), float(p_value))
 
 
 def dance_scores(history: xr.Dataset, counts: str = "end_counts", draws: int = 2000, seed: int = 0) -> pd.DataFrame:
     """Every pair of classes with its dance: first, second, score, p_value, the most opposed first."""
-    classes = list(_counts(history, counts)["true"].values)
-    rows = []
-    for i, first in enumerate(classes):
-        for second in classes[i + 1 :]:
-            dance = dance_score(history, first, second, counts, draws, seed)
-            rows.append((first, second, dance.score, dance.p_value))
-    table = pd.DataFrame(rows, columns=["first", "second", "score", "p_value"])
+    recall = recalls(history, counts)
+    classes, number = recall["true"].values, recall.sizes["true"]
+    residuals, signs = _residuals(recall.values), _signs(recall.sizes["epoch"], draws, seed)
+    rows = [_danced(residuals, first, np.arange(first + 1, number), *signs) for first in range(number)]
+    first, second = np.triu_indices(number, 1)
+    score, p_value = np.concatenate(rows, axis=1)
+    table = pd.DataFrame({"first": classes[first], "second": classes[second], "score": score, "p_value": p_value})
     return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -130,7 +130,7 @@ def notes(history: xr.Dataset, threshold: float = 0.001, counts: str = "end_coun
     """
     if not 0 <= threshold < 1:
         raise ValueError(f"threshold = {threshold!r}: give a share of a class's images, from 0 up to 1")
-    cctm = confusion.cctm(_counts(history, counts))
+    cctm = confusion.cctm(counts_of(history, counts))
     rates = np.where(np.eye(cctm.sizes["true"], dtype=bool), -np.inf, cctm.fillna(0).values)
     found = np.where(rates.max(-1) > threshold, rates.argmax(-1), NO_NOTE)
     return cctm.isel(predicted=0, drop=True).copy(data=found).rename("notes")
@@ -141,25 +141,26 @@ def note_spells(notes: xr.DataArray) -> pd.DataFrame:
 
     Raises ValueError if a class is called "none" itself.
     """
-    classes, epochs = list(notes["true"].values), notes["epoch"].values
-    if _SILENCE in classes:
-        raise ValueError(f"a class is called {_SILENCE!r}, as the note of no class is: give it another name")
+    classes, epochs = _singers(notes), notes["epoch"].values
     rows = []
-    for name in classes:
-        line = notes.sel(true=name).values
+    for position, name in enumerate(classes):
+        line = notes.values[:, position]
         starts = np.flatnonzero(np.r_[True, line[1:] != line[:-1]])
         ends = np.r_[starts[1:], len(line)] - 1
         for start, end in zip(starts, ends, strict=True):
-            note = _SILENCE if line[start] == NO_NOTE else str(classes[line[start]])
-            rows.append((str(name), note, int(epochs[start]), int(epochs[end]), int(end - start + 1)))
+            note = _SILENCE if line[start] == NO_NOTE else classes[line[start]]
+            rows.append((name, note, int(epochs[start]), int(epochs[end]), int(end - start + 1)))
     return pd.DataFrame(rows, columns=["class", "note", "start", "end", "length"])
 
 
 def note_shares(notes: xr.DataArray) -> pd.DataFrame:
-    """Share of the epochs that each note holds (class x note); "none" last."""
-    table = note_spells(notes).pivot_table(index="class", columns="note", values="length", aggfunc="sum", fill_value=0)
-    names = [str(name) for name in notes["true"].values]
-    return table.reindex(index=names, columns=[*names, _SILENCE], fill_value=0) / notes.sizes["epoch"]
+    """Share of the epochs that each note holds (class x note); "none" last.
+
+    Raises ValueError if a class is called "none" itself.
+    """
+    names = _singers(notes)
+    shares = {label: (notes == label).mean("epoch").values for label in (*range(len(names)), NO_NOTE)}
+    return pd.DataFrame(np.stack([*shares.values()], axis=1), index=names, columns=[*names, _SILENCE])
 
 
 def handovers(notes: xr.DataArray, name: str | int) -> pd.DataFrame:
@@ -186,8 +187,12 @@ def take_over(notes: xr.DataArray, name: str | int) -> TakeOver:
     return TakeOver(last["note"], int(last["start"]))
 
 
-def _counts(history: xr.Dataset, counts: str) -> xr.DataArray:
-    return history[checks.one_of(counts, [name for name in COUNTS if name in history], "counts")]
+def _singers(notes: xr.DataArray) -> list[str]:
+    """The classes' names, none of which is the note of no class."""
+    names = [str(name) for name in notes["true"].values]
+    if _SILENCE in names:
+        raise ValueError(f"a class is called {_SILENCE!r}, as the note of no class is: give it another name")
+    return names
 
 
 def _drops(values: np.ndarray) -> np.ndarray:
@@ -196,24 +201,49 @@ def _drops(values: np.ndarray) -> np.ndarray:
 
 def _peaks(values: np.ndarray) -> np.ndarray:
     found = np.zeros(len(values), bool)
-    if np.isfinite(values).all():
-        found[find_peaks(values, plateau_size=1)[1]["left_edges"]] = True
+    found[find_peaks(values, plateau_size=1)[1]["left_edges"]] = True  # NaN is neither above nor below anything
     return found
 
 
+def _still(movement: np.ndarray) -> np.ndarray:
+    """`movement` without what is mere rounding."""
+    return np.where(np.abs(movement) < 1e-12, 0.0, movement)
+
+
 def _residuals(recall: np.ndarray) -> np.ndarray:
-    """A recall relative to its trend; NaN where there is none."""
-    if len(recall) < _SHORTEST or not np.isfinite(recall).all():
-        return np.full(len(recall), np.nan)
+    """Recalls (epoch, class) relative to their trends; NaN for a class that has none."""
+    known = np.isfinite(recall).all(0) & (len(recall) >= _SHORTEST)
+    if not known.any():
+        return np.full(recall.shape, np.nan)
     window = min(max(len(recall) // 10, 7), 21, len(recall))
-    residuals = recall - savgol_filter(recall, window - 1 + window % 2, polyorder=2)  # a window is odd
-    return np.where(np.abs(residuals) < 1e-12, 0.0, residuals)
+    moving = recall[:, known]
+    residuals = np.full(recall.shape, np.nan)
+    # A window is odd.
+    residuals[:, known] = _still(moving - savgol_filter(moving, window - 1 + window % 2, polyorder=2, axis=0))
+    return residuals
 
 
-def _without(residuals: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """`residuals` (epoch) without the part that the mean of `others` (epoch, class) explains."""
-    others = others[:, np.isfinite(others).all(0)]
-    if not others.any():
-        return residuals
-    common = others.mean(1)
-    return residuals - common * (residuals @ common) / (common @ common)
+def _signs(epochs: int, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The signs of blocks that are drawn: the different ones (draw, block), and how often each."""
+    shape = checks.whole(draws, "draws"), -(-epochs // BLOCK)
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=shape)
+    return np.unique(signs, axis=0, return_counts=True)
+
+
+def _danced(
+    residuals: np.ndarray, first: int, second: np.ndarray, signs: np.ndarray, times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and p-values of the class `first` with each of `second`, from the residuals of all (epoch, class)."""
+    present = np.nan_to_num(residuals)
+    one, other = present[:, [first]], present[:, second]
+    common = _still(present.sum(1, keepdims=True) - one - other)  # of all other classes; only its direction matters
+    size = (common**2).sum(0)
+    one, other = (_still(each - common * (each * common).sum(0) / np.where(size > 0, size, 1)) for each in (one, other))
+    strength = np.sqrt((one**2).sum(0) * (other**2).sum(0))
+    defined = (strength > 0) & np.isfinite(residuals[0, second] + residuals[0, first])
+    product = -one * other / np.where(strength > 0, strength, 1)
+    blocks = np.add.reduceat(product, np.arange(0, len(product), BLOCK))
+    score = product.sum(0)
+    # A drawn score equal to the observed one but for rounding counts as reaching it.
+    as_high = times.astype(float) @ (signs @ blocks >= score - 1e-12)
+    return np.where(defined, score, np.nan), np.where(defined, (1 + as_high) / (1 + times.sum()), np.nan)

@@ -50,7 +50,7 @@ def shape_similarity(space: xr.Dataset) -> xr.DataArray:
     surfaces = loss.transpose("true", ...).values.reshape(loss.sizes["true"], -1)
     ranks = stats.rankdata(surfaces, axis=1, nan_policy="propagate")
     with np.errstate(invalid="ignore"):
-        matrix = np.corrcoef(ranks)
+        matrix = np.corrcoef(ranks).reshape(len(ranks), len(ranks))  # of one class too
     names = list(loss["true"].values)
     return xr.DataArray(matrix, dims=("true", "other"), coords={"true": names, "other": names}, name="shape_similarity")
 
@@ -66,23 +66,36 @@ class PairCorrelation:
 def pair_correlation(first: xr.DataArray, second: xr.DataArray, draws: int = 5000, seed: int = 0) -> PairCorrelation:
     """Mantel's test: do pairs of classes that are high in one matrix tend to be high in the other?
 
-    Both (class, class); each pair counts once, by the mean of its two cells. Permuting the classes of one matrix, not
-    its cells, keeps what cells of one class have in common. The p-value is two-sided; pairs with NaN are left out.
+    Both (class, class), of the same classes in the same order; each pair counts once, by the mean of its two cells.
+    Permuting the classes of one matrix, not its cells, keeps what cells of one class have in common. The p-value is
+    two-sided. Classes that one of the matrices lacks (NaN in all pairs) are left out. NaN for fewer than three classes,
+    a matrix that is the same for all pairs, or one with NaN in some pairs of a class.
+
     Source: claim C18 of this book's list; Mantel 1967. Book: *Class-wise losses*.
     """
     checks.whole(draws, "draws")
-    one, other = ((each.values + each.values.T) / 2 for each in (first, second))
-    if one.shape != other.shape:
-        raise ValueError(f"matrices are {one.shape} and {other.shape}: give two of the same classes")
-    upper = np.triu_indices(len(one), 1)
+    if first.shape != second.shape:
+        raise ValueError(f"matrices are {first.shape} and {second.shape}: give two of the same classes")
+    names = [list(each[dim].values) for each in (first, second) for dim in each.dims]
+    if any(each != names[0] for each in names):
+        raise ValueError("the two matrices do not name the same classes in the same order: reorder one")
+    both = np.stack([(each.values + each.values.T) / 2 for each in (first, second)])
+    apart = ~np.eye(both.shape[1], dtype=bool)
+    known = (np.isfinite(both) & apart).any(2).all(0)
+    both, upper = both[:, known][:, :, known], np.triu_indices(known.sum(), 1)
+    pairs = both[:, *upper]
+    if len(pairs[0]) < 3 or not np.isfinite(pairs).all() or not np.ptp(pairs, axis=1).all():
+        return PairCorrelation(np.nan, np.nan)
+    ranks = stats.zscore(stats.rankdata(pairs, axis=1), axis=1) / np.sqrt(len(pairs[0]))
+    moved = np.zeros(both.shape[1:])
+    moved[upper] = ranks[0]
+    moved += moved.T
     random = np.random.default_rng(seed)
 
     def correlation(order: np.ndarray) -> float:
-        left, right = one[np.ix_(order, order)][upper], other[upper]
-        both = np.isfinite(left) & np.isfinite(right)
-        return float(stats.spearmanr(left[both], right[both]).statistic)
+        return float(moved[np.ix_(order, order)][upper] @ ranks[1])
 
-    observed = correlation(np.arange(len(one)))
-    drawn = np.array([correlation(random.permutation(len(one))) for _ in range(draws)])
+    observed = correlation(np.arange(len(moved)))
+    drawn = np.array([correlation(random.permutation(len(moved))) for _ in range(draws)])
     as_far = int((np.abs(drawn) >= abs(observed) - 1e-12).sum())
     return PairCorrelation(observed, (1 + as_far) / (1 + draws))
