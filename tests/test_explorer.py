@@ -1,4 +1,3 @@
-import json
 import re
 
 import numpy as np
@@ -63,6 +62,38 @@ def test_the_cctm_is_played_epoch_by_epoch_on_one_scale():
     assert {frame.data[0].zmax for frame in figure.frames} == {40}  # twice the last epoch's largest
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("epochs", [[[[5, 0], [0, 5]]], [[[5, 0], [0, 0]]], [[[0, 0], [0, 0]]]])
+def test_epochs_without_errors_or_images_are_played(epochs):
+    figure = explorer.epochs(history_of(*epochs))
+    assert figure.data[0].zmax == 100
+    assert not np.nan_to_num(np.array(figure.data[0].z, float)).any()
+
+
+def test_classes_stand_where_their_names_are_even_if_these_are_numbers():
+    history = history_of([[1, 9], [5, 5]]).assign_coords(true=["10", "2020-01-01"], predicted=["10", "2020-01-01"])
+    figure = explorer.epochs(history)
+    assert (figure.layout.xaxis.type, figure.layout.yaxis.type) == ("category", "category")
+    assert list(figure.data[0].x) == ["10", "2020-01-01"]
+
+
+def test_of_many_classes_the_most_confused_are_played():
+    values = np.eye(100, dtype=int)[None] * 9 + np.zeros((3, 1, 1), int)
+    values[2, 70, 30] = 5
+    names = [f"c{each}" for each in range(100)]
+    coordinates = {"epoch": [1, 2, 3], "true": names, "predicted": names}
+    history = xr.Dataset({"test_counts": (("epoch", "true", "predicted"), values)}, coords=coordinates)
+    figure = explorer.epochs(history)
+    row, column = (list(figure.data[0].x).index(name) for name in ("c70", "c30"))
+    assert len(figure.data[0].x) == 20
+    assert figure.frames[2].data[0].z[row][column] == pytest.approx(100 * 5 / 14, abs=0.01)
+
+
+def test_counts_that_are_missing_are_one_line():
+    with pytest.raises(ValueError, match="counts='end_counts': this history holds test_counts; give one"):
+        explorer.epochs(history_of([[1, 9], [5, 5]]), "end_counts")
+
+
 def test_a_walk_shows_the_point_where_its_sliders_stand():
     walk = explorer.walk(SLOPED)
     along_cat, along_dog, report, _ = walk.children
@@ -77,8 +108,7 @@ def test_a_walk_shows_the_point_where_its_sliders_stand():
 def test_what_is_shown_needs_nothing_from_another_host(monkeypatch):
     shown = []
     monkeypatch.setattr(explorer, "display", lambda *each, **_: shown.append(each[0]))
-    provenance = {"commit": "0" * 40, "dirty": False}
-    monkeypatch.setattr(explorer.provenance, "line", lambda *_: json.dumps(provenance))
+    monkeypatch.setattr(explorer.page.provenance, "line", lambda *_: "commit " + "0" * 40)
     explorer.show(explorer.planes({"flat": FLAT}), 'a "flat" plane', FLAT)
     bundle, line = shown
     page = bundle["text/html"]

@@ -394,13 +394,54 @@ def test_a_recorded_history_has_the_form_of_a_trained_one(tiny_model, tiny_data)
     assert {*COUNTS, "train_loss", "learning_rate", "seconds"} == set(recorded.data_vars)
 
 
+def test_a_recorder_takes_losses_as_training_loops_hold_them(recwarn):
+    recorder = train.Recorder(("a", "b"))
+    for loss in (torch.tensor(2.0, requires_grad=True) * 1, np.float32(1.5), 1):
+        recorder.add("running", [0, 1], [1, 1])
+        recorder.end_epoch(train_loss=loss)
+    np.testing.assert_array_equal(recorder.history()["train_loss"], [2.0, 1.5, 1.0])
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("epochs", "message"),
+    [
+        (
+            [["running"], ["running", "end"]],
+            "epoch 2 holds running_counts and end_counts, those before it running_counts:",
+        ),
+        (
+            [["test", "end"], ["test"]],
+            "epoch 2 holds test_counts, those before it end_counts and test_counts: add the same",
+        ),
+    ],
+)
+def test_a_recorder_never_shows_what_it_was_not_given(epochs, message):
+    recorder = train.Recorder(("a", "b"))
+    for added in epochs[:-1]:
+        for kind in added:
+            recorder.add(kind, [0, 1], [1, 1])
+        recorder.end_epoch()
+    for kind in epochs[-1]:
+        recorder.add(kind, [0, 1], [1, 1])
+    recorder.add("end", [], [])  # nothing
+    with pytest.raises(ValueError, match=message) as error:
+        recorder.end_epoch()
+    assert "\n" not in str(error.value)
+    history = recorder.history()
+    assert [name for name in history if "counts" in name] == [
+        f"{each}_counts" for each in ("running", "end", "test") if each in epochs[0]
+    ]
+    assert all(history[name].sum() == 2 for name in history if "counts" in name)
+
+
 def test_a_recorder_leaves_out_what_was_never_added():
     recorder = train.Recorder(("a", "b"))
     recorder.add("test", [0, 1], [1, 1])
     recorder.end_epoch()
     history = recorder.history()
     assert [name for name in COUNTS if name in history] == ["test_counts"]
-    with pytest.raises(ValueError, match="unknown counts 'end_counts': choose from test_counts"):
+    with pytest.raises(ValueError, match="counts='end_counts': this history holds test_counts"):
         dancing.recalls(history)
 
 
@@ -411,6 +452,8 @@ def test_a_recorder_leaves_out_what_was_never_added():
         (lambda recorder: recorder.add("end", [3], [0]), "true label 3 at position 0 is out of range"),
         (lambda recorder: recorder.end_epoch(), "epoch 1 holds no predictions"),
         (lambda recorder: recorder.history(), "no epoch has ended"),
+        (lambda recorder: train.Recorder(("a", "b", "a")), r"class 'a' is named 2 times"),
+        (lambda recorder: train.Recorder(()), r"there are no classes: give the name of each"),
     ],
 )
 def test_a_recorder_used_wrongly_says_so_in_one_line(call, message):

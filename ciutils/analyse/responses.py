@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from scipy import stats
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
 
 from ciutils import checks
 from ciutils.analyse.surfaces import centre, class_loss
@@ -53,6 +55,18 @@ def shape_similarity(space: xr.Dataset) -> xr.DataArray:
         matrix = np.corrcoef(ranks).reshape(len(ranks), len(ranks))  # of one class too
     names = list(loss["true"].values)
     return xr.DataArray(matrix, dims=("true", "other"), coords={"true": names, "other": names}, name="shape_similarity")
+
+
+def grouped(similarity: np.ndarray) -> np.ndarray:
+    """The order of classes that puts similar ones beside each other, by clustering with average linkage: (class).
+
+    similarity: (class, class), the mean of both cells of a pair counts; NaN is none.
+    """
+    if len(similarity) < 3:
+        return np.arange(len(similarity))
+    alike = np.nan_to_num(similarity + similarity.T)
+    distances = squareform(alike.max() - alike, checks=False)
+    return leaves_list(linkage(distances, "average", optimal_ordering=True))
 
 
 @dataclass(frozen=True)

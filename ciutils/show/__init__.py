@@ -4,6 +4,7 @@ from ciutils.show.confusion import cctm_heatmap, cctm_heatmaps, error_share, mat
 from ciutils.show.dancing import dance, notes_score
 from ciutils.show.page import display, tell
 from ciutils.show.spaces import class_maps, class_surfaces, contours, sensitivities, surfaces
+from ciutils.show.text import in_figure, number
 
 __all__ = [
     "cctm_heatmap",
@@ -14,8 +15,10 @@ __all__ = [
     "dance",
     "display",
     "error_share",
+    "in_figure",
     "matrix",
     "notes_score",
+    "number",
     "recall_dots",
     "sensitivities",
     "surfaces",

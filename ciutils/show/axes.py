@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ciutils.analyse.responses import grouped
+from ciutils.show.text import in_figure
+
 Panels = dict[tuple[str, str], Axes]
 
 
 INTERFERENCE_COLOURS = "magma_r"
 """Perceptually uniform, dark where interference is high, as in the paper's heat maps."""
-
-
-names_as_written = mpl.rc_context({"text.parse_math": False})
-"""Decorator of pictures: a dollar sign in a class's name begins no formula."""
 
 
 def grid(
@@ -42,6 +40,27 @@ def grid(
     return figure, panels
 
 
+READABLE = 20
+"""Classes up to which a figure shows all; of more it shows those of which most is to be seen, and says so."""
+
+
+def most_confused(matrices: Collection[np.ndarray]) -> np.ndarray:
+    """Positions of the classes that a picture of `matrices` (class, class) shows: all of them, or the `READABLE` that
+    the largest cells off their diagonals are of, those with large cells between them beside each other."""
+    cells = np.fmax.reduce([np.where(np.eye(len(each), dtype=bool), np.nan, each) for each in matrices])
+    if len(cells) <= READABLE:
+        return np.arange(len(cells))
+    largest = np.argsort(np.nan_to_num(-cells, nan=np.inf), axis=None, kind="stable")[: READABLE**2]
+    members = np.column_stack(np.unravel_index(largest, cells.shape)).ravel().tolist()
+    chosen = np.array(list(dict.fromkeys(members))[:READABLE])
+    return chosen[grouped(cells[chosen][:, chosen])]
+
+
+def out_of(chosen: Collection[int], classes: Collection[object], why: str) -> str:
+    """What an axis says of classes that were chosen: how many of how many, and `why`; nothing if all were."""
+    return f" ({len(chosen)} of {len(classes)}: {why})" if len(chosen) < len(classes) else ""
+
+
 def axes_of(panels: Panels, keys: Mapping[tuple[str, str], object]) -> np.ndarray:
     """The panels of `keys`, in their order."""
     return np.array([panels[key] for key in keys], dtype=object)
@@ -49,7 +68,7 @@ def axes_of(panels: Panels, keys: Mapping[tuple[str, str], object]) -> np.ndarra
 
 def theta_labels(rate: xr.DataArray) -> dict[str, str]:
     """Axis labels that name the directions of a plane."""
-    return {"xlabel": f"theta, {rate.attrs['first']}", "ylabel": f"theta, {rate.attrs['second']}"}
+    return {f"{axis}label": in_figure(f"theta, {rate.attrs[name]}") for axis, name in (("x", "first"), ("y", "second"))}
 
 
 def readable_on(colour: Sequence[float] | np.ndarray) -> str:

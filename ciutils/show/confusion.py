@@ -2,55 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
-from ciutils.show.axes import INTERFERENCE_COLOURS, figure_and_axes, names_as_written, readable_on
+from ciutils.show.axes import INTERFERENCE_COLOURS, READABLE, figure_and_axes, most_confused, out_of, readable_on
+from ciutils.show.text import in_figure
+
+_LARGEST = "those of the largest cells"
 
 
-@names_as_written
 def cctm_heatmap(
     cctm: xr.DataArray, highest: float | None = None, title: str = "", ax: Axes | None = None
 ) -> tuple[Figure, Axes]:
     """Heat map of a CCTM (true, predicted) in percent, its diagonal left out.
 
     highest: the rate at the dark end of the colours; by default the largest off-diagonal one. Give one value to
-    several heat maps to make their colours comparable. Rates are written into cells of up to 20 classes; the text
-    turns white on dark cells. Rows without test objects (NaN) stay empty.
+    several heat maps to make their colours comparable. The text turns white on dark cells. Rows without test objects
+    (NaN) stay empty. Of more than `axes.READABLE` classes those of the largest cells are shown, grouped by clustering.
+    Raises ValueError for what is no rates, such as counts.
 
     Source: arXiv:2211.01370, Figures 1 and 8. Book: chapter *CCTM*.
     """
     figure, ax = figure_and_axes(ax, (5.6, 5.2))
-    classes = cctm["true"].values
-    rates = 100 * cctm.values
-    np.fill_diagonal(rates := rates.copy(), np.nan)
-    top = 100 * highest if highest is not None else np.nanmax(rates, initial=0.0)
-    image = ax.imshow(rates, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=max(top, 1e-9))
-    ax.set_xticks(range(len(classes)), classes, rotation=90)
-    ax.set_yticks(range(len(classes)), classes)
-    ax.set(xlabel="predicted class", ylabel="true class", title=title)
-    if len(classes) <= 20:
-        for (row, column), rate in np.ndenumerate(rates):
-            if np.isfinite(rate) and rate > 0:
-                ax.text(
-                    column,
-                    row,
-                    f"{rate:.1f}",
-                    ha="center",
-                    va="center",
-                    fontsize=7,
-                    color=readable_on(image.cmap(image.norm(rate))),
-                )
+    _draw_cctm(ax, cctm, most_confused([_rates(cctm)]), highest, title)
     return figure, ax
 
 
-@names_as_written
-def cctm_heatmaps(cctms: dict[str, xr.DataArray], columns: int = 2) -> tuple[Figure, np.ndarray]:
-    """Heat maps of several CCTMs, named by their keys, with one colour scale for all; returns an axes for each."""
-    highest = max(float(np.nanmax(_off_diagonal(cctm), initial=0.0)) for cctm in cctms.values())
+def cctm_heatmaps(cctms: Mapping[str, xr.DataArray], columns: int = 2) -> tuple[Figure, np.ndarray]:
+    """Heat maps of several CCTMs of the same classes, named by their keys, with one colour scale and choice of classes
+    for all; returns an axes for each. Errors as in `cctm_heatmap`."""
+    classes = _same_classes(cctms)
+    chosen = most_confused([_rates(cctm) for cctm in cctms.values()])
+    highest = max(float(np.nanmax(_off_diagonal(cctm.values), initial=0.0)) for cctm in cctms.values())
     columns = min(columns, len(cctms))
     rows = -(-len(cctms) // columns)
     figure, axes = plt.subplots(
@@ -58,50 +47,53 @@ def cctm_heatmaps(cctms: dict[str, xr.DataArray], columns: int = 2) -> tuple[Fig
     )
     drawn, empty = axes.flat[: len(cctms)], axes.flat[len(cctms) :]
     for (name, cctm), ax in zip(cctms.items(), drawn, strict=True):
-        cctm_heatmap(cctm, highest, name, ax)
+        _draw_cctm(ax, cctm.sel(true=classes, predicted=classes), chosen, highest, name)
     for ax in empty:
         ax.remove()
     figure.colorbar(drawn[0].images[0], ax=list(drawn), label="share of the true class, percent", shrink=0.7)
     return figure, drawn
 
 
-@names_as_written
 def recall_dots(
-    recalls: dict[str, xr.DataArray], published: dict[str, xr.DataArray] | None = None, ax: Axes | None = None
+    recalls: Mapping[str, xr.DataArray], published: Mapping[str, xr.DataArray] | None = None, ax: Axes | None = None
 ) -> tuple[Figure, Axes]:
-    """Recall of each class (true) in percent, a marker for each network; published values as hollow markers."""
+    """Recall of each class (true) in percent, a marker for each network; published values as hollow markers.
+
+    All of the same classes, in any order. Of more than `axes.READABLE` classes those of the lowest recalls are shown.
+    """
     figure, ax = figure_and_axes(ax, (7.2, 4.0))
-    classes = next(iter(recalls.values()))["true"].values
-    for position, (name, recall) in enumerate(recalls.items()):
+    classes = _same_classes(dict(recalls) | {f"{name}, the paper": each for name, each in (published or {}).items()})
+    every = np.stack([recall.sel(true=classes).values for recall in recalls.values()])
+    chosen = np.arange(len(classes))
+    if len(classes) > READABLE:
+        chosen = np.argsort(np.fmin.reduce(every), kind="stable")[:READABLE]
+    for position, (name, recall) in enumerate(zip(recalls, every, strict=True)):
         shift = (position - (len(recalls) - 1) / 2) * 0.12
-        places = np.arange(len(classes)) + shift
-        (points,) = ax.plot(places, 100 * recall.values, "o", ms=6, label=name)
+        places = np.arange(len(chosen)) + shift
+        (points,) = ax.plot(places, 100 * recall[chosen], "o", ms=6, label=in_figure(name))
         if published and name in published:
-            ax.plot(
-                places,
-                100 * published[name].values,
-                "o",
-                ms=6,
-                mfc="none",
-                color=points.get_color(),
-                label=f"{name}, the paper",
-            )
-    ax.set_xticks(range(len(classes)), classes)
-    ax.set(ylabel="recall, percent", xlabel="true class")
+            theirs = published[name].sel(true=classes).values[chosen]
+            label, colour = in_figure(f"{name}, the paper"), points.get_color()
+            ax.plot(places, 100 * theirs, "o", ms=6, mfc="none", color=colour, label=label)
+    labels = [in_figure(classes[each]) for each in chosen]
+    ax.set_xticks(range(len(labels)), labels, rotation=0 if sum(map(len, labels)) <= 80 else 90)
+    ax.set(ylabel="recall, percent", xlabel="true class" + out_of(chosen, classes, "those of the lowest recalls"))
     ax.grid(axis="y", alpha=0.3)
     ax.legend(ncols=len(recalls), fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     return figure, ax
 
 
-def error_share(shares: dict[str, np.ndarray], even: float, ax: Axes | None = None) -> tuple[Figure, Axes]:
+def error_share(shares: Mapping[str, np.ndarray], even: float, ax: Axes | None = None) -> tuple[Figure, Axes]:
     """Cumulative share of all errors held by the first k class pairs, most erring first, for each network.
 
     shares: (pairs,) cumulative, as `confusion.pair_shares` gives. even: share of one pair if errors spread evenly.
     """
     figure, ax = figure_and_axes(ax, (7.2, 4.0))
+    count = max(map(len, shares.values()))
     for name, cumulative in shares.items():
-        ax.plot(np.arange(1, len(cumulative) + 1), 100 * np.asarray(cumulative), marker=".", label=name)
-    pairs = np.arange(1, max(map(len, shares.values())) + 1)
+        marker = "." if count <= READABLE**2 else ""
+        ax.plot(np.arange(1, len(cumulative) + 1), 100 * np.asarray(cumulative), marker=marker, label=in_figure(name))
+    pairs = np.arange(1, count + 1)
     ax.plot(pairs, 100 * even * pairs, "--", color="gray", label="errors spread evenly")
     ax.set(xlabel="class pairs, most errors first", ylabel="share of all errors, percent", ylim=(0, 102))
     ax.grid(alpha=0.3)
@@ -109,30 +101,61 @@ def error_share(shares: dict[str, np.ndarray], even: float, ax: Axes | None = No
     return figure, ax
 
 
-@names_as_written
 def matrix(values: xr.DataArray, label: str, title: str = "", ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """Heat map of a matrix of cosines or correlations, -1 to 1 with its values written in; diagonal left out."""
+    """Heat map of a matrix of cosines or correlations (class, class), -1 to 1 with its values written in; the diagonal
+    is left out. Of more than `axes.READABLE` classes those of the largest values of either sign are shown."""
     figure, ax = figure_and_axes(ax, (6.0, 5.2))
-    shown = np.where(np.eye(len(values), dtype=bool), np.nan, values.values)
+    names = values[values.dims[0]].values
+    chosen = most_confused([np.abs(values.values)])
+    shown = _off_diagonal(values.values)[chosen][:, chosen]
     image = ax.imshow(shown, cmap="PuOr", vmin=-1, vmax=1)
-    rows, columns = (list(values[dim].values) for dim in values.dims)
-    ax.set_xticks(range(len(columns)), columns, rotation=90)
-    ax.set_yticks(range(len(rows)), rows)
-    for (row, column), value in np.ndenumerate(shown):
-        if np.isfinite(value):
-            ax.text(
-                column,
-                row,
-                f"{value:.2f}",
-                ha="center",
-                va="center",
-                fontsize=7,
-                color=readable_on(image.cmap(image.norm(value))),
-            )
-    ax.set_title(title)
+    _write_cells(ax, image, shown, "{:.2f}")
+    _name_cells(ax, names[chosen])
+    ax.set(title=in_figure(title, 60), xlabel=out_of(chosen, names, _LARGEST))
     figure.colorbar(image, ax=ax, label=label, shrink=0.8)
     return figure, ax
 
 
-def _off_diagonal(cctm: xr.DataArray) -> np.ndarray:
-    return np.where(np.eye(cctm.shape[-1], dtype=bool), np.nan, cctm.values)
+def _draw_cctm(ax: Axes, cctm: xr.DataArray, chosen: np.ndarray, highest: float | None, title: str) -> None:
+    classes = cctm["true"].values
+    rates = 100 * _off_diagonal(cctm.values)[chosen][:, chosen]
+    top = 100 * highest if highest is not None else np.nanmax(rates, initial=0.0)
+    image = ax.imshow(rates, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=max(top, 1e-9))
+    _write_cells(ax, image, np.where(rates > 0, rates, np.nan), "{:.1f}")
+    _name_cells(ax, classes[chosen])
+    ax.set(xlabel="predicted class" + out_of(chosen, classes, _LARGEST), ylabel="true class", title=in_figure(title))
+
+
+def _write_cells(ax: Axes, image: AxesImage, values: np.ndarray, form: str) -> None:
+    """The values into their cells, as far as they are defined."""
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            colour = readable_on(image.cmap(image.norm(value)))
+            ax.text(column, row, form.format(value), ha="center", va="center", fontsize=7, color=colour)
+
+
+def _name_cells(ax: Axes, names: Sequence[object]) -> None:
+    labels = [in_figure(name) for name in names]
+    ax.set_xticks(range(len(labels)), labels, rotation=90)
+    ax.set_yticks(range(len(labels)), labels)
+
+
+def _rates(cctm: xr.DataArray) -> np.ndarray:
+    if ((cctm < 0) | (cctm > 1)).any():
+        raise ValueError(
+            f"rates reach from {float(cctm.min()):g} to {float(cctm.max()):g}: give confusion.cctm(counts)"
+        )
+    return cctm.values
+
+
+def _same_classes(measured: Mapping[str, xr.DataArray]) -> list:
+    """The classes of all that is `measured`, in the order of the first."""
+    classes = list(next(iter(measured.values()))["true"].values)
+    for name, each in measured.items():
+        if set(each["true"].values) != set(classes):
+            raise ValueError(f"{name} is of other classes than {next(iter(measured))}: give those of one data set")
+    return classes
+
+
+def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
+    return np.where(np.eye(len(matrix), dtype=bool), np.nan, matrix)

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 from ciutils.analyse import confusion, dancing
 from ciutils.classes import class_index, class_pair
-from ciutils.show.axes import names_as_written
+from ciutils.show.axes import READABLE
+from ciutils.show.text import in_figure
 
 
-@names_as_written
 def dance(
-    history: xr.Dataset, a: str | int, b: str | int, counts: str = "end_counts", interferers: int = 4
+    history: xr.Dataset, a: str, b: str, counts: str = "end_counts", interferers: int = 4
 ) -> tuple[Figure, np.ndarray]:
     """The label dance of class a with class b: their recalls above, the row of a in the CCTM below, by epoch.
 
@@ -24,12 +24,12 @@ def dance(
     Source: arXiv:2211.01370, Figure 6. Book: chapter *Label dancing*.
     """
     recall, moments = dancing.recalls(history, counts), dancing.moments(history, a, b, counts)
-    classes = [str(name) for name in history["true"].values]
+    classes = list(history["true"].values)
     a, b = (classes[position] for position in class_pair(classes, (a, b)))
     figure, (above, below) = plt.subplots(2, 1, figsize=(8.4, 6.2), sharex=True, layout="constrained")
     epochs = history["epoch"].values
-    above.plot(epochs, 100 * recall.sel(true=a), color="black", label=f"recall of {a}")
-    above.plot(epochs, 100 * recall.sel(true=b), color="darkcyan", ls="--", label=f"recall of {b}")
+    for name, drawn in ((a, {"color": "black"}), (b, {"color": "darkcyan", "ls": "--"})):
+        above.plot(epochs, 100 * recall.sel(true=name), marker=".", ms=3, label=in_figure(f"recall of {name}"), **drawn)
     for kind, group in moments.groupby("kind"):
         for epoch, height in group[["epoch", "recall_a"]].drop_duplicates().itertuples(index=False):
             above.annotate(
@@ -40,17 +40,17 @@ def dance(
                 arrowprops={"arrowstyle": "->", "color": kind, "lw": 1.5},
             )
     row = confusion.cctm(history[counts]).sel(true=a).drop_sel(predicted=a)
-    for name in row.mean("epoch").to_series().sort_values().index[::-1][:interferers]:
+    for name in row.mean("epoch").to_series().sort_values(ascending=False, kind="stable").index[:interferers]:
         below.plot(
             epochs,
             100 * row.sel(predicted=name),
             ms=4,
             lw=0.8,
-            label=f"{a} called {name}",
+            label=in_figure(f"{a} called {name}"),
             **_mark(classes.index(name)),
         )
     above.set_ylabel("percent")
-    below.set(xlabel="epoch", ylabel=f"percent of {a}")
+    below.set(xlabel="epoch", ylabel=in_figure(f"percent of {a}"))
     for ax in (above, below):
         ax.legend(fontsize=8)
         ax.grid(alpha=0.3)
@@ -77,24 +77,40 @@ def _mark(label: int) -> dict[str, str]:
     return {"marker": marker, "color": colour}
 
 
-@names_as_written
-def notes_score(notes: xr.DataArray, classes: Sequence[str | int]) -> tuple[Figure, np.ndarray]:
+def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np.ndarray]:
     """Dancing notes as a score: a staff for each of `classes`, a note for each epoch at its label.
 
-    notes: (epoch, true) as `dancing.notes` gives. Source: arXiv:2211.01370, Figure 7. Book: chapter *Label dancing*.
+    notes: (epoch, true) as `dancing.notes` gives. Of more than `axes.READABLE` classes the most frequent notes have a
+    line each, and all others one together. Source: arXiv:2211.01370, Figure 7. Book: chapter *Label dancing*.
     """
-    names = [str(name) for name in notes["true"].values]
+    names = list(notes["true"].values)
+    classes = [names[class_index(names, each)] for each in classes]
+    shown = notes.sel(true=classes)
+    kept = _kept(shown.values, len(names))
+    ticks = {dancing.NO_NOTE: "none"} | {line: in_figure(names[label]) for line, label in enumerate(kept)}
+    if not set(np.unique(shown)) <= {dancing.NO_NOTE, *kept}:
+        ticks[len(kept)] = "other"
+    lines = {dancing.NO_NOTE: dancing.NO_NOTE} | {label: line for line, label in enumerate(kept)}
     figure, axes = plt.subplots(
         len(classes), 1, figsize=(8.4, 1.9 * len(classes) + 0.4), sharex=True, squeeze=False, layout="constrained"
     )
-    for ax, position in zip(axes.flat, (class_index(names, each) for each in classes), strict=True):
-        line = notes.isel(true=position)
-        for label in np.unique(line):
-            sounding = line["epoch"].values[line.values == label]
-            ax.plot(sounding, np.full(len(sounding), label), ls="none", ms=5, **_mark(int(label)))
-        ax.set_yticks([dancing.NO_NOTE, *range(len(names))], ["none", *names], fontsize=7)
-        ax.set_ylim(dancing.NO_NOTE - 0.7, len(names) - 0.3)
-        ax.set_title(f"notes of {names[position]}", fontsize=10, loc="left")
+    for ax, name in zip(axes.flat, classes, strict=True):
+        song = shown.sel(true=name)
+        for label in np.unique(song):
+            sounding = song["epoch"].values[song.values == label]
+            height = np.full(len(sounding), lines.get(label, len(kept)))
+            ax.plot(sounding, height, ls="none", ms=5, **_mark(int(label)))
+        ax.set_yticks(list(ticks), list(ticks.values()), fontsize=7)
+        ax.set_ylim(dancing.NO_NOTE - 0.7, max(ticks) + 0.7)
+        ax.set_title(in_figure(f"notes of {name}", 80), fontsize=10, loc="left")
         ax.grid(axis="y", alpha=0.3)
     axes[-1, 0].set_xlabel("epoch")
     return figure, axes[:, 0]
+
+
+def _kept(shown: np.ndarray, number: int) -> list[int]:
+    """The labels that have a line of their own on a staff: all, or the most frequent ones of `shown`, in order."""
+    if number <= READABLE:
+        return list(range(number))
+    labels, times = np.unique(shown[shown != dancing.NO_NOTE], return_counts=True)
+    return sorted(labels[np.argsort(-times, kind="stable")][:READABLE].tolist())

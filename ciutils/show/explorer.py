@@ -14,19 +14,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
-from IPython.display import Markdown, display
+from IPython.display import display
 from matplotlib.colors import to_hex
 from plotly.subplots import make_subplots
 
-from ciutils import provenance
-from ciutils.analyse import confusion, surfaces
-from ciutils.show.axes import INTERFERENCE_COLOURS
+from ciutils.analyse import confusion, dancing, surfaces
+from ciutils.show import page
+from ciutils.show.axes import INTERFERENCE_COLOURS, most_confused
 from ciutils.show.confusion import cctm_heatmap
+from ciutils.show.text import in_plotly, in_scene
 
 _COLOURS = [[level, to_hex(plt.get_cmap(INTERFERENCE_COLOURS)(level))] for level in np.linspace(0, 1, 11).tolist()]
 _INK, _GRID, _CLEAR = "#808080", "rgba(128,128,128,0.3)", "rgba(0,0,0,0)"  # readable on a light and on a dark page
 _POSITIONS = 41  # of a cut
-_CONFIG = {"displaylogo": False, "responsive": True}
+_CONFIG = {"displaylogo": False, "responsive": True, "typesetMath": False}
 _LOADER = """<script>if (!window.Plotly) document.write(
   '<script src="' + (document.documentElement.dataset.content_root || '') + '_static/plotly.min.js"><\\/script>'
 );</script>"""
@@ -39,9 +40,10 @@ def show(figure: go.Figure, description: str, *artifacts: xr.Dataset) -> None:
     description: what it shows, for those who cannot see it. Live notebooks take the figure, the book its HTML.
     """
     drawn = figure.to_html(full_html=False, include_plotlyjs=False, auto_play=False, config=_CONFIG)
-    page = f'<div role="figure" aria-label="{html.escape(description)}">{_LOADER}{drawn}</div>'
-    display({"application/vnd.plotly.v1+json": figure.to_plotly_json(), "text/html": page}, raw=True)
-    display(Markdown(f"<small>{provenance.line(*artifacts)}</small>"))
+    shown = f'<div role="figure" aria-label="{html.escape(description)}">{_LOADER}{drawn}</div>'
+    live = figure.to_plotly_json() | {"config": _CONFIG}
+    display({"application/vnd.plotly.v1+json": live, "text/html": shown}, raw=True)
+    display(page.source(*artifacts))
 
 
 def planes(spaces: Mapping[str, xr.Dataset], step: int = 15) -> go.Figure:
@@ -86,13 +88,19 @@ def planes(spaces: Mapping[str, xr.Dataset], step: int = 15) -> go.Figure:
 def epochs(history: xr.Dataset, counts: str = "test_counts") -> go.Figure:
     """The CCTM of every epoch of a history, to play; the diagonal left out, one colour scale for all.
 
-    The scale ends at twice the last epoch's largest cell: what is above it early is as dark.
+    The scale ends at twice the last epoch's largest cell: what is above it early is as dark. Of more than
+    `axes.READABLE` classes those that are confused most in the last epoch are shown.
     Book: chapter *Label dancing*.
     """
-    cctm = 100 * confusion.cctm(history[counts]).values
-    cctm = np.where(np.eye(cctm.shape[-1], dtype=bool), np.nan, cctm)
-    names, numbers = [str(name) for name in history["true"].values], [str(each) for each in history["epoch"].values]
-    top = 2 * float(np.nanmax(cctm[-1]))
+    rates = confusion.cctm(dancing.counts_of(history, counts))
+    chosen = most_confused([rates[-1].values])
+    cctm = 100 * rates.values[:, chosen][:, :, chosen]
+    cctm = np.where(np.eye(len(chosen), dtype=bool), np.nan, cctm)
+    names, numbers = (
+        [in_plotly(rates["true"].values[each]) for each in chosen],
+        [str(each) for each in rates["epoch"].values],
+    )
+    top = 2 * float(np.nanmax(cctm[-1], initial=0)) or 100.0
 
     def heat(rates: np.ndarray) -> go.Heatmap:
         return go.Heatmap(
@@ -111,9 +119,11 @@ def epochs(history: xr.Dataset, counts: str = "test_counts") -> go.Figure:
     figure.update_layout(
         updatemenus=[_play_button()],
         sliders=[_slider(numbers, "epoch: ")],
-        xaxis={"title": "predicted class", "constrain": "domain", "showgrid": False},
+        # else names that are numbers or dates would be placed by their value
+        xaxis={"title": "predicted class", "type": "category", "constrain": "domain", "showgrid": False},
         yaxis={
             "title": "true class",
+            "type": "category",
             "autorange": "reversed",
             "scaleanchor": "x",
             "constrain": "domain",
@@ -134,7 +144,7 @@ def walk(space: xr.Dataset) -> widgets.VBox:
         axis: widgets.SelectionSlider(
             options=[(f"{float(value):.3g}", number) for number, value in enumerate(space[axis].values)],
             value=space.sizes[axis] // 2,
-            description=f"theta, {name}",
+            description=f"theta, {name}".replace("$", r"\$"),  # a description is typeset by MathJax
             continuous_update=False,
             style={"description_width": "initial"},
         )
@@ -145,7 +155,8 @@ def walk(space: xr.Dataset) -> widgets.VBox:
     def move(*_: object) -> None:
         here = {axis: slider.value for axis, slider in steps.items()}
         rate = float(rates.isel(here))
-        report.value = f"{100 * rate:.1f}% of the training images are misclassified here"
+        share = f"{100 * rate:.1f}%" if np.isfinite(rate) else "an undefined share"
+        report.value = f"{share} of the training images are misclassified here"
         figure = cctm_heatmap(confusion.cctm(space["counts"].isel(here)))[0]
         with picture:
             picture.clear_output(wait=True)
@@ -160,7 +171,7 @@ def walk(space: xr.Dataset) -> widgets.VBox:
 
 def _surface(space: xr.Dataset) -> go.Surface:
     rate = surfaces.mistake_rate(space)
-    first, second = rate.attrs["first"], rate.attrs["second"]
+    first, second = in_plotly(rate.attrs["first"]), in_plotly(rate.attrs["second"])
     return go.Surface(
         x=rate["theta1"].values,
         y=rate["theta2"].values,
@@ -201,7 +212,7 @@ def _menu(spaces: Mapping[str, xr.Dataset]) -> dict[str, object]:
 
     def choice(position: int, name: str, space: xr.Dataset) -> dict[str, object]:
         visible = [number // 3 == position for number in range(3 * len(spaces))]
-        return {"label": name, "method": "update", "args": [{"visible": visible}, _axis_titles(space)]}
+        return {"label": in_plotly(name), "method": "update", "args": [{"visible": visible}, _axis_titles(space)]}
 
     return {
         "buttons": [choice(position, *each) for position, each in enumerate(spaces.items())],
@@ -215,7 +226,7 @@ def _menu(spaces: Mapping[str, xr.Dataset]) -> dict[str, object]:
 
 def _axis_titles(space: xr.Dataset) -> dict[str, object]:
     names = {"xaxis": space.attrs["first"], "yaxis": space.attrs["second"]}
-    return {f"scene.{axis}.title.text": f"theta, {name}" for axis, name in names.items()}
+    return {f"scene.{axis}.title.text": in_scene(f"theta, {name}") for axis, name in names.items()}
 
 
 def _slider(steps: list[str], prefix: str) -> dict[str, object]:

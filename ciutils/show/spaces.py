@@ -10,10 +10,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import Axes3D
 
-from ciutils.show.axes import INTERFERENCE_COLOURS, axes_of, grid, names_as_written, theta_labels
+from ciutils.show.axes import INTERFERENCE_COLOURS, READABLE, axes_of, grid, out_of, theta_labels
+from ciutils.show.text import in_figure
 
 
-@names_as_written
 def surfaces(rates: Mapping[tuple[str, str], xr.DataArray]) -> tuple[Figure, np.ndarray]:
     """Mistake rates over planes as 3-D surfaces, keyed by (row, column), such as (network, pair).
 
@@ -38,7 +38,7 @@ def surfaces(rates: Mapping[tuple[str, str], xr.DataArray]) -> tuple[Figure, np.
         )
         middle = 100 * rate.values[rate.shape[0] // 2, rate.shape[1] // 2]
         ax.plot([0], [0], [middle], "o", color="deepskyblue", ms=5, zorder=10)
-        ax.set(title=f"{row}, {column}", zlim=(0, 90), **theta_labels(rate))
+        ax.set(title=in_figure(f"{row}, {column}", 40), zlim=(0, 90), **theta_labels(rate))
         ax.set_zlabel("mistakes, percent")
         ax.tick_params(labelsize=7)
         ax.locator_params(axis="x", nbins=4)
@@ -47,7 +47,6 @@ def surfaces(rates: Mapping[tuple[str, str], xr.DataArray]) -> tuple[Figure, np.
     return figure, axes_of(axes, rates)
 
 
-@names_as_written
 def contours(
     rates: Mapping[tuple[str, str], xr.DataArray], tolerance: float | None = None
 ) -> tuple[Figure, np.ndarray]:
@@ -72,10 +71,10 @@ def contours(
             rasterized=True,
         )
         middle = rate.values[rate.shape[0] // 2, rate.shape[1] // 2]
-        if tolerance is not None and np.nanmin(rate) <= middle + tolerance < np.nanmax(rate):
+        if tolerance is not None and np.nanmin(rate, initial=1) <= middle + tolerance < np.nanmax(rate, initial=0):
             ax.contour(rate["theta1"], rate["theta2"], rate.values.T, levels=[middle + tolerance], colors="white")
         ax.plot(0, 0, "+", color="deepskyblue", ms=9, mew=2)
-        ax.set(title=f"{row}, {column}", **theta_labels(rate))
+        ax.set(title=in_figure(f"{row}, {column}", 40), **theta_labels(rate))
         ax.title.set_fontsize(10)
         ax.locator_params(axis="x", nbins=3)
         ax.locator_params(axis="y", nbins=5)
@@ -84,9 +83,11 @@ def contours(
 
 
 def class_surfaces(losses: xr.DataArray, label: str, highest: float | None = None) -> tuple[Figure, np.ndarray]:
-    """A value of every class, (theta1, theta2, true), over one plane: 3-D surfaces with one scale, two rows of five.
+    """A value of every class, (theta1, theta2, true), over one plane: 3-D surfaces with one scale, five a row.
 
     highest: the top of the scale; by default the 95th percentile, so that one steep corner does not flatten the rest.
+    Of more than `axes.READABLE` classes the plane's own two are shown, and those whose value varies most. Classes
+    without images have no panel, and are named below.
     Source: arXiv:2211.01370, Figure 5. Book: chapter *Class-wise losses*.
     """
     return _class_panels(losses, label, highest, solid=True)
@@ -97,11 +98,16 @@ def class_maps(losses: xr.DataArray, label: str, highest: float | None = None) -
     return _class_panels(losses, label, highest, solid=False)
 
 
-@names_as_written
 def _class_panels(losses: xr.DataArray, label: str, highest: float | None, solid: bool) -> tuple[Figure, np.ndarray]:
-    classes = list(losses["true"].values)
-    columns = min(5, len(classes))
-    rows = -(-len(classes) // columns)
+    classes, own = losses["true"].values, [losses.attrs[name] for name in ("first", "second")]
+    spread = (losses.max(("theta1", "theta2")) - losses.min(("theta1", "theta2"))).values
+    present = np.flatnonzero(np.isfinite(spread))
+    if len(present) > READABLE:
+        order = np.lexsort([-spread[present], ~np.isin(classes[present], own)])
+        present = np.sort(present[order[:READABLE]])
+    absent = [str(name) for name in classes[np.isnan(spread)]]
+    columns = min(5, len(present))
+    rows = -(-len(present) // columns)
     figure, axes = plt.subplots(
         rows,
         columns,
@@ -110,9 +116,9 @@ def _class_panels(losses: xr.DataArray, label: str, highest: float | None, solid
         layout="constrained",
         subplot_kw={"projection": "3d"} if solid else {},
     )
-    top = highest if highest is not None else float(np.nanpercentile(losses, 95))
+    top = highest if highest is not None else float(np.nanpercentile(losses, 95)) or 1.0
     theta1, theta2 = np.meshgrid(losses["theta1"], losses["theta2"], indexing="ij")
-    for name, ax in zip(classes, axes.flat, strict=False):
+    for name, ax in zip(classes[present], axes.flat, strict=False):
         values = losses.sel(true=name).values
         if solid:
             drawn = ax.plot_surface(
@@ -133,20 +139,22 @@ def _class_panels(losses: xr.DataArray, label: str, highest: float | None, solid
                 theta1, theta2, values, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=top, shading="nearest", rasterized=True
             )
             ax.plot(0, 0, "+", color="deepskyblue", ms=8, mew=2)
-        ax.set_title(name, fontsize=10)
+        ax.set_title(in_figure(name), fontsize=10)
         ax.tick_params(labelsize=6)
         ax.locator_params(axis="x", nbins=3)
         ax.locator_params(axis="y", nbins=3)
-    for ax in axes.flat[len(classes) :]:
+    for ax in axes.flat[len(present) :]:
         ax.remove()
-    first, second = losses.attrs["first"], losses.attrs["second"]
-    figure.supxlabel(f"theta, {first}:  ascent (harms {first})  ←   → descent (helps {first})", fontsize=9)
-    figure.supylabel(f"theta, {second}:  ascent  ←   → descent", fontsize=9)
-    figure.colorbar(drawn, ax=list(axes.flat[: len(classes)]), label=label, shrink=0.8, extend="max")
-    return figure, axes.flat[: len(classes)]
+    first, second = own
+    across = f"theta, {first}:  ascent (harms {first})  ←   → descent (helps {first})"
+    across += out_of(present, classes[np.isfinite(spread)], "the plane's own and those that vary most")
+    across += f"; without images: {', '.join(absent)}" if absent else ""
+    figure.supxlabel(in_figure(across, 110), fontsize=9)
+    figure.supylabel(in_figure(f"theta, {second}:  ascent  ←   → descent", 60), fontsize=9)
+    figure.colorbar(drawn, ax=list(axes.flat[: len(present)]), label=label, shrink=0.8, extend="max")
+    return figure, axes.flat[: len(present)]
 
 
-@names_as_written
 def sensitivities(
     by_angle: Mapping[str, Mapping[str, xr.DataArray]], ylabel: str = "sharpness, percent"
 ) -> tuple[Figure, np.ndarray]:
@@ -160,10 +168,10 @@ def sensitivities(
     )
     for (title, lines), ax in zip(by_angle.items(), axes.flat, strict=True):
         for name, values in lines.items():
-            ax.plot(values["angle"], 100 * values, label=name)
+            ax.plot(values["angle"], 100 * values, label=in_figure(name))
         for angle in (0, 90, 135):
             ax.axvline(angle, ls=":", color="gray", lw=1)
-        ax.set(title=title, xlabel="angle of the cut, degrees", xticks=range(0, 181, 45))
+        ax.set(title=in_figure(title), xlabel="angle of the cut, degrees", xticks=range(0, 181, 45))
         ax.grid(axis="y", alpha=0.3)
     axes[0, 0].set_ylabel(ylabel)
     axes[0, 0].legend(fontsize=8)

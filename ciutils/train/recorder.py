@@ -24,7 +24,7 @@ class Recorder:
             recorder.end_epoch()
         artifacts.save_dataset(recorder.history(), path)
 
-    Book: *Record your own training*.
+    Raises ValueError for classes that are not named once each. Book: *Record your own training*.
     """
 
     def __init__(self, classes: Sequence[str]) -> None:
@@ -35,31 +35,40 @@ class Recorder:
     def add(self, counted: str, true: torch.Tensor | np.ndarray, predicted: torch.Tensor | np.ndarray) -> None:
         """Count predictions, [n] positions in `classes` each; as often as wanted.
 
-        counted: "running", "end" or "test", see `counts.COUNTS`; those that are never added are left out.
+        counted: "running", "end" or "test", see `counts.COUNTS`; each in every epoch, or in none.
         Raises ValueError for labels that do not fit, see `counts.from_predictions`.
         """
         kinds = [name.removesuffix("_counts") for name in COUNTS]
         key = f"{checks.one_of(counted, kinds, 'counts')}_counts"
         true, predicted = (np.asarray(torch.as_tensor(each).cpu()) for each in (true, predicted))
-        self._counts[key] += from_predictions(true, predicted, self.classes).values
+        added = from_predictions(true, predicted, self.classes).values
+        if added.any():
+            self._counts[key] = self._counts.get(key, 0) + added
 
-    def end_epoch(self, train_loss: float = float("nan"), learning_rate: float = float("nan")) -> None:
-        """Close the epoch. Raises ValueError if nothing was added to it."""
-        if not any(counts.any() for counts in self._counts.values()):
-            raise ValueError(f"epoch {len(self._records) + 1} holds no predictions: add them before its end")
-        seconds = time.perf_counter() - self._started
-        record = self._counts | {"train_loss": train_loss, "learning_rate": learning_rate, "seconds": seconds}
-        self._records.append(tensors(record))
+    def end_epoch(
+        self, train_loss: float | torch.Tensor = float("nan"), learning_rate: float | torch.Tensor = float("nan")
+    ) -> None:
+        """Close the epoch. Raises ValueError if nothing was added to it, or not what was added to those before."""
+        number, held = len(self._records) + 1, [name for name in COUNTS if name in self._counts]
+        if not held:
+            raise ValueError(f"epoch {number} holds no predictions: add them before its end")
+        before = [name for name in COUNTS if name in self._records[0]] if self._records else held
+        if held != before:
+            now, then = (" and ".join(names) for names in (held, before))
+            raise ValueError(f"epoch {number} holds {now}, those before it {then}: add the same in each")
+        numbers = {"train_loss": train_loss, "learning_rate": learning_rate}
+        plain = {
+            name: value.item() if isinstance(value, torch.Tensor) else float(value) for name, value in numbers.items()
+        }
+        self._records.append(tensors(self._counts | plain | {"seconds": time.perf_counter() - self._started}))
         self._start_epoch()
 
     def history(self) -> xr.Dataset:
         """The epochs closed so far, as `train` returns them. Raises ValueError if there is none."""
         if not self._records:
             raise ValueError("no epoch has ended: call end_epoch() after each")
-        never = [name for name in COUNTS if not any(record[name].any() for record in self._records)]
-        return as_history(self._records, self.classes, {}).drop_vars(never)
+        return as_history(self._records, self.classes, {})
 
     def _start_epoch(self) -> None:
-        shape = (len(self.classes), len(self.classes))
-        self._counts = {name: np.zeros(shape, np.int64) for name in COUNTS}
+        self._counts: dict[str, np.ndarray] = {}
         self._started = time.perf_counter()

@@ -1,0 +1,38 @@
+"""What a user names is text: no markup in a page, no math and no template in a figure, whatever is in it."""
+
+from __future__ import annotations
+
+import html
+import math
+import textwrap
+
+WIDEST = 28
+"""Characters of the longest line of a name in a figure."""
+
+
+def in_page(text: object) -> str:
+    """`text` for HTML, which MathJax leaves alone."""
+    return f'<span class="mathjax_ignore tex2jax_ignore">{html.escape(str(text))}</span>'
+
+
+def in_figure(text: object, widest: int = WIDEST) -> str:
+    """`text` for matplotlib: its "$" begin no math, a first "_" does not keep it out of the legend, and it is broken
+    into lines of at most `widest` characters."""
+    lines = textwrap.wrap(str(text), widest, replace_whitespace=False, drop_whitespace=False, tabsize=1)
+    plain = "\n".join(lines).replace("$", r"\$")
+    return f" {plain}" if plain.startswith("_") else plain
+
+
+def in_plotly(text: object) -> str:
+    """`text` for plotly, which reads tags, math and `%{templates}` in labels."""
+    return "".join(f"&#{ord(each)};" if each in "<>&${}" else each for each in str(text))
+
+
+def in_scene(text: object) -> str:
+    """`text` for an axis of plotly's 3-D scenes, which read tags too, but no entities: a "<" begins none of them."""
+    return str(text).replace("<", "<\u200b")
+
+
+def number(value: float, form: str) -> str:
+    """`value` in the format `form`, or "undefined" if it is NaN or infinite."""
+    return format(value, form) if math.isfinite(value) else "undefined"

@@ -1,0 +1,263 @@
+"""What a user names is text in every figure and page: it adds no element, no attribute and no math."""
+
+import html
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import SVG, Image
+from myst_nb.core.variables import format_plain_text
+
+from ciutils import show
+from ciutils.analyse import confusion, dancing
+from ciutils.counts import CELLS
+from ciutils.show import explorer, page, text
+from reproduction.claims import CLAIMS, Judgement, Number, Part
+from reproduction.claims import table as verdict_table
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    r"$\frac{",
+    "$a$ and $b$",
+    "a_b*c*",
+    "_hidden",
+    "`backticks`",
+    "[x](javascript:alert(1))",
+    "{name} %{x}",
+    """both " and ' quotes""",
+    "</script><script>alert(1)</script>",
+    "seventy-three characters of a name that goes on and on until it ends here",
+    "שלום עולם",
+    "猫と犬",
+    "&lt;b&gt;",
+)
+PLAIN = tuple(f"class {each}" for each in range(len(HOSTILE)))
+
+
+def cells(names, epochs=None):
+    shape = (len(names), len(names)) if epochs is None else (epochs, len(names), len(names))
+    counts = np.random.default_rng(0).integers(1, 50, shape)
+    dims = CELLS if epochs is None else ("epoch", *CELLS)
+    return xr.DataArray(counts, dims=dims, coords={"true": list(names), "predicted": list(names)})
+
+
+def history(names):
+    return xr.Dataset({"end_counts": cells(names, 8), "test_counts": cells(names, 8)}).assign_coords(epoch=range(1, 9))
+
+
+def plane(names, classes=False):
+    grid = {"theta1": np.linspace(-1, 1, 5), "theta2": np.linspace(-1, 1, 5)} | (
+        {"true": list(names)} if classes else {}
+    )
+    values = np.random.default_rng(1).random([len(each) for each in grid.values()])
+    return xr.DataArray(values, dims=tuple(grid), coords=grid, attrs={"first": names[0], "second": names[1]})
+
+
+def space(names):
+    counts = np.random.default_rng(2).integers(1, 9, (5, 5, len(names), len(names)))
+    grid = ("theta1", "theta2")
+    return xr.Dataset(
+        {
+            "counts": ((*grid, *CELLS), counts),
+            "undefined": (grid, np.zeros((5, 5), int)),
+            "done": ("theta1", np.ones(5, bool)),
+        },
+        coords=dict(plane(names).coords) | {"true": list(names), "predicted": list(names)},
+        attrs={"first": names[0], "second": names[1]},
+    )
+
+
+def by_pair(names, made):
+    return {(names[0], f"{one}-{other}"): made for one, other in zip(names[::2], names[1::2], strict=True)}
+
+
+def lines(names):
+    angles = xr.DataArray([0.1, 0.2], dims="angle", coords={"angle": [0, 90]})
+    return {names[0]: dict.fromkeys(names, angles), names[1]: dict.fromkeys(names, angles)}
+
+
+def similar(names):
+    values = np.random.default_rng(3).random((len(names), len(names)))
+    return xr.DataArray(values, dims=("true", "other"), coords={"true": list(names), "other": list(names)})
+
+
+FIGURES = {
+    "cctm_heatmap": lambda names: show.cctm_heatmap(confusion.cctm(cells(names)), title=names[0]),
+    "cctm_heatmaps": lambda names: show.cctm_heatmaps({names[0]: confusion.cctm(cells(names))}),
+    "recall_dots": lambda names: show.recall_dots(dict.fromkeys(names[:2], confusion.recall(cells(names)))),
+    "error_share": lambda names: show.error_share(dict.fromkeys(names, np.array([0.5, 1.0])), 0.5),
+    "matrix": lambda names: show.matrix(similar(names), "cosine", names[0]),
+    "dance": lambda names: show.dance(history(names), names[0], names[1], interferers=len(names)),
+    "notes_score": lambda names: show.notes_score(dancing.notes(history(names)), names[:3]),
+    "surfaces": lambda names: show.surfaces(by_pair(names, plane(names))),
+    "contours": lambda names: show.contours(by_pair(names, plane(names)), 0.05),
+    "class_surfaces": lambda names: show.class_surfaces(plane(names, True), "loss"),
+    "class_maps": lambda names: show.class_maps(plane(names, True), "loss"),
+    "sensitivities": lambda names: show.sensitivities(lines(names)),
+}
+"""Every figure of `show`, given names."""
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays_open():
+    yield
+    plt.close("all")
+
+
+def svg_of(figure):
+    """The kinds of elements and attributes of a figure as SVG, and all its text, without what breaks lines."""
+    content = io.BytesIO()
+    with plt.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(content, format="svg")
+    elements = list(ET.fromstring(content.getvalue()).iter())
+    kinds = {(each.tag, attribute) for each in elements for attribute in ("", *each.attrib)}
+    return kinds, squeezed("".join(each.text or "" for each in elements))
+
+
+def squeezed(text):
+    return "".join(text.split())
+
+
+def test_every_figure_is_tried():
+    drawn = {name for name in show.__all__ if name not in ("display", "tell", "in_figure", "number")}
+    assert set(FIGURES) == drawn
+
+
+@pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
+@pytest.mark.parametrize("name", FIGURES)
+def test_names_are_text_in_every_figure(name):
+    kinds, shown = svg_of(FIGURES[name](HOSTILE)[0])
+    expected, _ = svg_of(FIGURES[name](PLAIN)[0])
+    assert kinds == expected
+    for each in HOSTILE:
+        assert squeezed(each) in shown, each
+
+
+def strings(value):
+    if isinstance(value, dict):
+        return [each for key in value for each in strings(value[key])]
+    if isinstance(value, list | tuple):
+        return [each for item in value for each in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_are_text_in_interactive_figures(name):
+    """plotly reads tags, entities, "$...$" and, in what is shown at a point, "%{...}"; in a scene tags alone."""
+    names = (name, "other", "third")
+    planes = explorer.planes({name: space(names)})
+    found = strings(json.loads(planes.to_json())) + strings(json.loads(explorer.epochs(history(names)).to_json()))
+    title = planes.layout.scene.xaxis.title.text
+    own = [each for each in found if name in html.unescape(each) and each not in (title, f"theta, {name}")]
+    assert len(set(own)) == 2  # in the menu and on the axes, and at the pointer
+    for each in own:
+        at_pointer = each.endswith("<extra></extra>")
+        rest = each.replace("<br>", "").removesuffix("<extra></extra>")
+        assert not set("<$") & set(rest)
+        assert rest.count("%{") == (3 if at_pointer else 0)
+    assert title.replace("\u200b", "") == f"theta, {name}"
+    assert not re.search("<[^\u200b]", title)
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes' names, and its text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found, self.text = [], ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, *(key for key, _ in attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def artifact(name):
+    made = {
+        "configuration": {"network": "net", "setup": "big-lr", "epochs": 3, "width": 1, "seed": 0, "dataset": name},
+        "data_sha256": "d" * 64,
+        "git_commit": "c" * 40,
+        "git_dirty": False,
+        "device_name": "abacus",
+        "versions": {"torch": "2"},
+        "seconds": 3.0,
+        "started": "2020-01-01T00:00:00+00:00",
+    }
+    return xr.Dataset(attrs={"provenance": json.dumps(made)})
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    everything = []
+    monkeypatch.setattr(page.ipython, "display", lambda *each: everything.extend(each))
+    return everything
+
+
+def test_names_are_text_in_tables_and_in_the_line_below(displayed):
+    def shown(names):
+        table = pd.DataFrame({each: {other: f"{each}, {other}" for other in names} for each in names})
+        show.display(table, artifact(f"folder:/data/{names[0]}"))
+        return Elements("".join(each.data for each in displayed[-2:]))
+
+    hostile, plain = shown(HOSTILE), shown(PLAIN)
+    assert hostile.found == plain.found
+    assert all(each in hostile.text for each in HOSTILE)
+    assert f"folder:/data/{HOSTILE[0]}" in hostile.text
+    assert all(
+        set(each._repr_mimebundle_() if hasattr(each, "_repr_mimebundle_") else ()) == set() for each in displayed
+    )
+
+
+def test_math_in_names_is_not_typeset(displayed):
+    """MathJax, in a page of the book as in a notebook, leaves elements of these classes alone."""
+    show.display(pd.DataFrame({"a": ["$x$"]}), artifact("$x$"))
+    for each in displayed:
+        assert "mathjax_ignore" in each.data
+        assert "tex2jax_ignore" in each.data
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_that_prose_quotes_is_that_name(name):
+    """What `tell` keeps is a text's plain form; the book puts it into a page as text."""
+    kept, _ = InteractiveShell().display_formatter.format(name)
+    assert set(kept) == {"text/plain"}
+    assert format_plain_text(kept["text/plain"], "s") == name
+
+
+def test_a_figure_whose_characters_no_font_here_has_is_drawn_with_the_readers(displayed, recwarn):
+    assert isinstance(show.display(show.matrix(similar("ab"), "cosine")[0], artifact("digits")), Image)
+    shown = show.display(show.matrix(similar(["猫", "\U0001f98a"]), "cosine")[0], artifact("digits"))
+    assert isinstance(shown, SVG)
+    assert {"猫", "\U0001f98a"} <= {each.text for each in ET.fromstring(shown.data).iter()}
+    assert not recwarn.list
+
+
+def test_names_are_text_in_the_table_of_claims():
+    def table(names):
+        parts = [Part(each, True, (Number(each, 1.0, unit=each),)) for each in names]
+        return Elements(verdict_table.claims_table([Judgement(CLAIMS["C01"], "partly", tuple(parts))], "x").data)
+
+    assert table(HOSTILE).found == table(PLAIN).found
+    assert all(each in table(HOSTILE).text for each in HOSTILE)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.256, "25.6"), (np.nan, "undefined"), (np.inf, "undefined")])
+def test_a_number_that_is_none_is_called_undefined(value, shown):
+    assert show.number(100 * value, ".1f") == shown
+
+
+def test_two_long_names_stay_apart():
+    first, second = (text.in_figure("a" * 70 + each) for each in "bc")
+    assert first != second
+    assert max(map(len, first.split("\n"))) <= text.WIDEST
