@@ -7,6 +7,7 @@ is found from a trained network, a want holds the rule that finds it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -136,6 +137,11 @@ def pairs_of(size: Profile, run: Run, results: Results) -> list[Pair]:
     return [joined(names, *both) for both in zip(chosen["first"], chosen["second"], strict=True)]
 
 
+def level_of(values: Mapping, run: Run, results: Results) -> float:
+    """The mistake rate at a plane's border: the notebook's, or 5/9 of what guessing errs, 0.5 of ten classes."""
+    return values["level"] or round(5 / 9 * (1 - 1 / results.history(run).sizes["true"]), 3)
+
+
 def cctm(values: Mapping) -> list[Want]:
     """One training for each network; `values`: the notebook's parameters."""
     networks = values["networks"] or profile(values["profile"]).networks
@@ -157,11 +163,12 @@ def classwise_losses(values: Mapping) -> list[Want]:
 
     def searched(results: Results) -> dict[str, Any]:
         pairs = pairs_of(size, run, results)
-        return {"pairs": pairs, "images": values["images"] or size.control_images, "level": values["level"]}
+        images = values["images"] or size.control_images
+        return {"pairs": pairs, "images": images, "level": level_of(values, run, results)}
 
     def plane(place: int) -> Callable[[Results], dict[str, Any]]:
         def found(results: Results) -> dict[str, Any]:
-            pair = (values["pairs"] or pairs_of(size, run, results))[place]
+            pair = _at(place, values["pairs"] or pairs_of(size, run, results))
             sigma = values["sigma"] or results.sigma(run, **searched(results))
             return {"pair": pair, "sigma": sigma, "points": points, "images": images}
 
@@ -191,15 +198,16 @@ def sharpness(values: Mapping) -> list[Want]:
     def pairs(results: Results) -> list[Pair]:
         return values["pairs"] or pairs_of(size, runs[keys[-1]], results)
 
-    def searched(results: Results) -> dict[str, Any]:
-        return {"pairs": pairs(results), "images": control, "level": values["level"]}
+    def searched(run: Run) -> Callable[[Results], dict[str, Any]]:
+        level = functools.partial(level_of, values, run)
+        return lambda results: {"pairs": pairs(results), "images": control, "level": level(results)}
 
     def sigma(results: Results, run: Run) -> float:
         """The paper's ratio of big-lr's half side, or found for the setup itself where big-lr is left out."""
         if values["sigma"]:
             return float(f"{values['sigma'] * paper.SIGMA_RATIOS[run.setup]:.6g}")
         rule = results.paper_sigma if "big-lr" in setups else results.sigma
-        return rule(run, **searched(results))
+        return rule(run, **searched(run)(results))
 
     def reach(run: Run) -> Callable[[Results], dict[str, Any]]:
         return lambda results: {"pair": pairs(results)[0], "sigma": sigma(results, run), "scale": values["scale"]}
@@ -214,14 +222,14 @@ def sharpness(values: Mapping) -> list[Want]:
             if name == RANDOM:
                 across = results.random_sigma(run, **reach(run)(results))
                 return first | {"pair": RANDOM, "random": True, "sigma": across, "scale": "filter"}
-            return {"pair": pairs(results)[int(name)], "sigma": half, "images": images, **options}
+            return {"pair": _at(int(name), pairs(results)), "sigma": half, "images": images, **options}
 
         return found
 
     found = [Want(step, key, runs[key]) for step in ("history", "ego") for key in keys]
     for key in keys if not values["sigma"] else []:
         if key[1] == "big-lr" or "big-lr" not in setups:
-            found.append(Want("sigma", key, runs[key], searched, images=control))
+            found.append(Want("sigma", key, runs[key], searched(runs[key]), images=control))
     for key in keys:
         own = range(len(values["pairs"] or size.pairs) or 3)
         found.append(Want("random_sigma", key, runs[key], reach(runs[key])))
@@ -229,6 +237,11 @@ def sharpness(values: Mapping) -> list[Want]:
         others = [CLOSE, RANDOM, *([RECALIBRATED] if key[0] == values["networks"][-1] else [])]
         found += [Want("space", (*key, name), runs[key], plane(runs[key], name), points, control) for name in others]
     return found
+
+
+def _at(place: int, pairs: Sequence[Pair]) -> Pair:
+    """The pair at a place that was declared before it was known how many there are: two classes have only one."""
+    return pairs[place % len(pairs)]
 
 
 def _run(values: Mapping, network: str, setup: str) -> Run:

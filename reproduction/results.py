@@ -53,11 +53,19 @@ class Results:
     def __post_init__(self) -> None:
         devices.resolve_device(self.device)  # a wrong one is said now, not after loading data
 
+    @property
+    def loading(self) -> Results:
+        """The same artifacts, of which none is computed: FileNotFoundError for one that is not there."""
+        return dataclasses.replace(self, store=dataclasses.replace(self.store, compute=False))
+
     def data(self, run: Run) -> data.ImageData:
-        """The run's data set, loaded once."""
+        """The run's data set, loaded once. Raises ValueError if it has a single class."""
         key = (run.dataset, run.normalisation)
         if key not in self._loaded:
-            self._loaded[key] = data.normalised(data.load(run.dataset), run.normalisation)
+            images = data.load(run.dataset)
+            if len(images.classes) < 2:
+                raise ValueError(f"{run.dataset} has one class, {images.classes[0]!r}: interference takes two or more")
+            self._loaded[key] = data.normalised(images, run.normalisation)
         return self._loaded[key]
 
     def check(self, run: Run, pairs: Iterable[str] = (), classes: Iterable[str] = (), images: int = 0) -> None:

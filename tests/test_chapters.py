@@ -4,8 +4,11 @@ import dataclasses
 import itertools
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import xarray as xr
 import yaml
 from PIL import Image
 from test_notebooks import TINY, execute
@@ -218,3 +221,50 @@ def test_half_sides_are_found_on_the_profiles_smaller_number_of_images(monkeypat
         for images, searched in ((0, 50), (60, 60)):
             wants = chapters.wants(notebook, TINY[notebook] | {"images": images, "sigma": 0.0})
             assert {want.arguments(Results())["images"] for want in wants if want.step == "sigma"} == {searched}
+
+
+def trained_on(names, errors=()):
+    """Results whose only history ends with test counts of classes `names`, with one error for each cell of `errors`."""
+    counts = np.eye(len(names), dtype=int)[None] * 9
+    for cell in errors:
+        counts[0, *cell] += 1
+    coordinates = {"epoch": [1], "true": list(names), "predicted": list(names)}
+    history = xr.Dataset({"test_counts": (("epoch", "true", "predicted"), counts)}, coords=coordinates)
+    return SimpleNamespace(history=lambda run: history)
+
+
+@pytest.mark.parametrize(
+    ("names", "errors", "pairs"),
+    [
+        ("ab", [(0, 1)], ["a-b"]),
+        ("ab", [], ["a-b"]),
+        ("abc", [(1, 2), (2, 1), (0, 2)], ["b-c", "a-c", "a-b"]),
+        ("abcd", [(1, 2), (2, 1), (0, 2)], ["b-c", "a-c", "c-d"]),
+    ],
+)
+def test_pairs_are_found_among_those_that_there_are(names, errors, pairs):
+    size = runs.profile("digits")
+    assert chapters.pairs_of(size, size.run("resnet18"), trained_on(names, errors)) == pairs
+
+
+def test_a_profiles_pairs_are_of_its_own_data():
+    size = runs.profile("laptop")
+    run = size.run("resnet18", dataset="digits")
+    assert chapters.pairs_of(size, size.run("resnet18"), trained_on("ab")) == ["cat-dog", "truck-car", "horse-ship"]
+    assert chapters.pairs_of(size, run, trained_on("ab")) == ["a-b"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "given", "level"), [(10, 0.0, 0.5), (2, 0.0, 0.278), (100, 0.0, 0.55), (2, 0.4, 0.4)]
+)
+def test_a_planes_border_is_at_a_share_of_what_guessing_errs(classes, given, level):
+    names = [str(each) for each in range(classes)]
+    run = runs.profile("digits").run("resnet18")
+    assert chapters.level_of({"level": given}, run, trained_on(names)) == level
+
+
+def test_with_two_classes_every_plane_is_of_their_pair(tmp_path, monkeypatch):
+    given = TINY["sharpness"] | {"dataset": f"folder:{tmp_path}", "setups": ["anneal-lr"], "sigma": 0.3}
+    monkeypatch.setattr(Results, "history", lambda *_: trained_on("ab").history(None))
+    spaces = [want for want in chapters.wants("sharpness", given) if want.step == "space" and want.key[-1] in range(3)]
+    assert [want.arguments(Results())["pair"] for want in spaces] == ["a-b"] * 3

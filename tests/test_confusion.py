@@ -250,7 +250,8 @@ def test_bowkers_test_of_the_published_table():
 def test_symmetry_equals_statsmodels(values):
     result = confusion.symmetry(matrix(values))
     first, second = np.triu_indices(len(values), 1)
-    seen = values[first, second] + values[second, first] > 0
+    objects = values.sum(1)
+    seen = (values[first, second] + values[second, first] > 0) & (objects[first] > 0) & (objects[second] > 0)
     if seen.all():  # statsmodels counts a degree of freedom for empty pairs too
         expected = SquareTable(values, shift_zeros=False).symmetry()
         assert result.statistic == pytest.approx(expected.statistic)
@@ -288,6 +289,12 @@ def test_unsigned_counts_do_not_wrap_around():
 def test_equal_rates_everywhere_have_no_correlation_with_anything():
     with np.errstate(all="raise"):
         assert np.isnan(confusion.symmetry(matrix(np.ones((3, 3), int) * 7)).correlation)
+
+
+def test_a_class_without_objects_is_not_taken_for_others_less_often():
+    result = confusion.symmetry(matrix([[40, 0, 20], [0, 0, 0], [20, 30, 50]], ABC))
+    assert (result.statistic, result.degrees_of_freedom, result.p_value) == (0, 1, 1)
+    assert list(result.pairs["p_value"].isna()) == [True, False, True]
 
 
 def test_a_network_without_errors_is_symmetric_with_nothing_to_test():

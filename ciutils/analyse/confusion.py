@@ -112,11 +112,14 @@ def symmetry(counts: xr.DataArray) -> Symmetry:
 
     Bowker's statistic is the sum over pairs of (n_ij - n_ji)^2 / (n_ij + n_ji), chi-squared with one degree of
     freedom for each pair that has errors; each term alone is McNemar's test without continuity correction. It compares
-    counts: it tests equal *rates* only if the classes have equally many objects, as CIFAR-10's test set does.
+    counts: it tests equal *rates* only if the classes have equally many objects, as CIFAR-10's test set does. A class
+    without objects takes part in no test.
     Source: Bowker 1948; the claim is arXiv:2211.01370, Section 2.1. Book: chapter *CCTM*.
     """
     table = _both_directions(counts)
-    total = (table["forward"] + table["backward"]).where(lambda errors: errors > 0)
+    present = counts["true"].values[counts.sum("predicted").values > 0]
+    testable = table["first"].isin(present) & table["second"].isin(present)
+    total = (table["forward"] + table["backward"]).where(lambda errors: testable & (errors > 0))
     table["statistic"] = (table["forward"] - table["backward"]) ** 2 / total
     table["p_value"] = stats.chi2.sf(table["statistic"], 1)
     table["p_holm"] = _holm(table["p_value"])

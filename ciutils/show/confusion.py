@@ -136,8 +136,9 @@ def _write_cells(ax: Axes, image: AxesImage, values: np.ndarray, form: str) -> N
 
 def _name_cells(ax: Axes, names: Sequence[object]) -> None:
     labels = [in_figure(name) for name in names]
-    ax.set_xticks(range(len(labels)), labels, rotation=90)
-    ax.set_yticks(range(len(labels)), labels)
+    size = 7 if any("\n" in label for label in labels) else None
+    ax.set_xticks(range(len(labels)), labels, rotation=90, fontsize=size)
+    ax.set_yticks(range(len(labels)), labels, fontsize=size)
 
 
 def _rates(cctm: xr.DataArray) -> np.ndarray:

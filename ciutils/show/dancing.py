@@ -91,15 +91,16 @@ def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np
     if not set(np.unique(shown)) <= {dancing.NO_NOTE, *kept}:
         ticks[len(kept)] = "other"
     lines = {dancing.NO_NOTE: dancing.NO_NOTE} | {label: line for line, label in enumerate(kept)}
+    height = max(1.9, 0.14 * len(ticks)) * len(classes) + 0.4
     figure, axes = plt.subplots(
-        len(classes), 1, figsize=(8.4, 1.9 * len(classes) + 0.4), sharex=True, squeeze=False, layout="constrained"
+        len(classes), 1, figsize=(8.4, height), sharex=True, squeeze=False, layout="constrained"
     )
     for ax, name in zip(axes.flat, classes, strict=True):
         song = shown.sel(true=name)
         for label in np.unique(song):
             sounding = song["epoch"].values[song.values == label]
-            height = np.full(len(sounding), lines.get(label, len(kept)))
-            ax.plot(sounding, height, ls="none", ms=5, **_mark(int(label)))
+            places = np.full(len(sounding), lines.get(label, len(kept)))
+            ax.plot(sounding, places, ls="none", ms=5, **_mark(int(label)))
         ax.set_yticks(list(ticks), list(ticks.values()), fontsize=7)
         ax.set_ylim(dancing.NO_NOTE - 0.7, max(ticks) + 0.7)
         ax.set_title(in_figure(f"notes of {name}", 80), fontsize=10, loc="left")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 import xarray as xr
@@ -85,16 +84,15 @@ def gather(size: str, results: Results, images: int = 0, **changes: object) -> E
     of_cifar = [name for name, each in PROFILES.items() if each.dataset == "cifar10"]
     if checks.one_of(size, PROFILES, "profile") not in of_cifar:
         raise ValueError(f"profile = {size!r}: the claims are about CIFAR-10; choose from {', '.join(of_cifar)}")
-    loading = dataclasses.replace(results, store=dataclasses.replace(results.store, compute=False))
     given = {"profile": size, "images": images, "network": "vgg19"} | changes
 
     def wants(chapter: str) -> list[chapters.Want]:
         return chapters.wants(chapter, chapters.taken(chapter, given))
 
     listed = [*wants("cctm"), *wants("sharpness")]
-    histories = chapters.fetch(listed, "history", loading, lenient=True)
-    spaces = chapters.fetch(listed, "space", loading, lenient=True)
-    classwise = chapters.fetch(wants("classwise_losses"), "space", loading, lenient=True)
+    histories = chapters.fetch(listed, "history", results.loading, lenient=True)
+    spaces = chapters.fetch(listed, "space", results.loading, lenient=True)
+    classwise = chapters.fetch(wants("classwise_losses"), "space", results.loading, lenient=True)
     return Evidence(
         histories,
         {(*run, PAIRS[place]): space for (*run, place), space in spaces.items() if isinstance(place, int)},
