@@ -73,7 +73,7 @@ RULES: dict[str, Rule] = {
     "points": _unless_empty(odd),
     "images": _unless_empty(checks.whole),
     "sigma": _unless_empty(checks.positive),
-    "level": checks.share,
+    "level": _unless_empty(checks.share),
     "scale": _one_of(OPTIONS["scale"]),
     "precision": _one_of(OPTIONS["precision"]),
     "counts": _one_of(counts.COUNTS),

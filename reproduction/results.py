@@ -302,8 +302,6 @@ class Results:
 
         def make(folder: Path, checkpoint: Path) -> None:
             record, images = self._record(run.configuration, code.WEIGHTS), self.data(run)
-            if len(images.classes) < 2:
-                raise ValueError(f"{run.dataset} has one class, {images.classes[0]!r}: give two, or nothing interferes")
             model = models.build(run.network, len(images.classes), images.train.images.shape[1], run.width, run.seed)
             history = train.train(
                 model,
@@ -325,8 +323,6 @@ class Results:
             artifacts.save_dataset(history.assign_attrs(provenance=json.dumps(told)), folder / HISTORY)
 
         def origin() -> dict[str, str]:
-            if len(self.data(run).classes) < 2:
-                raise ValueError(f"{run.dataset} has one class: give images of at least two")
             train.check_batches(len(self.data(run).train), run.batch_size)
             return {"data_sha256": self.data(run).sha256}
 

@@ -341,7 +341,7 @@ def test_its_link_leads_to_a_section_of_a_chapter(claim):
 
 def test_what_is_published_is_gathered_and_nothing_is_computed(monkeypatch):
     monkeypatch.setattr(train, "train", lambda *_, **__: pytest.fail("trained"))
-    assert claims.gather("digits", Results()) == Evidence()
+    assert claims.gather("paper", Results()) == Evidence()
     published = claims.gather("laptop", Results())
     assert ("resnet18", "anneal-lr") in published.histories
     assert verdict("C02", Evidence(published.histories)) != "not testable here"
@@ -354,6 +354,7 @@ def test_planes_are_gathered_at_the_sigma_of_their_figure(monkeypatch):
     size = runs.Profile("digits", setups, 1, 0.02, 3, images=60, control_images=40, pairs=pairs, batch_size=256)
     monkeypatch.setitem(runs.PROFILES, "digits", size)
     monkeypatch.setattr(evidence, "PAIRS", pairs)
+    monkeypatch.setattr(evidence, "DATASET", "digits")
     annealed, results = size.run("vgg19", "anneal-lr"), Results()
     ratio, own = (sigma(annealed, pairs, 40) for sigma in (results.paper_sigma, results.sigma))
     results.space(annealed, "3-8", ratio, 3, 60)

@@ -161,7 +161,7 @@ def test_papermills_own_paths_are_no_parameters(tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"profile": "digits"}, "profile = 'digits': the claims are about CIFAR-10; choose from laptop, long, paper"),
+        ({"profile": "digits"}, "profile = 'digits': the claims are about cifar10; choose from laptop, long, paper"),
         ({"epochs": 7}, "profile laptop has no run of these epochs, width and seed: execute cctm with them first"),
         ({"seeds": [-1]}, "seed = -1: give a whole number of at least 0"),
     ],

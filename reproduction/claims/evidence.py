@@ -12,12 +12,13 @@ from reproduction.claims.judging import Artifact, Evidence, Number, Part, Parts
 from reproduction.results import Results
 from reproduction.runs import PROFILES
 
+DATASET = "cifar10"
+"""Whose images the paper's claims are about."""
+
 NETWORKS = ("vgg19", "resnet18", "googlenet", "dla", "simple-dla")
 """The paper's four networks; which form of DLA it shows is unclear, so a claim on all networks is held to both."""
 
-
 SPACE_NETWORKS = ("vgg19", "resnet18")
-
 
 PAIRS = ("cat-dog", "truck-car", "horse-ship")
 
@@ -81,9 +82,9 @@ def gather(size: str, results: Results, images: int = 0, **changes: object) -> E
     images: training images of the planes' points and of the search for half sides; 0 means the profile's two numbers.
     changes: other parameters of the chapters, such as seed.
     """
-    of_cifar = [name for name, each in PROFILES.items() if each.dataset == "cifar10"]
-    if checks.one_of(size, PROFILES, "profile") not in of_cifar:
-        raise ValueError(f"profile = {size!r}: the claims are about CIFAR-10; choose from {', '.join(of_cifar)}")
+    fitting = [name for name, each in PROFILES.items() if each.dataset == DATASET]
+    if checks.one_of(size, PROFILES, "profile") not in fitting:
+        raise ValueError(f"profile = {size!r}: the claims are about {DATASET}; choose from {', '.join(fitting)}")
     given = {"profile": size, "images": images, "network": "vgg19"} | changes
 
     def wants(chapter: str) -> list[chapters.Want]:
