@@ -84,7 +84,9 @@ def test_an_interval_covers_the_truth_as_often_as_it_says():
     """Independent networks have kappa 0. Of 100 intervals, 88 or fewer would cover it with a probability of 0.4%."""
     covered = 0
     for seed in range(100):
-        found = agreement.error_consistency(*independent([[0.2, 0.4], [0.3, 0.3]], seed, 400), True, draws=200, seed=seed)
+        found = agreement.error_consistency(
+            *independent([[0.2, 0.4], [0.3, 0.3]], seed, 400), True, draws=200, seed=seed
+        )
         covered += found.mean.low <= 0 <= found.mean.high
     assert covered > 88
 
