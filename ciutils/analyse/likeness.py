@@ -1,0 +1,95 @@
+"""Are two tables of confusion alike? Networks' beside humans', cell by cell.
+
+Tables are rates (..., true, predicted) of the same classes. The diagonal, which is recall, has no part in this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from ciutils import checks
+from ciutils.analyse import confusion
+from ciutils.counts import CELLS
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """correlation: Spearman's, over the cells beside the diagonal. p_value: the probability of one as high, or higher,
+    if the classes of one table had nothing to do with those of the other."""
+
+    correlation: float
+    p_value: float
+
+
+def likeness(first: xr.DataArray, second: xr.DataArray, draws: int = 10_000, seed: int = 0) -> Likeness:
+    """Test whether two tables (true, predicted) are high in the same cells.
+
+    The cells of a row hang together, so do those of a column and the two directions of a pair. So classes are permuted,
+    not cells: those of the second table, its rows and columns alike, `draws` times.
+    p = (1 + permutations with a correlation as high) / (1 + draws). Errors as in `rank_correlation`.
+
+    Source: Mantel 1967; Hubert and Schultz 1976 (quadratic assignment). Book: *Humans*.
+    """
+    checks.whole(draws, "draws")
+    observed = float(rank_correlation(first, second))
+    random, count = np.random.default_rng(seed), first.sizes["true"]
+    orders = random.permuted(np.tile(np.arange(count), (draws, 1)), axis=1)
+    permuted = second.values[orders[:, :, None], orders[:, None, :]]
+    found = rank_correlation(first, xr.DataArray(permuted, dims=("draw", *CELLS), coords=first.coords))
+    # A permuted correlation equal to the observed one but for rounding counts as reaching it.
+    return Likeness(observed, (1 + int((found >= observed - 1e-12).sum())) / (1 + draws))
+
+
+def rank_correlation(first: xr.DataArray, second: xr.DataArray) -> np.ndarray:
+    """Spearman's correlation of two tables, over the cells beside the diagonal: (...), leading dimensions broadcast.
+
+    NaN where all cells of one are equal. Raises ValueError if the tables are of different classes, or if a class has no
+    objects. Book: *Humans*.
+    """
+    for table in (first, second):
+        if table.dims[-2:] != CELLS or not np.array_equal(table["true"], first["predicted"]):
+            raise ValueError(
+                f"tables of {dict(first.sizes)} and {dict(second.sizes)}: give (..., true, predicted), both of the "
+                "same classes in the same order"
+            )
+        if not np.isfinite(table.values).all():
+            raise ValueError("a class has no objects: leave it out of both tables")
+    one, two = (_ranks(table) for table in (first, second))
+    product = (one * two).sum(-1)
+    norm = np.sqrt((one**2).sum(-1) * (two**2).sum(-1))
+    return np.divide(product, norm, out=np.full(product.shape, np.nan), where=norm > 0)
+
+
+def one_way(rates: xr.DataArray) -> xr.DataArray:
+    """How much more often c1 is called c2 than c2 is called c1: rate(c1, c2) - rate(c2, c1), (..., true, predicted).
+
+    Book: *Humans*.
+    """
+    return rates.copy(data=rates.values - np.swapaxes(rates.values, -1, -2))
+
+
+def drawn_anew(counts: xr.DataArray, objects: int, draws: int = 1000, seed: int = 0) -> xr.DataArray:
+    """Rates of counts (true, predicted) as they are, and with each row drawn anew: (draw, true, predicted), of
+    1 + `draws`, the first as they are.
+
+    A drawn row is a multinomial of `objects` draws from the row's rates. Where an object was judged many times, its
+    judgements hang together: with one draw for each object they count as one, and intervals are rather too wide.
+    Book: *Humans*.
+    """
+    checks.whole(objects, "objects")
+    checks.whole(draws, "draws")
+    rates = confusion.cctm(counts)
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(objects, rates.values, size=(draws, rates.sizes["true"])) / objects
+    return xr.DataArray(np.concatenate([rates.values[None], drawn]), dims=("draw", *CELLS), coords=rates.coords)
+
+
+def _ranks(table: xr.DataArray) -> np.ndarray:
+    """Ranks of the cells beside the diagonal, less their mean: (..., cell). Ties share their mean rank."""
+    apart = ~np.eye(table.shape[-1], dtype=bool)
+    ranks = stats.rankdata(table.values[..., apart], axis=-1)
+    return ranks - ranks.mean(-1, keepdims=True)
