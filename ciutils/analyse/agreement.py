@@ -82,7 +82,7 @@ def missed_by(predictions: xr.DataArray, labels: xr.DataArray, draws: int = 1000
     right, true = _right(predictions, labels)
     count = len(right)
     exactly = (~right).sum(0) == np.arange(count + 1)[:, None]
-    totals, sizes = _totals(np.vstack([~right, exactly]), true, draws, seed)
+    totals, sizes = resampled(np.vstack([~right, exactly]), true, draws, seed)
     images = totals[..., count:].sum(1)
     independent = sizes @ _poisson_binomial(totals[0, :, :count] / sizes[:, None])
     low, high = _interval(images)
@@ -100,9 +100,9 @@ def shared_errors(
     checks.whole(networks, "networks")
     right, true = _right(predictions, labels)
     missed = (~right).sum(0)
-    totals, _ = _totals(np.stack([missed * (missed >= networks), missed]), true, draws, seed)
+    totals, _ = resampled(np.stack([missed * (missed >= networks), missed]), true, draws, seed)
     shared, errors = totals.sum(1).T
-    return estimate(_ratio(shared, errors))
+    return estimate(ratio(shared, errors))
 
 
 def error_consistency(
@@ -120,14 +120,14 @@ def error_consistency(
     """
     right, true = _right(predictions, labels)
     i, j = _pairs(right)
-    totals, sizes = _totals(np.vstack([right, right[i] == right[j]]), true, draws, seed)
+    totals, sizes = resampled(np.vstack([right, right[i] == right[j]]), true, draws, seed)
     if not within_classes:
         totals, sizes = totals.sum(1, keepdims=True), sizes.sum(keepdims=True)
     rates, both = totals[..., : len(right)] / sizes[:, None], totals[..., len(right) :]
     p, q = rates[..., i], rates[..., j]
     observed = both.sum(1) / sizes.sum()
     expected = ((p * q + (1 - p) * (1 - q)) * sizes[:, None]).sum(1) / sizes.sum()
-    kappa = _ratio(observed - expected, 1 - expected)
+    kappa = ratio(observed - expected, 1 - expected)
     return _pairwise(predictions, kappa, observed=observed, expected=expected)
 
 
@@ -146,13 +146,13 @@ def same_names(predictions: xr.DataArray, labels: xr.DataArray, draws: int = 100
     wrongly = (names[:, None] == np.arange(count)[:, None]) & ~right[:, None]  # (network, name, image)
     both = ~right[i] & ~right[j]
     same = both & (names[i] == names[j])
-    totals, _ = _totals(np.vstack([wrongly.reshape(-1, images), both, same]), true, draws, seed)
+    totals, _ = resampled(np.vstack([wrongly.reshape(-1, images), both, same]), true, draws, seed)
     called, both_, same_ = np.split(totals, np.cumsum([wrongly.shape[0] * count, len(i)]), axis=-1)
     called = called.reshape(*called.shape[:2], -1, count)  # (draw, class, network, name)
-    habits = _ratio(called, called.sum(-1, keepdims=True), otherwise=0.0)
+    habits = ratio(called, called.sum(-1, keepdims=True), otherwise=0.0)
     alike = (habits[:, :, i] * habits[:, :, j]).sum(-1)
     common = both_.sum(1)
-    observed, expected = _ratio(same_.sum(1), common), _ratio((alike * both_).sum(1), common)
+    observed, expected = ratio(same_.sum(1), common), ratio((alike * both_).sum(1), common)
     return _pairwise(predictions, observed - expected, both=common, same=observed, expected=expected)
 
 
@@ -162,16 +162,41 @@ def counts_drawn_anew(said: xr.Dataset, draws: int = 1000, seed: int = 0) -> xr.
     names = said["predicted"].values
     called = (said["test_predictions"].values[:, None] == np.arange(len(names))[:, None]).sum(0)
     labels = said["test_labels"].values
-    totals, _ = _totals(called, labels, draws, seed)
+    totals, _ = resampled(called, labels, draws, seed)
     found = np.zeros((1 + draws, len(names), len(names)))
     found[:, np.unique(labels)] = totals
     return xr.DataArray(found, dims=("draw", "true", "predicted"), coords={"true": names, "predicted": names})
+
+
+def resampled(values: np.ndarray, labels: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of `values` (quantity, image) over the images of each class: (1 + draws, class, quantity), the first over
+    the images as they are, the others over images drawn anew within each class; and the classes' sizes (class).
+
+    Whatever is a function of such sums gets an estimate and its bootstrap from the same lines.
+    """
+    checks.whole(draws, "draws")
+    random = np.random.default_rng(seed)
+    classes, sizes = np.unique(labels, return_counts=True)
+    totals = np.empty((1 + draws, len(classes), len(values)))
+    for place, (label, size) in enumerate(zip(classes, sizes, strict=True)):
+        mine = values[:, labels == label].T.astype(float)
+        totals[0, place] = mine.sum(0)
+        drawn = random.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=draws * size).reshape(draws, size)
+        totals[1:, place] = times.astype(float) @ mine
+    return totals, sizes
 
 
 def estimate(values: np.ndarray) -> Estimate:
     """Of values (1 + draws) the first, and the middle 95% of the others."""
     low, high = _interval(values)
     return Estimate(float(values[0]), float(low), float(high))
+
+
+def ratio(above: np.ndarray, below: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
+    """above / below, and `otherwise` where below is 0."""
+    empty = np.full(np.broadcast_shapes(above.shape, below.shape), otherwise)
+    return np.divide(above, below, out=empty, where=below != 0)
 
 
 def _right(predictions: xr.DataArray, labels: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
@@ -189,22 +214,6 @@ def _pairs(right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"{len(right)} network: give at least two, to compare them")
     first, second = np.triu_indices(len(right), k=1)
     return first, second
-
-
-def _totals(values: np.ndarray, labels: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of `values` (quantity, image) over the images of each class: (1 + draws, class, quantity), the first over
-    the images as they are, the others over images drawn anew within each class; and the classes' sizes (class)."""
-    checks.whole(draws, "draws")
-    random = np.random.default_rng(seed)
-    classes, sizes = np.unique(labels, return_counts=True)
-    totals = np.empty((1 + draws, len(classes), len(values)))
-    for place, (label, size) in enumerate(zip(classes, sizes, strict=True)):
-        mine = values[:, labels == label].T.astype(float)
-        totals[0, place] = mine.sum(0)
-        drawn = random.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=draws * size).reshape(draws, size)
-        totals[1:, place] = times.astype(float) @ mine
-    return totals, sizes
 
 
 def _poisson_binomial(rates: np.ndarray) -> np.ndarray:
@@ -228,9 +237,3 @@ def _pairwise(predictions: xr.DataArray, values: np.ndarray, **rests_on: np.ndar
 def _interval(values: np.ndarray) -> np.ndarray:
     """The middle 95% of the draws of `values` (1 + draws, ...): (2, ...)."""
     return np.percentile(values[1:], [2.5, 97.5], axis=0)
-
-
-def _ratio(above: np.ndarray, below: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
-    return np.divide(
-        above, below, out=np.full(np.broadcast_shapes(above.shape, below.shape), otherwise), where=below != 0
-    )
