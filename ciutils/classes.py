@@ -46,7 +46,7 @@ def class_pair(classes: Sequence[str], pair: str | Sequence[str | int]) -> tuple
     return first, second
 
 
-def joined(classes: Sequence[str], first: str, second: str) -> str | tuple[str, str]:
+def as_pair(classes: Sequence[str], first: str, second: str) -> str | tuple[str, str]:
     """Two of `classes` as "cat-dog", or as two names where that text could also be cut in another way."""
     text = f"{first}-{second}"
     return text if len(_cuts(classes, text)) == 1 else (first, second)

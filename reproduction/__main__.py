@@ -6,10 +6,11 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from ciutils import checks, files, progress
-from reproduction import chapters, ranges, runs, verification
+from reproduction import chapters, humans, ranges, runs, verification
 from reproduction.results import Results
 
 CHANGES = {"dataset": str, "epochs": int, "width": float, "seed": int}
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. What a user can get wrong ends in one line."""
     parser = _Parser(prog="python -m reproduction", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_verify, _train, _make):
+    for add in (_verify, _train, _make, _humans):
         add(commands)
     try:
         chosen = parser.parse_args(arguments)
@@ -112,6 +113,16 @@ def _json_object(text: str) -> dict[str, object]:
     if not isinstance(given, dict):
         raise argparse.ArgumentTypeError(f"{text!r} is no JSON object, such as '{{\"seed\": 1}}'")
     return given
+
+
+def _humans(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("humans", help="sum what humans call CIFAR-10's images over classes, to be published")
+    parser.add_argument("folder", type=Path, help=f"holds {humans.VOTES}, the labels of its rows, and CIFAR-10N's sums")
+
+    def command(chosen: argparse.Namespace) -> None:
+        print(humans.make(chosen.folder, runs.profile("laptop").run("vgg19"), Results()))
+
+    parser.set_defaults(command=command)
 
 
 if __name__ == "__main__":

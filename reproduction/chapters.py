@@ -16,13 +16,17 @@ from typing import Any, cast
 import xarray as xr
 
 from ciutils.analyse import confusion
-from ciutils.classes import joined
-from reproduction import paper, parameters, ranges
+from ciutils.analyse.agreement import joined
+from ciutils.classes import as_pair
+from reproduction import gallery, paper, parameters, ranges
 from reproduction.results import HISTORY, RANDOM, REPOSITORY, WEIGHTS, Pair, Results
 from reproduction.runs import Profile, Run, profile
 
-STEPS = ("history", "ego", "sigma", "random_sigma", "space")
+STEPS = ("history", "predictions", "images", "ego", "sigma", "random_sigma", "space")
 """Methods of `Results`, each of which may need what those before it give."""
+
+SHARED = ("history", "predictions", "ego")
+"""Steps that depend on the run alone: made once for all chapters."""
 
 CLOSE, RECALIBRATED = "close", "recalibrated"
 """Names of the planes that sharpness measures beside its pairs' own, and a random one."""
@@ -98,7 +102,7 @@ def of_profile(size: str) -> list[Want]:
     found: dict[tuple, Want] = {}
     for chapter in CHAPTERS:
         for want in wants(chapter, {"profile": size}):
-            shared = want.step in ("history", "ego")
+            shared = want.step in SHARED
             found.setdefault((want.step, want.run) if shared else (chapter, want.step, want.key), want)
     return list(found.values())
 
@@ -113,6 +117,11 @@ def fetch(listed: Sequence[Want], step: str, results: Results, lenient: bool = F
         with suppress(*([FileNotFoundError] if lenient else [])):
             found[want.key] = cast(xr.Dataset, want.get(results))
     return found
+
+
+def said(listed: Sequence[Want], results: Results) -> xr.Dataset:
+    """What the networks of `listed` say of the test images, put together; see `agreement.joined`."""
+    return joined({network: each for (network, _), each in fetch(listed, "predictions", results).items()})
 
 
 def have(want: Want, loading: Results) -> bool:
@@ -134,7 +143,7 @@ def pairs_of(size: Profile, run: Run, results: Results) -> list[Pair]:
     last = len(table) - 1
     chosen = table.iloc[sorted({0, min(1, last), last})]
     names = counts["true"].values.tolist()
-    return [joined(names, *both) for both in zip(chosen["first"], chosen["second"], strict=True)]
+    return [as_pair(names, *both) for both in zip(chosen["first"], chosen["second"], strict=True)]
 
 
 def level_of(values: Mapping, run: Run, results: Results) -> float:
@@ -144,9 +153,31 @@ def level_of(values: Mapping, run: Run, results: Results) -> float:
 
 def cctm(values: Mapping) -> list[Want]:
     """One training for each network; `values`: the notebook's parameters."""
-    networks = values["networks"] or profile(values["profile"]).networks
-    setup = values["setup"]
-    return [Want("history", (network, setup), _run(values, network, setup)) for network in networks]
+    return _of_networks("history", values)
+
+
+def agreement(values: Mapping) -> list[Want]:
+    """What each network says of every image; `values`: the notebook's parameters."""
+    return _of_networks("predictions", values)
+
+
+def images(values: Mapping) -> list[Want]:
+    """What each network says of every image, and the images that the chapter shows, whose data are the first network's;
+    `values`: the notebook's parameters."""
+    predictions = _of_networks("predictions", values)
+    first = predictions[0]
+
+    def shown(results: Results) -> dict[str, Any]:
+        tables = gallery.tables(said(predictions, results), *cells_of(values, first.run, results))
+        return {"positions": gallery.positions(tables)}
+
+    return [*predictions, Want("images", first.key, first.run, shown)]
+
+
+def cells_of(values: Mapping, run: Run, results: Results) -> tuple[Pair, Pair]:
+    """(pair, looked) of the chapter on images: those given, else the first two of the profile's pairs."""
+    pairs = pairs_of(profile(values["profile"]), run, results)
+    return values["pair"] or pairs[0], values["looked"] or _at(1, pairs)
 
 
 def label_dancing(values: Mapping) -> list[Want]:
@@ -244,14 +275,21 @@ def _at(place: int, pairs: Sequence[Pair]) -> Pair:
     return pairs[place % len(pairs)]
 
 
+def _of_networks(step: str, values: Mapping) -> list[Want]:
+    networks = values["networks"] or profile(values["profile"]).networks
+    return [Want(step, (network, values["setup"]), _run(values, network, values["setup"])) for network in networks]
+
+
 def _run(values: Mapping, network: str, setup: str) -> Run:
     changes = {name: values[name] for name in ("dataset", "epochs", "width", "seed") if values.get(name)}
     return profile(values["profile"]).run(network, setup, **changes)
 
 
 CHAPTERS: dict[str, Callable[[Mapping], list[Want]]] = {
+    "agreement": agreement,
     "cctm": cctm,
     "classwise_losses": classwise_losses,
+    "images": images,
     "label_dancing": label_dancing,
     "sharpness": sharpness,
 }

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 import xarray as xr
 from torch import nn
 
@@ -29,6 +31,12 @@ from reproduction.runs import Run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 """The clone that this is used from."""
+
+ATTRIBUTIONS = {
+    "cifar10": "CIFAR-10, A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009, "
+    "https://www.cs.toronto.edu/~kriz/cifar.html"
+}
+"""Whose images a data set's are, told in every artifact that holds some."""
 
 HISTORY, WEIGHTS, EGO = "history.nc", "weights.safetensors", "ego.nc"
 RANDOM = "random"
@@ -126,6 +134,20 @@ class Results:
             return found.assign_attrs(precision=precision)
 
         return self._measured(run, "predictions.nc", {"predictions": "final"}, compute)
+
+    def images(self, run: Run, positions: np.ndarray) -> xr.Dataset:
+        """The test images at `positions` of their canonical order: images (test_image, row, column, channel) uint8,
+        test_image being the positions. A few are published, so that a page that shows them needs no data."""
+        chosen = np.asarray(positions, np.int64)
+        digest = files.sha256_of({"positions": chosen})[:8]
+
+        def compute(_: Path) -> xr.Dataset:
+            pixels = self.data(run).test.images[torch.from_numpy(chosen)].permute(0, 2, 3, 1).numpy()
+            dims = ("test_image", "row", "column", "channel")
+            told = {"attribution": ATTRIBUTIONS[run.dataset]} if run.dataset in ATTRIBUTIONS else {}
+            return xr.Dataset({"images": (dims, pixels)}, coords={"test_image": chosen}, attrs=told)
+
+        return self._measured(run, f"images-{digest}.nc", {"test_images": digest}, compute)
 
     def ego(self, run: Run) -> xr.Dataset:
         """Norms and cosines of the class gradients on all training images: norms (direction), cosine (direction,

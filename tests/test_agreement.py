@@ -195,6 +195,7 @@ def test_behind_a_cell_stand_its_images_most_networks_first():
     table = agreement.behind(said, "a", "b")
     assert list(table.index) == [0, 1, 3]
     assert list(table["networks"]) == [2, 2, 1]
+    assert {tuple(row) for row in table[["true", "predicted", "of"]].to_numpy()} == {("a", "b", 2)}
     assert list(table["probability"]) == pytest.approx([0.725, 0.725, 0.3], abs=1e-3)
     assert agreement.behind(said, "c", "a").empty
 

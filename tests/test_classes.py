@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ciutils import checks
-from ciutils.classes import class_index, class_pair, joined
+from ciutils.classes import as_pair, class_index, class_pair
 
 CIFAR = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 LEAVES = ("apple", "apple-scab", "leaf", "scab-leaf")
@@ -91,7 +91,7 @@ def test_positions_and_exact_names_lead_back_to_the_same_class(names, data):
     first, second = data.draw(st.permutations(range(len(names))))[:2]
     assert class_pair(names, (first, second)) == (first, second)
     assert class_pair(names, (names[first], names[second])) == (first, second)
-    assert class_pair(names, joined(names, names[first], names[second])) == (first, second)
+    assert class_pair(names, as_pair(names, names[first], names[second])) == (first, second)
 
 
 @given(NAMES, st.text("aAbÉé-", min_size=1))

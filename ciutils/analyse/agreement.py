@@ -49,16 +49,17 @@ def joined(by_network: Mapping[str, xr.Dataset]) -> xr.Dataset:
         if not each["test_labels"].equals(labels):
             raise ValueError(f"{name} and {first} are of other images, or in another order: take runs on the same data")
     said = [each[["test_predictions", "test_probabilities"]] for each in by_network.values()]
-    names = pd.Index(list(by_network), name="network")
-    return xr.concat(said, names, join="exact", combine_attrs="drop").assign(test_labels=labels)
+    together = xr.concat(said, "network", data_vars="all", join="exact", combine_attrs="drop")
+    return together.assign(test_labels=labels).assign_coords(network=list(by_network))
 
 
 def behind(said: xr.Dataset, true: str | int, predicted: str | int, network: str = "") -> pd.DataFrame:
     """The test images behind a cell of the CCTM: those of class `true` that are called `predicted`.
 
-    said: as from `joined`. One row an image, its position in the split as index: networks, how many call it so;
-    probability, what they all give to `predicted`, on average. Those that most networks call so come first, of these
-    the most certain. With `network`: the images that it calls so, by its own probability, the most certain first.
+    said: as from `joined`. One row an image, its position in the split as index: true, predicted (names); networks, how
+    many call it so; of, how many there are; probability, what they all give to `predicted`, on average. Those that most
+    networks call so come first, of these the most certain. With `network`: the images that it calls so, by its own
+    probability, the most certain first.
 
     Source: arXiv:2211.01370, Section 4.2, whose authors looked at CAT called FROG. Book: *Look at them*.
     """
@@ -69,7 +70,8 @@ def behind(said: xr.Dataset, true: str | int, predicted: str | int, network: str
     chosen = [networks.index(checks.one_of(network, networks, "network"))] if network else slice(None)
     table = pd.DataFrame({"networks": calls.sum(0), "probability": given[chosen].mean(0)}).rename_axis("image")
     order = ["probability"] if network else ["networks", "probability"]
-    return table[calls[chosen].any(0)].sort_values(order, ascending=False, kind="stable")
+    ranked = table[calls[chosen].any(0)].sort_values(order, ascending=False, kind="stable")
+    return ranked.assign(of=len(networks), true=classes[row], predicted=classes[column])
 
 
 def missed_by(predictions: xr.DataArray, labels: xr.DataArray, draws: int = 1000, seed: int = 0) -> pd.DataFrame:

@@ -22,8 +22,7 @@ def planned():
     jobs, targets = {}, {}
     for name, target in TARGETS.items():
         wants = chapters.wants(target.notebook.stem, target.parameters)
-        shared = ("history", "ego")
-        named = [f"{want.run.name}/{want.step}" if want.step in shared else f"{name}/{place}-{want.step}"
+        named = [f"{want.run.name}/{want.step}" if want.step in chapters.SHARED else f"{name}/{place}-{want.step}"
                  for place, want in enumerate(wants)]
         targets[name] = list(dict.fromkeys(named))
         for place, (want, job) in enumerate(zip(wants, named)):
