@@ -22,7 +22,7 @@ from reproduction import gallery, paper, parameters, ranges
 from reproduction.results import HISTORY, RANDOM, REPOSITORY, WEIGHTS, Pair, Results
 from reproduction.runs import Profile, Run, profile
 
-STEPS = ("history", "predictions", "images", "ego", "sigma", "random_sigma", "space")
+STEPS = ("history", "predictions", "test_images", "ego", "sigma", "random_sigma", "space")
 """Methods of `Results`, each of which may need what those before it give."""
 
 SHARED = ("history", "predictions", "ego")
@@ -64,7 +64,7 @@ class Want:
 
     def check(self, results: Results) -> None:
         """Raise ValueError if a network would be trained for classes, or a number of images, that its data lack."""
-        pairs = [*self.given.get("pairs", ()), *filter(None, [self.given.get("pair")])]
+        pairs = [*self.given.get("pairs", ()), *filter(None, (self.given.get(name) for name in ("pair", "looked")))]
         classes, images = self.given.get("classes", ()), self.given.get("images", 0)
         needed = results.store.published / self.run.name / (HISTORY if self.step == "history" else WEIGHTS)
         if (pairs or classes or images) and not needed.exists():
@@ -171,13 +171,27 @@ def images(values: Mapping) -> list[Want]:
         tables = gallery.tables(said(predictions, results), *cells_of(values, first.run, results))
         return {"positions": gallery.positions(tables)}
 
-    return [*predictions, Want("images", first.key, first.run, shown)]
+    return [*predictions, Want("test_images", first.key, first.run, shown)]
 
 
 def cells_of(values: Mapping, run: Run, results: Results) -> tuple[Pair, Pair]:
     """(pair, looked) of the chapter on images: those given, else the first two of the profile's pairs."""
     pairs = pairs_of(profile(values["profile"]), run, results)
     return values["pair"] or pairs[0], values["looked"] or _at(1, pairs)
+
+
+def dancers(values: Mapping) -> list[Want]:
+    """Two trainings, one of them with the images that dance; `values`: the notebook's parameters."""
+    networks = dict.fromkeys([values["network"], values["other"]])
+    return _of_networks("history", {**values, "networks": list(networks)})
+
+
+def humans(values: Mapping) -> list[Want]:
+    """What each network says of every image, and every training of the profile; `values`: the notebook's parameters."""
+    size = profile(values["profile"])
+    pairs = [(network, setup) for network in size.networks for setup in size.setups[network]]
+    histories = [Want("history", pair, _run(values, *pair)) for pair in pairs]
+    return histories + _of_networks("predictions", values)
 
 
 def label_dancing(values: Mapping) -> list[Want]:
@@ -289,6 +303,8 @@ CHAPTERS: dict[str, Callable[[Mapping], list[Want]]] = {
     "agreement": agreement,
     "cctm": cctm,
     "classwise_losses": classwise_losses,
+    "dancers": dancers,
+    "humans": humans,
     "images": images,
     "label_dancing": label_dancing,
     "sharpness": sharpness,

@@ -27,12 +27,16 @@ def tables(said: xr.Dataset, pair: Pair, looked: Pair) -> Tables:
     said: as from `agreement.joined`. pair, looked: as "cat-dog"; both directions of the first, and the cell (true,
     predicted) of the second.
 
+    Raises ValueError if no network misses any image.
+
     guess, certain: one table each: the pair's images that most networks call wrong, both ways; the most certain errors
     of all. pair, looked: of their cells. largest: of each network's two largest cells, what it is most certain of.
     cells: of every cell that has any, by (true, predicted).
     """
     classes = [str(name) for name in said["predicted"].values]
     behind = {cell: agreement.behind(said, *cell) for cell in permutations(classes, 2)}
+    if not any(map(len, behind.values())):
+        raise ValueError("no network misses a test image: there is no confusion to look at")
     first, second = (classes[place] for place in class_pair(classes, pair))
     ways = [(first, second), (second, first)]
     true, predicted = (classes[place] for place in class_pair(classes, looked))

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import platformdirs
 import torch
 import xarray as xr
@@ -110,6 +112,24 @@ def beside(said: xr.Dataset, run: Run, results: Results) -> xr.Dataset:
     """`said`, as from `agreement.joined`, with humans as one more network. Errors as in `votes`."""
     networks = {str(name): said.sel(network=name, drop=True) for name in said["network"].values}
     return agreement.joined(networks | {"humans": votes(run, results)})
+
+
+def consistency(everybody: xr.Dataset, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Error consistency within classes of each network with humans, on all images and on those of each of `pairs`.
+
+    everybody: as from `beside`. One row for each: images ("all", or the pair), network, value, low, high; see
+    `agreement.error_consistency`. Book: *Humans*.
+    """
+    labels, classes = everybody["test_labels"], list(everybody["predicted"].values)
+    of = {"all": labels >= 0} | {
+        f"{one.upper()} and {two.upper()}": labels.isin([classes.index(one), classes.index(two)]) for one, two in pairs
+    }
+    tables = []
+    for images, chosen in of.items():
+        some = everybody.isel(test_image=chosen.values)
+        found = agreement.error_consistency(some["test_predictions"], some["test_labels"], within_classes=True).pairs
+        tables.append(found[found["second"] == "humans"].assign(images=images))
+    return pd.concat(tables).rename(columns={"first": "network"})[["images", "network", "value", "low", "high"]]
 
 
 def _checked(path: Path) -> np.ndarray:

@@ -135,7 +135,7 @@ class Results:
 
         return self._measured(run, "predictions.nc", {"predictions": "final"}, compute)
 
-    def images(self, run: Run, positions: np.ndarray) -> xr.Dataset:
+    def test_images(self, run: Run, positions: np.ndarray) -> xr.Dataset:
         """The test images at `positions` of their canonical order: images (test_image, row, column, channel) uint8,
         test_image being the positions. A few are published, so that a page that shows them needs no data."""
         chosen = np.asarray(positions, np.int64)

@@ -128,6 +128,19 @@ def test_shared_errors_are_counted_by_hand():
     assert np.isnan(agreement.shared_errors(missed * 0, labels, 2).value)
 
 
+def test_answers_dealt_anew_are_the_same_in_number_and_of_independent_networks():
+    predictions, labels = independent([[0.3, 0.1]] * 4)
+    predictions[:, :100] = (labels[:100] + 1) % 4
+    dealt = agreement.dealt_anew(predictions, labels)
+    for label in (0, 1):
+        for before, after in zip(predictions.values, dealt.values, strict=True):
+            mine = labels.values == label
+            np.testing.assert_array_equal(np.sort(after[mine]), np.sort(before[mine]))
+    assert agreement.error_consistency(predictions, labels, within_classes=True).mean.low > 0.1
+    within = agreement.error_consistency(dealt, labels, within_classes=True).mean
+    assert within.low < 0 < within.high
+
+
 # --- wrong names
 
 

@@ -38,7 +38,7 @@ def arguments(chapter, given):
     return {want.key[-1]: want.arguments(results) for want in listed}
 
 
-@pytest.mark.parametrize("notebook", ["classwise_losses", "label_dancing", "sharpness"])
+@pytest.mark.parametrize("notebook", ["classwise_losses", "images", "label_dancing", "sharpness"])
 def test_with_all_it_wants_a_chapter_computes_nothing(notebook, tmp_path, monkeypatch):
     monkeypatch.delenv("MPLBACKEND")
     for want in chapters.wants(notebook, TINY[notebook]):

@@ -4,16 +4,42 @@ import pickle
 
 import numpy as np
 import pytest
+import xarray as xr
 from PIL import Image
 from torchvision import datasets as tv
 
 from ciutils import data, files
-from ciutils.analyse import agreement
-from reproduction import humans, runs
+from ciutils.analyse import agreement, confusion
+from reproduction import humans, paper, runs
 from reproduction.results import Results
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 RUN = runs.profile("laptop").run("vgg19")
+
+
+def test_published_tables_give_the_known_shares():
+    """Expected values: from the documentation of the copies that they were made from, to two digits."""
+    found = humans.choices(Results())
+    rates = 100 * confusion.cctm(found["counts"])
+    tenh, tenn = (rates.sel(group=group) for group in ("CIFAR-10H", "CIFAR-10N"))
+    known = {
+        ("cat", "dog"): 4.24,
+        ("dog", "cat"): 3.42,
+        ("deer", "horse"): 4.31,
+        ("deer", "dog"): 2.04,
+        ("car", "truck"): 2.22,
+        ("truck", "car"): 2.39,
+        ("plane", "ship"): 2.01,
+    }
+    for (true, chosen), share in known.items():
+        assert float(tenh.sel(true=true, predicted=chosen)) == pytest.approx(share, abs=0.006)
+    known = {("truck", "car"): 12.45, ("car", "truck"): 9.87, ("cat", "dog"): 10.51, ("dog", "cat"): 8.28}
+    for (true, chosen), share in known.items():
+        assert float(tenn.sel(true=true, predicted=chosen)) == pytest.approx(share, abs=0.006)
+    assert 1 - float(confusion.accuracy(found["counts"]).sel(group="CIFAR-10N")) == pytest.approx(0.1767, abs=6e-5)
+    assert list(found["objects"]) == [1000, 5000]
+    assert tuple(found["true"].values) == tuple(found["predicted"].values) == paper.CLASSES
+    assert all(licence in found.attrs["attribution"] for licence in ("CC BY-NC-SA 4.0", "CC BY-NC 4.0"))
 
 
 def test_sums_of_a_table_made_by_hand():
@@ -74,6 +100,35 @@ def test_humans_stand_beside_networks(fetched):
     assert list(found["network"]) == ["vgg19", "dla", "humans"]
     for name, expected in {"humans": one["test_predictions"], "dla": one["test_labels"]}.items():
         np.testing.assert_array_equal(found["test_predictions"].sel(network=name), expected)
+
+
+def test_networks_are_compared_with_humans_on_all_images_and_on_pairs():
+    """One network errs where humans do, the other, on cats and dogs alone, where they do not."""
+    labels = np.repeat(np.arange(10), 20)
+    theirs, apart = labels.copy(), labels.copy()
+    theirs[::4] = (labels[::4] + 1) % 10
+    apart[::4] = (labels[::4] + 1) % 10
+    pets = np.isin(labels, [3, 5])
+    apart[pets] = np.where(np.arange(200)[pets] % 4 == 1, 0, labels[pets])
+    said = [
+        xr.Dataset(
+            {
+                "test_labels": ("test_image", labels),
+                "test_predictions": ("test_image", answers),
+                "test_probabilities": (("test_image", "predicted"), np.eye(10)[answers]),
+            },
+            coords={"predicted": list(paper.CLASSES)},
+        )
+        for answers in (theirs, apart, theirs)
+    ]
+    everybody = agreement.joined(dict(zip(("alike", "apart", "humans"), said, strict=True)))
+    table = humans.consistency(everybody, [("cat", "dog"), ("car", "ship")]).set_index(["images", "network"])["value"]
+    assert list(table.index) == [
+        (images, name) for images in ("all", "CAT and DOG", "CAR and SHIP") for name in ("alike", "apart")
+    ]
+    assert table["all", "alike"] == table["CAT and DOG", "alike"] == table["CAR and SHIP", "apart"] == 1
+    # on pets each misses a quarter, none of it in common: (1/2 - 5/8) / (3/8)
+    assert table["CAT and DOG", "apart"] == pytest.approx(-1 / 3)
 
 
 @pytest.mark.parametrize("missing", [humans.VOTES, "cifar-10-batches-py"])

@@ -230,3 +230,9 @@ def test_a_gallery_holds_the_images_of_each_part():
         "cells": {("cat", "dog"): [0, 1], ("cat", "frog"): [2], ("dog", "cat"): [3]},
     }
     assert list(gallery.positions(tables)) == [0, 1, 2, 3]
+
+
+def test_without_errors_there_is_nothing_to_show():
+    right = said_of([LABELS], LABELS, [np.eye(3)[LABELS]], CLASSES)[0]
+    with pytest.raises(ValueError, match="no network misses a test image"):
+        gallery.tables(agreement.joined({"one": right}), "cat-dog", "cat-frog")

@@ -53,7 +53,7 @@ WRONG = [
     (["train", *RUN, "--dataset", "folder:/nowhere"], "no folder /nowhere"),
     (["train", *RUN, "--dataset", "folder:~nobody-of-this-name"], "there is no such home folder"),
     (["make"], "the following arguments are required: chapter"),
-    (["make", "cctn"], "unknown notebook 'cctn': choose from cctm.*did you mean 'cctm'"),
+    (["make", "cctn"], "unknown notebook 'cctn': choose from agreement.*did you mean 'cctm'"),
     (["make", "machines"], "machines wants nothing that could be made beforehand"),
     (["make", *CHAPTER, "--want", "9"], "classwise_losses has no want 9: it has 5"),
     (["make", *CHAPTER, "--want", "-1"], "want = -1: give a whole number of at least 0"),

@@ -29,7 +29,8 @@ SMALL = {"profile": "digits", "network": "resnet18", "networks": ["resnet18"], "
 SMALL |= {"points": 3, "images": 100}
 TINY = {path.stem: {} if path.stem in READING else chapters.taken(path.stem, SMALL) for path in NOTEBOOKS}
 """Parameters with which a notebook takes seconds: those of SMALL that it takes."""
-TINY["cctm"]["networks"] = ["resnet18", "vgg19"]
+TINY |= {name: TINY[name] | {"networks": ["resnet18", "vgg19"]} for name in ("agreement", "cctm", "images")}
+TINY["dancers"]["other"] = "vgg19"
 
 by_name = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 

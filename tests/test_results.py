@@ -429,6 +429,17 @@ def test_predictions_are_the_histories_or_computed_from_the_weights(trained, mon
     assert trained.predictions().identical(computed)
 
 
+def test_images_are_those_at_their_positions_and_are_read_where_the_data_are_not(trained, monkeypatch):
+    test, chosen = trained.images.test, np.array([3, 0, 11])
+    found = trained.test_images(chosen)
+    assert list(found["test_image"]) == [3, 0, 11]
+    np.testing.assert_array_equal(found["images"], test.images[chosen].permute(0, 2, 3, 1))
+    assert list(trained.test_images(np.array([3, 0, 12]))["test_image"]) == [3, 0, 12]
+    published = trained.publish()
+    monkeypatch.setattr(data, "load", never)
+    xr.testing.assert_identical(published.test_images(chosen), found)
+
+
 def test_every_setting_of_a_space_has_its_own_file(trained, monkeypatch):
     asked = []
 

@@ -158,6 +158,17 @@ def same_names(predictions: xr.DataArray, labels: xr.DataArray, draws: int = 100
     return _pairwise(predictions, observed - expected, both=common, same=observed, expected=expected)
 
 
+def dealt_anew(predictions: xr.DataArray, labels: xr.DataArray, seed: int = 0) -> xr.DataArray:
+    """Predictions (network, image) of networks that err as often, in the same ways, and know nothing of each other:
+    each network's answers for the images of a class, dealt to these at random. Book: *The same images?*"""
+    _right(predictions, labels)  # raises unless they fit
+    random, found = np.random.default_rng(seed), predictions.copy(deep=True)
+    for label in np.unique(labels):
+        mine = np.flatnonzero(labels.values == label)
+        found.values[:, mine] = random.permuted(predictions.values[:, mine], axis=1)
+    return found
+
+
 def counts_drawn_anew(said: xr.Dataset, draws: int = 1000, seed: int = 0) -> xr.DataArray:
     """Confusion counts of all networks together, as they are and with images drawn anew: (draw, true, predicted), of
     1 + `draws`, the first as they are. said: as from `joined`. Book: *Humans*."""

@@ -208,7 +208,6 @@ _STYLE = """<style>
 .guess summary::-webkit-details-marker { display: none; }
 .cells { overflow-x: auto; }
 .cells table { border-collapse: separate; border-spacing: 2px; font-size: 12px; margin: 0 auto 10px; }
-.cells caption { caption-side: bottom; }
 .cells th { font-weight: normal; padding: 2px 4px; }
 .cells td { padding: 0; }
 .cells label { display: block; position: relative; min-width: 40px; padding: 5px 0; text-align: center; }

@@ -1,0 +1,124 @@
+"""Pictures of what several networks, and humans, have in common. Every function returns (figure, axes)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from ciutils.show.axes import figure_and_axes
+
+RIGHT = "#efefef"
+"""Colour of a right answer where only errors matter."""
+
+
+def missed_by(table: pd.DataFrame, ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """How many images none, one, ..., all networks miss, beside the numbers of independent networks, on a log scale.
+
+    table: as from `analyse.agreement.missed_by`. Book: chapter *The same images?*
+    """
+    figure, ax = figure_and_axes(ax, (7.2, 4.0))
+    places = np.arange(len(table))
+    errors = np.abs(table[["low", "high"]].to_numpy() - table[["images"]].to_numpy()).T
+    bars = ax.bar(places - 0.2, table["images"], 0.38, yerr=errors, color="#2f6db3", capsize=3, label="networks")
+    chance = ax.bar(
+        places + 0.2, table["independent"], 0.38, color="none", edgecolor="gray", hatch="///", label="if independent"
+    )
+    ax.bar_label(bars, [f"{count:,}" for count in table["images"]], fontsize=9, padding=3)
+    ax.bar_label(chance, [f"{count:,.{1 if count < 10 else 0}f}" for count in table["independent"]], fontsize=9)
+    ax.set_yscale("log")
+    ax.set(xlabel="networks that miss an image", ylabel="test images", xticks=places)
+    ax.set_ylim(0.3, 3 * table[["images", "independent"]].to_numpy().max())
+    ax.legend(frameon=False)
+    return figure, ax
+
+
+def strips(
+    panels: Mapping[str, tuple[str, xr.DataArray]], labels: xr.DataArray, classes: Sequence[str]
+) -> tuple[Figure, np.ndarray]:
+    """For each panel, a class and what its images are called, a strip: a row for each network or epoch, a column for
+    each image that is missed in any row, coloured by the wrong names.
+
+    panels: by title, (class, predictions (row, image) as positions in `classes`). labels: (image). Images that most
+    rows miss come first, and of these those that are mostly given the same name stand together. Book: chapters
+    *The same images?*, *Who dances?*
+    """
+    names = [str(name) for name in classes]
+    colours = [plt.get_cmap("tab10")(label % 10) for label in range(len(names))]
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(8.8, 1.9 * len(panels) + 0.6), squeeze=False, layout="constrained"
+    )
+    met: set[int] = set()
+    for (title, (name, predictions)), ax in zip(panels.items(), axes.flat, strict=True):
+        true = names.index(name)
+        mine = predictions.values[:, labels.values == true]
+        shown = mine[:, _most_missed(mine, true)]
+        palette = ListedColormap([RIGHT if label == true else colour for label, colour in enumerate(colours)])
+        if shown.size:
+            ax.imshow(shown, aspect="auto", interpolation="nearest", cmap=palette, vmin=-0.5, vmax=len(names) - 0.5)
+        rows = predictions[predictions.dims[0]].values
+        ticks = range(0, len(rows), -(-len(rows) // 10))
+        ax.set_yticks(ticks, [str(rows[tick]) for tick in ticks], fontsize=9)
+        ax.set_title(f"{title}: {shown.shape[1]} of {mine.shape[1]} images", fontsize=10, loc="left", parse_math=False)
+        met |= set(np.unique(shown).tolist()) - {true}
+    axes[-1, 0].set_xlabel("images that are missed in any row, those missed in most rows first")
+    wrong = [Patch(color=colours[label], label=names[label]) for label in sorted(met)]
+    figure.legend(
+        handles=[Patch(color=RIGHT, label="right"), *wrong], loc="outside right center", frameon=False, fontsize=9
+    )
+    return figure, axes[:, 0]
+
+
+def visits(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, np.ndarray]:
+    """By epoch, the images that are called by another class's name: those that were so in the epoch before, those that
+    were so earlier, and new ones. panels: by title, as from `analyse.learning.visits`. Book: chapter *Who dances?*"""
+    figure, axes = plt.subplots(
+        len(panels), 1, figsize=(8.4, 2.6 * len(panels)), sharex=True, squeeze=False, layout="constrained"
+    )
+    said = {
+        "stayed": "so in the epoch before",
+        "returned": "so earlier, not in the epoch before",
+        "new": "never before",
+    }
+    for (title, table), ax in zip(panels.items(), axes.flat, strict=True):
+        bottom = np.zeros(len(table))
+        for (part, words), colour in zip(said.items(), ("#1f4e79", "#6ba3d6", "#f2b56b"), strict=True):
+            ax.bar(table.index, table[part], 0.9, bottom, color=colour, label=words)
+            bottom += table[part].to_numpy()
+        ax.set_title(title, fontsize=10, loc="left", parse_math=False)
+        ax.set_ylabel("images")
+    axes[0, 0].legend(frameon=False, fontsize=9)
+    axes[-1, 0].set_xlabel("epoch")
+    return figure, axes[:, 0]
+
+
+def forgetting(events: Mapping[str, pd.Series], ax: Axes | None = None) -> tuple[Figure, Axes]:
+    """How many images are forgotten so many times, a line for each network, on a log scale. events: (image), as from
+    `analyse.learning.forgetting`. Book: chapter *Who dances?*"""
+    figure, ax = figure_and_axes(ax, (7.2, 3.6))
+    for name, each in events.items():
+        counts = each.value_counts().sort_index()
+        ax.plot(counts.index, counts, marker="o", ms=4, label=name)
+    ax.set_yscale("log")
+    ax.set(xlabel="times that an image is forgotten", ylabel="images")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False)
+    return figure, ax
+
+
+def _most_missed(answers: np.ndarray, true: int) -> np.ndarray:
+    """Columns of `answers` (row, image) with any error, most errors first, then by the most frequent wrong name."""
+    wrong = answers != true
+    names = np.array([(answers == label).sum(0) for label in range(answers.max(initial=true) + 1)])
+    names[true] = 0
+    order = np.lexsort((names.argmax(0), -wrong.sum(0)))
+    return order[: int(wrong.any(0).sum())]
