@@ -15,8 +15,8 @@ from ciutils.counts import from_predictions
 from ciutils.show.images import called
 from reproduction.results import Pair
 
-FEW, ROW, SHEET, GUESS = 5, 7, 14, 6
-"""Images of every cell; of a network's largest cells; of a cell that is looked at; to guess, of either class."""
+FEW, ROW, SHEET, GUESS = 5, 6, 12, 6
+"""Images of every cell; of a network's largest cell; of a cell that is looked at; to guess, of either class."""
 
 Tables = dict[str, dict[Any, pd.DataFrame]]
 
@@ -30,7 +30,7 @@ def tables(said: xr.Dataset, pair: Pair, looked: Pair) -> Tables:
     Raises ValueError if no network misses any image.
 
     guess, certain: one table each: the pair's images that most networks call wrong, both ways; the most certain errors
-    of all. pair, looked: of their cells. largest: of each network's two largest cells, what it is most certain of.
+    of all. pair, looked: of their cells. largest: of each network's largest cell, what it is most certain of.
     cells: of every cell that has any, by (true, predicted).
     """
     classes = [str(name) for name in said["predicted"].values]
@@ -45,8 +45,8 @@ def tables(said: xr.Dataset, pair: Pair, looked: Pair) -> Tables:
     for network in said["network"].values:
         answers = said["test_predictions"].sel(network=network)
         counts = from_predictions(said["test_labels"].values, answers.values, classes)
-        for row, column in confusion.pairs(counts)[["true", "predicted"]].head(2).to_numpy():
-            largest[f"{network}: {called(row, column)}"] = agreement.behind(said, row, column, str(network)).head(ROW)
+        row, column = confusion.pairs(counts).loc[0, ["true", "predicted"]]
+        largest[f"{network}: {called(row, column)}"] = agreement.behind(said, row, column, str(network)).head(ROW)
     return {
         "guess": {"": pd.concat([behind[way].head(GUESS) for way in ways])},
         "certain": {"The most certain errors": certain.head(2 * SHEET)},

@@ -30,7 +30,7 @@ _PARTS = {"the label": "#2f6db3", "the wrong name": "#e0752f", "all other names"
 
 _SIDE = 1.25
 """Of an image, in inches."""
-_LINE, _BAR, _GAP = 0.15, 0.06, 0.07
+_LINE, _BAR, _GAP = 0.16, 0.06, 0.07
 """Heights of a line of text and of a bar, and the gap between images, in sides of an image."""
 
 
@@ -40,7 +40,7 @@ def called(true: str, predicted: str) -> str:
 
 
 def sheet(
-    rows: Mapping[str, pd.DataFrame], images: xr.DataArray, said: xr.Dataset, columns: int = 7
+    rows: Mapping[str, pd.DataFrame], images: xr.DataArray, said: xr.Dataset, columns: int = 6
 ) -> tuple[Figure, Axes]:
     """A contact sheet: under each title of `rows` the images of its table, and under each image what is said of it.
 
@@ -61,7 +61,7 @@ def sheet(
             _draw(ax, images.sel(test_image=image).values, x, y)
             lines = [f"{row['true']} → {row['predicted']}".upper()] * several + [_votes(row)]
             for line, words in enumerate(lines, 1):
-                ax.text(x + 0.5, y + 1 + line * _LINE, words, fontsize=8.2, ha="center", va="center", parse_math=False)
+                ax.text(x + 0.5, y + 1 + line * _LINE, words, fontsize=9, ha="center", va="center", parse_math=False)
             _bars(ax, said.isel(test_image=int(image)), row, x, y + 1 + _LINE * (len(lines) + 0.7))
         bottom = top + -(-max(len(table), 1) // columns) * height
     width = columns * (1 + _GAP) - _GAP
