@@ -15,9 +15,11 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 from test_agreement import said_of
 
+from ciutils import artifacts, provenance
 from ciutils.analyse import agreement, confusion
 from ciutils.show import images as pictures
 from reproduction import gallery
+from reproduction.results import REPOSITORY
 
 
 @pytest.fixture(autouse=True)
@@ -231,3 +233,14 @@ def test_without_errors_there_is_nothing_to_show():
     right = said_of([LABELS], LABELS, [np.eye(3)[LABELS]], CLASSES)[0]
     with pytest.raises(ValueError, match="no network misses a test image"):
         gallery.tables(agreement.joined({"one": right}), "cat-dog", "cat-frog")
+
+
+def test_published_images_are_of_the_data_that_networks_were_asked_about():
+    published = list((REPOSITORY / "results").glob("*/images-*.nc"))
+    assert published
+    for path in published:
+        images, predictions = (artifacts.load_dataset(file) for file in (path, path.with_name("predictions.nc")))
+        digests = {provenance.of(each)["data_sha256"] for each in (images, predictions)}
+        assert len(digests) == 1
+        assert "Krizhevsky" in images.attrs["attribution"]
+        assert images["images"].dtype == np.uint8
