@@ -8,6 +8,7 @@ images, where networks that err independently within each class would miss about
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -91,7 +92,7 @@ def told(estimate: Estimate, unit: str = "") -> str:
     """A number with its interval, as text: "0.51 (0.49 to 0.53)"; with unit "%" a share in percent."""
     scale, form = (100, ".1f") if unit == "%" else (1, ".2f")
     value, low, high = (f"{scale * each:{form}}{unit}" for each in (estimate.value, estimate.low, estimate.high))
-    return f"{value} ({low} to {high})"
+    return f"{value} ({low} to {high})" if math.isfinite(estimate.low + estimate.high) else f"{value} (no interval)"
 
 
 def beyond(low: float, high: float, reference: float = 0.0) -> str:
