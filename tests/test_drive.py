@@ -79,6 +79,7 @@ def test_who_stops_the_driver_stops_snakemake(number, tmp_path):
         "import os\nos.execl('/bin/sh', 'sh', '-c', \"trap 'echo ending jobs; exit 7' INT TERM; "
         'echo Error in x; while :; do sleep 0.1; done")'
     )
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, such as tests, ignore it
     driver = subprocess.Popen(
         [sys.executable, drive.__file__],
         cwd=tmp_path,
