@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from test_spaces import bowl, made
 
 from ciutils.analyse import flat
-from ciutils.analyse.flat import Estimate
+from ciutils.analyse.flat import Bounds
 
 TOLERANCE = 0.05
 SHAPES = {
@@ -225,7 +225,7 @@ def test_a_width_below_one_cell_is_an_upper_bound():
     ],
 )
 def test_a_ratio_is_no_better_known_than_what_it_is_of(first, second, ratio, text):
-    found = Estimate(*first) / Estimate(*second)
+    found = Bounds(*first) / Bounds(*second)
     assert (found.value, found.low, found.high) == pytest.approx(ratio, nan_ok=True)
     assert str(found) == text
 
@@ -233,11 +233,11 @@ def test_a_ratio_is_no_better_known_than_what_it_is_of(first, second, ratio, tex
 @pytest.mark.parametrize(
     ("estimate", "text"),
     [
-        (Estimate(1234, 1199, 1301), "1200 (1100 to 1400)"),
-        (Estimate(np.nan, 0.0499, np.inf), "≥ 0.049"),
-        (Estimate(np.nan, 0, 0.0501), "≤ 0.051"),
-        (Estimate(0.0, 0.0, 0.0), "0"),
-        (Estimate(np.nan, np.nan, np.nan), "not resolved"),
+        (Bounds(1234, 1199, 1301), "1200 (1100 to 1400)"),
+        (Bounds(np.nan, 0.0499, np.inf), "≥ 0.049"),
+        (Bounds(np.nan, 0, 0.0501), "≤ 0.051"),
+        (Bounds(0.0, 0.0, 0.0), "0"),
+        (Bounds(np.nan, np.nan, np.nan), "not resolved"),
     ],
 )
 def test_bounds_are_rounded_outwards(estimate, text):

@@ -176,7 +176,7 @@ def counts_drawn_anew(said: xr.Dataset, draws: int = 1000, seed: int = 0) -> xr.
     called = (said["test_predictions"].values[:, None] == np.arange(len(names))[:, None]).sum(0)
     labels = said["test_labels"].values
     totals, _ = resampled(called, labels, draws, seed)
-    found = np.zeros((1 + draws, len(names), len(names)))
+    found = np.zeros((1 + draws, len(names), len(names)), np.int64)
     found[:, np.unique(labels)] = totals
     return xr.DataArray(found, dims=("draw", "true", "predicted"), coords={"true": names, "predicted": names})
 

@@ -19,21 +19,21 @@ _BEYOND = 2.0  # more than a mistake rate can rise
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Bounds:
     """A value that is not below `low` and not above `high`: infinite if nothing bounds it; 0 to infinity: not resolved.
 
-    value is NaN unless both bounds are known. Estimates divide into estimates of their ratio.
+    value is NaN unless both bounds are known. Bounds divide into those of their ratio.
     """
 
     value: float
     low: float
     high: float
 
-    def __mul__(self, factor: float) -> Estimate:
-        return Estimate(self.value * factor, self.low * factor, self.high * factor)
+    def __mul__(self, factor: float) -> Bounds:
+        return Bounds(self.value * factor, self.low * factor, self.high * factor)
 
-    def __truediv__(self, other: Estimate) -> Estimate:
-        return Estimate(
+    def __truediv__(self, other: Bounds) -> Bounds:
+        return Bounds(
             self.value / other.value if other.value else math.nan,
             self.low / other.high if other.high else 0.0,
             self.high / other.low if other.low else math.inf,
@@ -64,8 +64,8 @@ class FlatArea:
     """The flat area around a network. theta: in theta units. distance: in weight distance, the area of the same region
     of weight space over ||w*||^2."""
 
-    theta: Estimate
-    distance: Estimate
+    theta: Bounds
+    distance: Bounds
 
 
 def flat_area(space: xr.Dataset, tolerance: float = 0.05) -> FlatArea:
@@ -109,7 +109,7 @@ def flat_area(space: xr.Dataset, tolerance: float = 0.05) -> FlatArea:
     outer = walked(possibly, 1)
     bounded = bool((around <= tolerance).all() and (outer < edge).all())
     value = area(walked(ndimage.map_coordinates(rise, at, order=1, mode="nearest") <= tolerance, 0.5))
-    cells = Estimate(value if bounded else math.nan, area(walked(surely, 0)), area(outer) if bounded else math.inf)
+    cells = Bounds(value if bounded else math.nan, area(walked(surely, 0)), area(outer) if bounded else math.inf)
     theta = cells * math.prod(float(space[axis][1] - space[axis][0]) for axis in ("theta1", "theta2"))
     norm1, norm2, cosine = (float(space.attrs[key]) for key in ("norm1", "norm2", "cosine"))
     # A cell of the plane is a parallelogram in weight space.
@@ -122,7 +122,7 @@ def ego_widths(space: xr.Dataset, tolerance: float = 0.05) -> pd.DataFrame:
     """How far one can go along each half-axis before the mistake rate has risen by `tolerance`.
 
     One row for each half-axis: direction (name), way ("descent" or "ascent" on it), theta, distance (weight distance),
-    the last two as `Estimate`. They are bounded by the last grid point that is surely flat and the first that surely
+    the last two as `Bounds`. They are bounded by the last grid point that is surely flat and the first that surely
     is not, see `flat_area`; the value between is linear.
     """
     rises = _rises(space, tolerance)
@@ -165,10 +165,10 @@ def _corners(values: np.ndarray) -> np.ndarray:
     return np.stack([values[:-1, :-1], values[:-1, 1:], values[1:, :-1], values[1:, 1:]], axis=-1)
 
 
-def _crossing(theta: np.ndarray, tolerance: float, least: np.ndarray, rise: np.ndarray, most: np.ndarray) -> Estimate:
+def _crossing(theta: np.ndarray, tolerance: float, least: np.ndarray, rise: np.ndarray, most: np.ndarray) -> Bounds:
     doubtful, above, out = (int(np.append(each > tolerance, True).argmax()) for each in (most, rise, least))
     low = float(theta[max(doubtful - 1, 0)])
     if out in (0, len(theta)):  # the network itself is undefined, or the rate rises nowhere so far
-        return Estimate(math.nan, low, math.inf)
+        return Bounds(math.nan, low, math.inf)
     share = (tolerance - rise[above - 1]) / (rise[above] - rise[above - 1]) if rise[above] < _BEYOND else 0.0
-    return Estimate(float(theta[above - 1] + share * (theta[above] - theta[above - 1])), low, float(theta[out]))
+    return Bounds(float(theta[above - 1] + share * (theta[above] - theta[above - 1])), low, float(theta[out]))
