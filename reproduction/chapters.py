@@ -51,7 +51,7 @@ class Want:
     """
 
     step: str
-    key: tuple[str | int, ...]
+    key: tuple[str | float, ...]
     run: Run
     arguments: Callable[[Results], dict[str, Any]] = _nothing
     points: int = 0
@@ -67,7 +67,7 @@ class Want:
         pairs = [*self.given.get("pairs", ()), *filter(None, (self.given.get(name) for name in ("pair", "looked")))]
         classes, images = self.given.get("classes", ()), self.given.get("images", 0)
         needed = results.store.published / self.run.name / (HISTORY if self.step == "history" else WEIGHTS)
-        if (pairs or classes or images) and not needed.exists():
+        if (pairs or classes or images) and not self.run.classes and not needed.exists():
             with suppress(FileNotFoundError):  # without the data nothing can be trained
                 results.check(self.run, pairs, classes, images)
 
@@ -194,6 +194,60 @@ def humans(values: Mapping) -> list[Want]:
     return histories + _of_networks("predictions", values)
 
 
+def sharing(values: Mapping) -> list[Want]:
+    """What networks of all classes say, and, of each pair, networks that know only its two classes: after as many
+    epochs, and after `updates` times as many, for as many updates. Keys: ("all", 1, seed), or (pair, times, seed).
+    Nothing without pairs. `values`: the notebook's parameters."""
+    if not values["seeds"]:
+        raise ValueError("seeds = []: give at least one")
+    pairs, found = sharing_pairs(values), []
+    for seed in values["seeds"] if pairs else []:
+        run = _run({**values, "seed": seed}, values["network"], values["setup"])
+        found.append(Want("predictions", ("all", 1, seed), run))
+        for pair in pairs:
+            for times in dict.fromkeys((1, values["updates"])):
+                own = dataclasses.replace(run, classes=pair, epochs=times * run.epochs)
+                found.append(Want("predictions", ("-".join(pair), times, seed), own))
+    return found
+
+
+def sharing_pairs(values: Mapping) -> list[tuple[str, ...]]:
+    """The pairs of classes that get networks of their own: those given, else the profile's."""
+    given = [tuple(pair.split("-", 1)) if isinstance(pair, str) else tuple(pair) for pair in values["pairs"]]
+    return given or list(profile(values["profile"]).sharing)
+
+
+def doses(values: Mapping) -> list[Want]:
+    """One network without label noise and one for each of `rates`, each with its egos and the pair's space on the plane
+    of the first one's half side, by rate; and, by "early" and epochs, the egos of trainings broken off early, beside
+    the whole one. Nothing without a pair. `values`: the notebook's parameters."""
+    size, noisy = profile(values["profile"]), noisy_pair(values)
+    if not noisy:
+        return []
+    clean = _run(values, values["network"], values["setup"])
+    runs = {0.0: clean} | {rate: dataclasses.replace(clean, swapped=(*noisy, rate)) for rate in values["rates"]}
+    points, images = values["points"] or size.points, values["images"] or size.control_images
+
+    def searched(results: Results) -> dict[str, Any]:
+        return {"pairs": [noisy], "images": images, "level": level_of(values, clean, results)}
+
+    def plane(results: Results) -> dict[str, Any]:
+        sigma = values["sigma"] or results.sigma(clean, **searched(results))
+        return {"pair": noisy, "sigma": sigma, "points": points, "images": images}
+
+    found = [Want(step, (rate,), run) for step in ("history", "ego") for rate, run in runs.items()]
+    found += [] if values["sigma"] else [Want("sigma", (0.0,), clean, searched, images=images)]
+    found += [Want("space", (rate,), run, plane, points, images) for rate, run in runs.items()]
+    whole = dataclasses.replace(clean, setup="big-lr")  # its learning rate does not know when the training will end
+    early = [Want("ego", ("early", each), dataclasses.replace(whole, epochs=each)) for each in values["early"]]
+    return [*found, Want("history", ("early", whole.epochs), whole), *early]
+
+
+def noisy_pair(values: Mapping) -> tuple[str, ...]:
+    """The two classes that get label noise: those given, else the profile's most confused; () if it has none."""
+    return next(iter(sharing_pairs({**values, "pairs": [values["pair"]] if values["pair"] else []})), ())
+
+
 def label_dancing(values: Mapping) -> list[Want]:
     """One training; `values`: the notebook's parameters."""
     return [Want("history", (values["network"], values["setup"]), _run(values, values["network"], values["setup"]))]
@@ -306,7 +360,9 @@ CHAPTERS: dict[str, Callable[[Mapping], list[Want]]] = {
     "dancers": dancers,
     "humans": humans,
     "images": images,
+    "doses": doses,
     "label_dancing": label_dancing,
+    "sharing": sharing,
     "sharpness": sharpness,
 }
 """By the notebook's name."""

@@ -68,6 +68,30 @@ QUESTIONS = {
         "Do networks and humans miss the same images, more than their classes explain?",
         "As for two networks, with what most humans say of an image as one more network. Where images can be joined.",
     ),
+    "cost": Question(
+        "Does a network of all classes confuse two of them more than networks that know only these two?",
+        "Yes if the interval of the difference of error rates, on average over the most confused half of the pairs and "
+        "over seeds, lies above 0 at equal updates and at equal epochs; no if it lies below 0 at both. The network of "
+        "all classes is asked which of the two an image is.",
+    ),
+    "remains": Question(
+        "Is most of that confusion there without the other classes?",
+        "Yes if the interval of the share of the errors of networks of all classes that networks of the two alone make "
+        "as well, as a ratio of error rates at equal updates, on average over the same pairs, lies above one half; no "
+        "if below.",
+    ),
+    "dose": Question(
+        "Do the paper's measures of interference follow a planted dose of it?",
+        "Yes if with each larger rate of swapped labels the two classes are called each other more often in test "
+        "images, their gradients' cosine is lower, their dance score higher and their flat area smaller; no if with "
+        "the largest rate none of the four lies on that side of where it is without swapped labels.",
+    ),
+    "early": Question(
+        "Can it be told early which classes will be confused?",
+        "Yes if the rank correlation over all pairs of classes, of the cosine of two class gradients (negated) and of "
+        "running confusion, each at each of the early epochs, with the final confusion is positive and its p-value "
+        "below 0.05; no if that is so for none. P-values permute classes.",
+    ),
     "same_dancers": Question(
         "Are the images of one class that are given another's name the same in every epoch, or new ones each time?",
         "The same if the interval of their turnover lies below one half, new ones if above. Turnover is 0 if all who "

@@ -64,11 +64,11 @@ def check(namespace: dict[str, Any], names: str) -> dict[str, object]:
     """
     known = names.split()
     cells = _cells(namespace)
-    declaring = [source for source in cells if not declared(source).keys().isdisjoint(known)]
+    injected = [source for source in cells if source.lstrip().startswith("# Parameters")]
+    declaring = [each for each in cells if each not in injected and not declared(each).keys().isdisjoint(known)]
     if not declaring:
         raise ValueError("run the notebook's first cell, which declares its parameters, before this one")
     types = declared(declaring[-1])  # the last of them: a cell may be corrected, and run again
-    injected = [source for source in cells if source.lstrip().startswith("# Parameters")]
     for name in dict.fromkeys(name for source in (declaring[-1], *injected) for name in _assigned(source)):
         if not name.startswith("PAPERMILL_"):  # papermill's own, with --inject-paths
             checks.one_of(name, known, "parameter")

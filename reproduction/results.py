@@ -56,7 +56,7 @@ class Results:
 
     store: Store = field(default_factory=_default_store)
     device: str = "auto"
-    _loaded: dict[tuple[str, str], data.ImageData] = field(default_factory=dict, repr=False, compare=False)
+    _loaded: dict[tuple[object, ...], data.ImageData] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         devices.resolve_device(self.device)  # a wrong one is said now, not after loading data
@@ -74,7 +74,12 @@ class Results:
             if len(images.classes) < 2:
                 raise ValueError(f"{run.dataset} has one class, {images.classes[0]!r}: interference takes two or more")
             self._loaded[key] = data.normalised(images, run.normalisation)
-        return self._loaded[key]
+        changed = (*key, run.classes, run.swapped)
+        if changed not in self._loaded:
+            images = self._loaded[key]
+            images = data.only(images, run.classes) if run.classes else images
+            self._loaded[changed] = data.swapped(images, *run.swapped, seed=run.seed) if run.swapped else images
+        return self._loaded[changed]
 
     def check(self, run: Run, pairs: Iterable[str] = (), classes: Iterable[str] = (), images: int = 0) -> None:
         """Raise ValueError unless the run's data have these classes and so many training images (0: all)."""

@@ -23,7 +23,8 @@ class Run:
 
     dataset: as `data.load` takes it. network: as `models.build` takes it, with `width`. setup, epochs, batch_size,
     augment, precision: as `train.train` takes them. seed: of the initial weights, the order and the augmentation.
-    normalisation: as `data.normalised` takes it.
+    normalisation: as `data.normalised` takes it. classes: the only ones that the network knows, () for all; see
+    `data.only`. swapped: (first, second, rate) for label noise between two classes; see `data.swapped`.
 
     Raises ValueError for unknown names and numbers out of range. Book: *Execute a notebook*.
     """
@@ -38,6 +39,8 @@ class Run:
     augment: str = "crop-flip"
     normalisation: str = "data"
     precision: str = "auto"
+    classes: tuple[str, ...] = ()
+    swapped: tuple[str, str, float] | tuple[()] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.dataset, str):
@@ -57,14 +60,16 @@ class Run:
             "width": checks.positive(self.width, "width", at_most=WIDEST),
             "seed": checks.whole(self.seed, "seed", at_least=0, at_most=checks.LARGEST_SEED),
             "batch_size": checks.whole(self.batch_size, "batch_size"),
+            "classes": tuple(self.classes),  # a record's are lists
+            "swapped": tuple(self.swapped),
         }
         for name, value in plain.items():
             object.__setattr__(self, name, value)
 
     @property
     def configuration(self) -> dict[str, object]:
-        """All of it, by name."""
-        return dataclasses.asdict(self)
+        """All of it, by name; without what changes the data where nothing does, as in records of older runs."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value != ()}
 
     @property
     def name(self) -> str:
@@ -76,6 +81,8 @@ class Run:
             value = getattr(self, field.name)
             if field.name in ("augment", "normalisation", "precision") and value != field.default:
                 parts.append(f"{field.name}={value}")
+            if field.name in ("classes", "swapped") and value:
+                parts.append(f"{field.name}={files.slug('+'.join(map(str, value)))}")
         return "-".join(parts)
 
 
@@ -87,13 +94,37 @@ def _slug(dataset: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9]+', '_', path.name)[:40]}.{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}"
 
 
+Pair = tuple[str, str]
+
+MOST_CONFUSED: tuple[Pair, ...] = (
+    ("cat", "dog"),
+    ("bird", "deer"),
+    ("car", "truck"),
+    ("bird", "cat"),
+    ("plane", "ship"),
+    ("cat", "frog"),
+)
+"""CIFAR-10's, by the errors of the five published networks of 30 epochs together."""
+
+LESS_CONFUSED: tuple[Pair, ...] = (
+    ("bird", "dog"),
+    ("plane", "truck"),
+    ("cat", "truck"),
+    ("frog", "horse"),
+    ("car", "frog"),
+    ("deer", "truck"),
+)
+"""Every seventh pair of the rest, in the same order: the 10th, the 17th, ..., the 45th."""
+
+
 @dataclass(frozen=True)
 class Profile:
     """A size at which the whole book can be run.
 
     setups: of each network. points, images, pairs: of interference spaces (images 0: all); without pairs they are found
     in a network's own confusion matrix. control_images: of the planes that are only compared with those, and of the
-    search for half sides, which are known to a tenth (0: all).
+    search for half sides, which are known to a tenth (0: all). sharing: pairs whose classes are also given networks of
+    their own, the most confused first; the first of them gets label noise too.
     """
 
     dataset: str
@@ -107,6 +138,7 @@ class Profile:
     batch_size: int = 128
     augment: str = "crop-flip"
     precision: str = "auto"
+    sharing: tuple[Pair, ...] = (*MOST_CONFUSED, *LESS_CONFUSED)
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -126,13 +158,28 @@ _PAPER_SETUPS: dict[str, tuple[str, ...]] = dict.fromkeys(("vgg19", "resnet18"),
 
 PROFILES = {
     "digits": Profile(
-        "digits", _PAPER_SETUPS | _ANNEALED, epochs=12, width=0.125, batch_size=32, augment="crop", points=9, pairs=()
+        "digits",
+        _PAPER_SETUPS | _ANNEALED,
+        epochs=12,
+        width=0.125,
+        batch_size=32,
+        augment="crop",
+        points=9,
+        pairs=(),
+        sharing=(("1", "8"), ("3", "8"), ("3", "9"), ("4", "9")),
     ),
     "laptop": Profile("cifar10", _PAPER_SETUPS | _ANNEALED, epochs=30, width=0.25, images=10_000, control_images=2_000),
     "long": Profile(
-        "cifar10", _PAPER_SETUPS, epochs=200, width=0.25, images=10_000, control_images=2_000, precision="fp32"
+        "cifar10",
+        _PAPER_SETUPS,
+        epochs=200,
+        width=0.25,
+        images=10_000,
+        control_images=2_000,
+        precision="fp32",
+        sharing=(),
     ),
-    "paper": Profile("cifar10", _PAPER_SETUPS | _ANNEALED, epochs=200, width=1.0, control_images=10_000),
+    "paper": Profile("cifar10", _PAPER_SETUPS | _ANNEALED, epochs=200, width=1.0, control_images=10_000, sharing=()),
 }
 """digits: live in minutes on two cores. laptop: an afternoon on two cores. long: the paper's 200 epochs at a quarter of
 its width, in float32 on every machine, so that runs can be compared; a day on two cores. paper: the paper's own size,

@@ -14,6 +14,7 @@ from PIL import Image
 from test_notebooks import TINY, execute
 
 from ciutils import train
+from ciutils.analyse import confusion
 from reproduction import chapters, runs
 from reproduction.results import REPOSITORY, Results
 
@@ -89,6 +90,7 @@ def first_of(chapter, given):
 
 
 PLANES = ("sharpness", "classwise_losses")
+SEEDED = sorted(chapters.CHAPTERS.keys() - {"sharing"})
 WRONG = [
     *(
         (chapter, {"profile": "digit"}, "unknown profile 'digit'.*did you mean 'digits'")
@@ -97,8 +99,16 @@ WRONG = [
     *((chapter, {"epochs": -1}, "epochs = -1: give a whole number of at least 1") for chapter in chapters.CHAPTERS),
     *((chapter, {"width": -0.5}, "width = -0.5: give a number above 0") for chapter in chapters.CHAPTERS),
     *((chapter, {"width": 1e9}, "width = 1000000000.0: give a number above 0 and") for chapter in chapters.CHAPTERS),
-    *((chapter, {"seed": 2**50}, "seed = 1125899906842624: give a whole number") for chapter in chapters.CHAPTERS),
-    *((chapter, {"seed": -1}, "seed = -1: give a whole number of at least 0") for chapter in chapters.CHAPTERS),
+    *((chapter, {"seed": 2**50}, "seed = 1125899906842624: give a whole number") for chapter in SEEDED),
+    *((chapter, {"seed": -1}, "seed = -1: give a whole number of at least 0") for chapter in SEEDED),
+    ("sharing", {"seeds": [0, -1]}, "seeds = -1: give a whole number of at least 0"),
+    ("sharing", {"seeds": [0, 0]}, "0 is given twice; give it once"),
+    ("sharing", {"seeds": []}, r"seeds = \[\]: give at least one"),
+    ("sharing", {"updates": 0}, "updates = 0: give a whole number of at least 1"),
+    ("sharing", {"pairs": ["3-x"]}, "unknown class 'x': choose from 0, 1"),
+    ("doses", {"rates": [0.1, 1.0]}, "rates = 1.0: give a number above 0 and below 1"),
+    ("doses", {"pair": "3-x"}, "unknown class 'x': choose from 0, 1"),
+    ("doses", {"early": [0]}, "early = 0: give a whole number of at least 1"),
     *((chapter, {"pairs": ["3-5", "3-58"]}, "unknown class '58': choose from 0, 1") for chapter in PLANES),
     *((chapter, {"pairs": ["cat-dgo"]}, "unknown class 'cat': choose from 0, 1") for chapter in PLANES),
     *((chapter, {"pairs": ["3-3"]}, "a class has no interference space with itself") for chapter in PLANES),
@@ -269,3 +279,38 @@ def test_with_two_classes_every_plane_is_of_their_pair(tmp_path, monkeypatch):
     monkeypatch.setattr(Results, "history", lambda *_: trained_on("ab").history(None))
     spaces = [want for want in chapters.wants("sharpness", given) if want.step == "space" and want.key[-1] in range(3)]
     assert [want.arguments(Results())["pair"] for want in spaces] == ["a-b"] * 3
+
+
+def test_of_each_pair_there_are_networks_at_equal_epochs_and_at_equal_updates():
+    given = {"profile": "laptop", "network": "vgg19", "epochs": 10, "seeds": [0, 2]}
+    wants = chapters.wants("sharing", given)
+    assert len(wants) == 2 * (1 + 12 * 2)
+    found = {want.key: want.run for want in wants}
+    assert found["cat-dog", 1, 2] == runs.profile("laptop").run("vgg19", epochs=10, seed=2, classes=("cat", "dog"))
+    assert found["cat-dog", 5, 2] == dataclasses.replace(found["cat-dog", 1, 2], epochs=50)
+    assert found["all", 1, 0].classes == ()
+    assert chapters.wants("sharing", {"profile": "paper"}) == []
+
+
+def test_the_pairs_with_networks_of_their_own_are_those_that_the_published_networks_confuse():
+    size, results = runs.profile("laptop"), Results().loading
+    counts = sum(results.history(size.run(name))["test_counts"].isel(epoch=-1) for name in size.networks)
+    table = confusion.pair_shares(counts)
+    ranked = list(zip(table["first"], table["second"], strict=True))
+    assert list(size.sharing) == [*ranked[:6], *ranked[9::7]]
+
+
+def test_doses_differ_in_their_labels_alone_and_lie_on_one_plane():
+    given = {"profile": "digits", "network": "resnet18", "rates": [0.1, 0.4], "sigma": 0.3, "early": [1]}
+    wants = chapters.wants("doses", given)
+    steps = [(want.step, want.key) for want in wants]
+    doses = [(0.0,), (0.1,), (0.4,)]
+    assert [key for step, key in steps if step == "space"] == doses
+    assert [key for step, key in steps if step == "ego"] == [*doses, ("early", 1)]
+    planes = [want for want in wants if want.step == "space"]
+    assert [want.run.swapped for want in planes] == [(), ("1", "8", 0.1), ("1", "8", 0.4)]
+    assert len({dataclasses.replace(want.run, swapped=()) for want in planes}) == 1
+    assert {want.arguments(Results())["sigma"] for want in planes} == {0.3}
+    early = {want.key: want.run for want in wants if want.key[0] == "early"}
+    assert early["early", 1] == dataclasses.replace(early["early", 12], epochs=1)
+    assert early["early", 1].setup == "big-lr"

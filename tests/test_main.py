@@ -51,7 +51,7 @@ WRONG = [
     (["train", *RUN, "--seed", str(2**50)], "seed = 1125899906842624: give a whole number"),
     (["train", *RUN, "--dataset", "digit"], "unknown dataset 'digit'.*did you mean 'digits'"),
     (["train", *RUN, "--dataset", "folder:/nowhere"], "no folder /nowhere"),
-    (["train", *RUN, "--dataset", "folder:~nobody-of-this-name"], "there is no such home folder"),
+    (["train", *RUN, "--dataset", "folder:~nobody-of-this-name"], "nobody-of-this-name' leads to no folder: "),
     (["make"], "the following arguments are required: chapter"),
     (["make", "cctn"], "unknown notebook 'cctn': choose from agreement.*did you mean 'cctm'"),
     (["make", "machines"], "machines wants nothing that could be made beforehand"),

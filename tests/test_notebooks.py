@@ -31,6 +31,8 @@ TINY = {path.stem: {} if path.stem in READING else chapters.taken(path.stem, SMA
 """Parameters with which a notebook takes seconds: those of SMALL that it takes."""
 TINY |= {name: TINY[name] | {"networks": ["resnet18", "vgg19"]} for name in ("agreement", "cctm", "images")}
 TINY["dancers"]["other"] = "vgg19"
+TINY["sharing"] |= {"pairs": ["3-8"], "updates": 2, "seeds": [0]}
+TINY["doses"] |= {"rates": [0.2], "early": [1]}
 
 by_name = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -316,7 +318,7 @@ def test_data_of_one_class_is_one_line_before_anything_is_trained(name, tmp_path
     [
         ("label_dancing", {"pair": "3-eight"}, "unknown class"),
         ("label_dancing", {"classes": ["ten"]}, "unknown class 'ten'"),
-        ("label_dancing", {"counts": "end"}, "unknown counts 'end'.*did you mean 'end_counts'"),
+        ("label_dancing", {"counts": "end"}, "unknown counts 'end': choose from running_counts"),
         ("sharpness", {"pairs": ["3-8", "8-8"]}, "has no interference space with itself"),
         ("classwise_losses", {"pairs": ["3-ten"]}, "unknown class"),
     ],

@@ -165,7 +165,7 @@ def test_a_default_is_read_and_never_run(default, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "cctn", "", "{x}", "`touch x`"])
 def test_a_notebook_is_one_of_its_folder(name):
-    with pytest.raises(ValueError, match=r"unknown notebook .*: choose from cctm, claims, "):
+    with pytest.raises(ValueError, match=r"unknown notebook .*: choose from agreement, cctm, claims, "):
         parameters.notebook(REPOSITORY / "notebooks", name)
 
 

@@ -250,6 +250,23 @@ def test_different_widths_have_different_names(run, width):
     assert "-w0.02-e1-" in run.run.name
 
 
+def test_a_run_on_changed_data_is_another_run_and_all_others_stay_what_they_were(run, tmp_path):
+    plain = run.run
+    assert not {"classes", "swapped"} & plain.configuration.keys()
+    two = dataclasses.replace(plain, classes=["3", "8"])
+    noisy = dataclasses.replace(plain, swapped=["3", "8", 0.25])
+    assert [each.name.removeprefix(f"{plain.name}-") for each in (two, noisy)] == ["classes=3+8", "swapped=3+8+0.25"]
+    for each in (two, noisy):
+        assert runs.Run(**json.loads(json.dumps(each.configuration))) == each
+    fresh = Results(store.Store(tmp_path / "own", tmp_path / "published"))
+    assert fresh.data(two).classes == ("3", "8")
+    found = fresh.predictions(two)
+    assert found["predicted"].values.tolist() == ["3", "8"]
+    assert found.sizes["test_image"] == int(np.isin(data.load("digits").test.labels, (3, 8)).sum())
+    changed = fresh.data(noisy).train.labels != fresh.data(plain).train.labels
+    assert fresh.data(plain).train.labels[changed].unique().tolist() == [3, 8]
+
+
 def test_long_names_of_folders_fit_into_a_file_system(run):
     far = dataclasses.replace(run.run, dataset=f"folder:/data/{'x' * 255}")
     assert len(far.name) < 120

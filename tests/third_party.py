@@ -7,6 +7,7 @@ Random weights, small images. The middle point's counts must be equal in float32
 `networks.check`. `tests/test_third_party.py` has those of torchvision.
 """
 
+import copy
 import inspect
 import sys
 import time
@@ -14,10 +15,11 @@ import warnings
 
 import numpy as np
 import torch
-from networks import check, images_of, plainly
+from networks import check, gradient_of, images_of, plainly
 from torch import nn
 from torchvision import models as tv
 
+from ciutils.data import Split
 from ciutils.train import Recorder
 
 CLASSES = 10
@@ -65,11 +67,11 @@ TIMM = {
     "xcit_nano_12_p16_224": 224,
 }
 PYTORCHCV = {
-    "airnet50_1x64d_r2": 64,
-    "darknet_ref": 64,
-    "dpn68": 64,
-    "igcv3_wd4": 64,
-    "menet108_8x1_g3": 64,
+    "airnet50_1x64d_r2": 224,
+    "darknet_ref": 224,
+    "dpn68": 224,
+    "igcv3_wd4": 224,
+    "menet108_8x1_g3": 224,
     "preresnet20_cifar10": 32,
     "pyramidnet110_a48_cifar10": 32,
     "sepreresnet20_cifar10": 32,
@@ -100,12 +102,20 @@ def pytorchcvs(name: str, side: int) -> nn.Module:
     return get_model(name, pretrained=False, **options)
 
 
+def rounding(model: nn.Module, split: Split) -> float:
+    """How far plain torch's class gradient in float32 is from that in float64: far, in some deep networks whose weights
+    are random."""
+    single = gradient_of(model, split, 0)
+    exact = gradient_of(copy.deepcopy(model).double(), split, 0)
+    return max(float((single[name] - each).abs().max()) for name, each in exact.items())
+
+
 def prove(build, name: str, side: int) -> str:
     """Check one network; what was measured, its fast copy or the module itself."""
     torch.manual_seed(0)
     model = build(name, side).eval()
     split = images_of((3, side, side), CLASSES, count=20)
-    space = check(model, split)
+    space = check(model, split, slack=4 * rounding(model, split))
     recorder = Recorder(split.classes)
     with torch.no_grad():
         recorder.add("test", split.labels, model(split.inputs()).argmax(1))

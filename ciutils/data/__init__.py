@@ -2,5 +2,6 @@
 
 from ciutils.data.sources import DATASETS, NORMALISATIONS, load, normalised
 from ciutils.data.split import ImageData, Split
+from ciutils.data.variants import only, swapped
 
-__all__ = ["DATASETS", "NORMALISATIONS", "ImageData", "Split", "load", "normalised"]
+__all__ = ["DATASETS", "NORMALISATIONS", "ImageData", "Split", "load", "normalised", "only", "swapped"]

@@ -64,9 +64,10 @@ class Split:
         order = order[self.labels[order].argsort(stable=True)]  # class by class, in random order within each
         sizes = self.labels.bincount(minlength=len(self.classes))
         rank = torch.arange(len(self)) - (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
-        place = torch.empty(len(self), dtype=torch.float64)  # of an image among those of its class, from 0 to 1
-        place[order] = (rank.double() + 0.5) / sizes.repeat_interleave(sizes)
-        chosen = place.argsort(stable=True)[:count].sort().values
+        taken = count * sizes // len(self)
+        most = (count * sizes % len(self)).argsort(descending=True, stable=True)  # the largest remainders get one more
+        taken[most[: count - int(taken.sum())]] += 1
+        chosen = order[rank < taken.repeat_interleave(sizes)].sort().values
         return replace(self, images=self.images[chosen], labels=self.labels[chosen])
 
     def inputs(
