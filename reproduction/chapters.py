@@ -198,10 +198,8 @@ def sharing(values: Mapping) -> list[Want]:
     """What networks of all classes say, and, of each pair, networks that know only its two classes: after as many
     epochs, and after `updates` times as many, for as many updates. Keys: ("all", 1, seed), or (pair, times, seed).
     Nothing without pairs. `values`: the notebook's parameters."""
-    if not values["seeds"]:
-        raise ValueError("seeds = []: give at least one")
     pairs, found = sharing_pairs(values), []
-    for seed in values["seeds"] if pairs else []:
+    for seed in range(values["seed"], values["seed"] + values["repeats"]) if pairs else ():
         run = _run({**values, "seed": seed}, values["network"], values["setup"])
         found.append(Want("predictions", ("all", 1, seed), run))
         for pair in pairs:

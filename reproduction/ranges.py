@@ -53,6 +53,13 @@ def _data(value: str, what: str) -> None:
         raise FileNotFoundError(f"{what} = {value!r}: no folder {folder} that holds train/ and test/")
 
 
+def _pair(value: object, what: str) -> None:
+    """Papermill knows no annotation for text or a list of two."""
+    both = isinstance(value, list) and len(value) == 2 and all(isinstance(each, str) for each in value)
+    if not (both or isinstance(value, str)):
+        raise ValueError(f"{what} = {value!r}: give each pair as 'cat-dog' or as ['cat', 'dog']")
+
+
 def _below_one(value: float, what: str) -> None:
     if not 0 <= value < 1:
         raise ValueError(f"{what} = {value!r}: give a share from 0 up to 1")
@@ -69,11 +76,11 @@ RULES: dict[str, Rule] = {
     "setup": _one_of(train.SETUPS),
     "setups": _each(_one_of(train.SETUPS)),
     "dataset": _unless_empty(_data),
-    "pairs": _each(lambda pair, _: pair),
+    "pairs": _each(_pair),
     "classes": _each(lambda name, _: name),
     "split": _one_of(("train", "test")),
     "updates": checks.whole,
-    "seeds": _each(lambda seed, what: checks.whole(seed, what, at_least=0, at_most=checks.LARGEST_SEED)),
+    "repeats": checks.whole,
     "rates": _each(checks.share),
     "early": _each(checks.whole),
     "points": _unless_empty(odd),

@@ -90,7 +90,6 @@ def first_of(chapter, given):
 
 
 PLANES = ("sharpness", "classwise_losses")
-SEEDED = sorted(chapters.CHAPTERS.keys() - {"sharing"})
 WRONG = [
     *(
         (chapter, {"profile": "digit"}, "unknown profile 'digit'.*did you mean 'digits'")
@@ -99,11 +98,9 @@ WRONG = [
     *((chapter, {"epochs": -1}, "epochs = -1: give a whole number of at least 1") for chapter in chapters.CHAPTERS),
     *((chapter, {"width": -0.5}, "width = -0.5: give a number above 0") for chapter in chapters.CHAPTERS),
     *((chapter, {"width": 1e9}, "width = 1000000000.0: give a number above 0 and") for chapter in chapters.CHAPTERS),
-    *((chapter, {"seed": 2**50}, "seed = 1125899906842624: give a whole number") for chapter in SEEDED),
-    *((chapter, {"seed": -1}, "seed = -1: give a whole number of at least 0") for chapter in SEEDED),
-    ("sharing", {"seeds": [0, -1]}, "seeds = -1: give a whole number of at least 0"),
-    ("sharing", {"seeds": [0, 0]}, "0 is given twice; give it once"),
-    ("sharing", {"seeds": []}, r"seeds = \[\]: give at least one"),
+    *((chapter, {"seed": 2**50}, "seed = 1125899906842624: give a whole number") for chapter in chapters.CHAPTERS),
+    *((chapter, {"seed": -1}, "seed = -1: give a whole number of at least 0") for chapter in chapters.CHAPTERS),
+    ("sharing", {"repeats": 0}, "repeats = 0: give a whole number of at least 1"),
     ("sharing", {"updates": 0}, "updates = 0: give a whole number of at least 1"),
     ("sharing", {"pairs": ["3-x"]}, "unknown class 'x': choose from 0, 1"),
     ("doses", {"rates": [0.1, 1.0]}, "rates = 1.0: give a number above 0 and below 1"),
@@ -113,6 +110,9 @@ WRONG = [
     *((chapter, {"pairs": ["cat-dgo"]}, "unknown class 'cat': choose from 0, 1") for chapter in PLANES),
     *((chapter, {"pairs": ["3-3"]}, "a class has no interference space with itself") for chapter in PLANES),
     *((chapter, {"pairs": ["3-5", "3-5"]}, "3-5 is given twice; give it once") for chapter in PLANES),
+    *((chapter, {"pairs": [3]}, "pairs = 3: give each pair as 'cat-dog' or as") for chapter in PLANES),
+    *((chapter, {"pairs": [["3"]]}, "pairs = .'3'.: give each pair as 'cat-dog' or as") for chapter in PLANES),
+    *((chapter, {"pairs": "3-8"}, "pairs = '3-8': give list") for chapter in PLANES),
     *((chapter, {"points": 4}, "points = 4: give an odd number") for chapter in PLANES),
     *((chapter, {"points": -3}, "points = -3: give a whole number of at least 3") for chapter in PLANES),
     *((chapter, {"images": -5}, "images = -5: give a whole number of at least 1") for chapter in PLANES),
@@ -282,13 +282,13 @@ def test_with_two_classes_every_plane_is_of_their_pair(tmp_path, monkeypatch):
 
 
 def test_of_each_pair_there_are_networks_at_equal_epochs_and_at_equal_updates():
-    given = {"profile": "laptop", "network": "vgg19", "epochs": 10, "seeds": [0, 2]}
+    given = {"profile": "laptop", "network": "vgg19", "epochs": 10, "seed": 1, "repeats": 2}
     wants = chapters.wants("sharing", given)
     assert len(wants) == 2 * (1 + 12 * 2)
     found = {want.key: want.run for want in wants}
     assert found["cat-dog", 1, 2] == runs.profile("laptop").run("vgg19", epochs=10, seed=2, classes=("cat", "dog"))
     assert found["cat-dog", 5, 2] == dataclasses.replace(found["cat-dog", 1, 2], epochs=50)
-    assert found["all", 1, 0].classes == ()
+    assert found["all", 1, 1].classes == ()
     assert chapters.wants("sharing", {"profile": "paper"}) == []
 
 

@@ -31,7 +31,7 @@ TINY = {path.stem: {} if path.stem in READING else chapters.taken(path.stem, SMA
 """Parameters with which a notebook takes seconds: those of SMALL that it takes."""
 TINY |= {name: TINY[name] | {"networks": ["resnet18", "vgg19"]} for name in ("agreement", "cctm", "images")}
 TINY["dancers"]["other"] = "vgg19"
-TINY["sharing"] |= {"pairs": ["3-8"], "updates": 2, "seeds": [0]}
+TINY["sharing"] |= {"pairs": ["3-8"], "updates": 2, "repeats": 1}
 TINY["doses"] |= {"rates": [0.2], "early": [1]}
 
 by_name = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -209,6 +209,7 @@ def test_papermill_lists_its_parameters_with_their_types(notebook):
     found = papermill.inspect_notebook(notebook)
     assert {"profile", "seed"} <= set(found)
     assert all(each["inferred_type_name"] != "None" for each in found.values())
+    assert found.keys() == parameters.declared(parameters.of_notebook(notebook)).keys()
 
 
 # --- data of any kind
