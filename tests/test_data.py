@@ -273,8 +273,7 @@ def remove(path):
     ("change", "message"),
     [
         (lambda pets: (pets / "train" / "cat").rename(pets / "train" / "dog"), r"different classes: \['cat', 'dog'\]"),
-        (lambda pets: remove(pets / "train" / "cat"), "train/cat holds no images: add some, or remove this class"),
-        (lambda pets: remove(pets / "test" / "cat"), "test/cat holds no images"),
+        (lambda pets: [remove(each) for each in (pets / "train").iterdir()], "train holds no images: put some into"),
         (lambda pets: PICTURE.save(pets / "train" / "0.png"), "train/0.png is in no class: move it into the folder"),
         (lambda pets: (pets / "train").rename(pets / "training"), "no folder .*train: .* must hold train/CLASS"),
         (lambda pets: PICTURE.resize((9, 9)).save(pets / "test" / "cat" / "9.png"), "9 x 9, others 6 x 5: resize all"),
@@ -286,6 +285,28 @@ def test_a_folder_that_does_not_fit_together_is_one_clear_line(tmp_path, change,
     with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
         load(f"folder:{tmp_path / 'pets'}")
     assert "\n" not in str(caught.value)
+
+
+def test_a_class_without_any_images_is_left_out_and_named(tmp_path):
+    write_folder(tmp_path / "pets")
+    before = load(f"folder:{tmp_path / 'pets'}")
+    for part in ("train", "test"):
+        (tmp_path / "pets" / part / "dodo").mkdir()
+    with pytest.warns(UserWarning, match=f"left out, without images: 'dodo' of {tmp_path}/pets"):
+        found = load(f"folder:{tmp_path / 'pets'}")
+    assert (found.classes, found.sha256) == (before.classes, before.sha256)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_class_with_images_in_one_part_stays(tmp_path, part):
+    write_folder(tmp_path / "pets")
+    remove(tmp_path / "pets" / part / "cat")
+    found = load(f"folder:{tmp_path / 'pets'}")
+    assert found.classes == ("airplane", "cat")
+    assert 1 not in found.splits[part].labels
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(90, 2))
+    history = train.train(model, found, "big-lr", epochs=1, device="cpu")
+    assert history["test_counts"].sel(true="cat").sum() == (0 if part == "test" else 4)
 
 
 def test_test_images_of_another_size_are_refused(tmp_path):

@@ -46,10 +46,14 @@ def read(folder: Path) -> Raw:
     Every file is an image, at any depth, but those whose own or whose folder's name begins with a dot.
     Raises ValueError, naming the file, for what is not an image of 8 bits a channel, grey, palette or RGB, is partly
     transparent, holds several pictures, or differs from the others in size; and for classes that do not fit together.
+    A class without images in either part is left out with a warning; one that has some in one part stays.
     """
     train, test = (_listed(folder / part) for part in ("train", "test"))
     if train.keys() != test.keys():
         raise ValueError(f"{folder}: train and test hold different classes: {sorted(train.keys() ^ test.keys())}")
+    if empty := [name for name in train if not train[name] + test[name]]:
+        warnings.warn(f"left out, without images: {', '.join(map(repr, empty))} of {folder}", stacklevel=2)
+        train, test = ({name: part[name] for name in part if name not in empty} for part in (train, test))
     images = _decoded(folder, [path for part in (train, test) for paths in part.values() for path in paths])
     labels = [np.repeat(np.arange(len(part)), [len(paths) for paths in part.values()]) for part in (train, test)]
     first = len(labels[0])
@@ -68,9 +72,8 @@ def _listed(part: Path) -> dict[str, list[Path]]:
         raise ValueError(f"{part} is empty: it must hold a folder for each class")
     checks.class_names([path.name for path in entries])
     listed = {path.name: sorted(_files(path)) for path in entries}
-    empty = [name for name, paths in listed.items() if not paths]
-    if empty:
-        raise ValueError(f"{part / empty[0]} holds no images: add some, or remove this class from train and test")
+    if not any(listed.values()):
+        raise ValueError(f"{part} holds no images: put some into the folders of its classes")
     return listed
 
 
