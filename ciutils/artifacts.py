@@ -25,7 +25,9 @@ def save_dataset(dataset: xr.Dataset, path: Path) -> None:
     """Write `dataset` as NetCDF with the digest of its contents, atomically."""
     stamped = dataset.assign_attrs({_DIGEST: _dataset_digest(dataset)})
     encoding = {name: _compression(array.shape) for name, array in dataset.data_vars.items() if array.ndim}
-    files.write_atomically(path, lambda file: stamped.to_netcdf(file, engine="h5netcdf", encoding=encoding))
+    # In memory first: after a disk that was full, HDF5 ends the process when it gives up its half-written file.
+    content = stamped.to_netcdf(engine="h5netcdf", encoding=encoding)
+    files.write_atomically(path, lambda file: file.write_bytes(content))
 
 
 def load_dataset(path: Path) -> xr.Dataset:
