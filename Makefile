@@ -1,4 +1,5 @@
 # make book   execute the notebooks and build the book into _build/html/index.html
+# make pdf    the same, printed into _build/book.pdf; needs Chromium
 # make test   lint, check walls and types, run the tests
 # make sweep  SWEEP=workflow/sweeps/digits.yaml   execute notebooks with many parameters, collect their results
 # make bench  measure speed against plain loops and a peer
@@ -15,10 +16,18 @@ override FLAGS := $(value FLAGS)
 export SWEEP PROFILE FLAGS
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: book sweep test bench clean
+.PHONY: book pdf sweep test bench clean
 
 book: $(STAMP)
 	python workflow/scripts/drive.py --workflow-profile "workflow/profiles/$$PROFILE" $$FLAGS
+
+# All pages in one, at the root of its folder: from there it finds its figures. Chromium has no sandbox for root.
+pdf: book
+	jupyter-book build . --builder singlehtml --quiet
+	cp _build/singlehtml/book/index.html _build/singlehtml/book.html
+	$$(command -v chromium || command -v chromium-browser || command -v google-chrome) --headless \
+	  $$(test "$$(id -u)" != 0 || echo --no-sandbox) --no-pdf-header-footer \
+	  --print-to-pdf=_build/book.pdf "file://$$PWD/_build/singlehtml/book.html"
 
 sweep: $(STAMP)
 	@test -n "$$SWEEP" || { echo "which one? make sweep SWEEP=workflow/sweeps/digits.yaml"; exit 1; }

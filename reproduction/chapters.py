@@ -247,8 +247,9 @@ def noisy_pair(values: Mapping) -> tuple[str, ...]:
 
 
 def label_dancing(values: Mapping) -> list[Want]:
-    """One training; `values`: the notebook's parameters."""
-    return [Want("history", (values["network"], values["setup"]), _run(values, values["network"], values["setup"]))]
+    """One training, and those of other networks beside it; `values`: the notebook's parameters."""
+    networks = dict.fromkeys([values["network"], *values["beside"]])
+    return _of_networks("history", {**values, "networks": list(networks)})
 
 
 def classwise_losses(values: Mapping) -> list[Want]:

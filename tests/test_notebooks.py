@@ -48,16 +48,17 @@ def execute(notebook, tmp_path, parameters):
     )
 
 
-PLOTLY = "application/vnd.plotly.v1+json"
-
-
 def texts(output):
     return [output["data"][kind] for kind in ("text/markdown", "text/html") if kind in output.get("data", {})]
 
 
-def kinds(cell):
-    """The kinds of output that a cell has: image/png and the like."""
-    return {kind for each in cell.get("outputs", []) for kind in each.get("data", {})}
+def is_played(output):
+    """Whether it is a figure that a script draws."""
+    return any("<interference-" in text for text in texts(output))
+
+
+def is_figure(output):
+    return "image/png" in output.get("data", {}) or is_played(output)
 
 
 def warned(executed):
@@ -72,12 +73,15 @@ def test_it_executes_whole_and_every_figure_says_what_it_shows_and_where_it_come
     executed = execute(notebook, tmp_path, TINY[notebook.stem])
     assert "unknown parameter" not in caplog.text
     assert any(Path(os.environ["CIUTILS_RUNS"]).glob("*/run.json")) == (notebook.stem not in READING)
-    with_figure = [cell for cell in executed.cells if kinds(cell) & {"image/png", PLOTLY}]
+    with_figure = [cell for cell in executed.cells if any(map(is_figure, cell.get("outputs", [])))]
     assert with_figure
     for cell in with_figure:
         text = "".join("".join(texts(each)) for each in cell.outputs)
         assert "commit" in text, cell.source
-        assert "aria-label" in text if PLOTLY in kinds(cell) else cell.metadata["mystnb"]["image"]["alt"], cell.source
+        described = (
+            "aria-label" in text if any(map(is_played, cell.outputs)) else cell.metadata["mystnb"]["image"]["alt"]
+        )
+        assert described, cell.source
     assert warned(executed) == []
 
 
@@ -275,9 +279,7 @@ def prose(executed):
 
 def tables(executed):
     """Everything an executed notebook shows as HTML, but for what a script draws."""
-    outputs = [
-        each for cell in executed.cells for each in cell.get("outputs", []) if PLOTLY not in each.get("data", {})
-    ]
+    outputs = [each for cell in executed.cells for each in cell.get("outputs", []) if not is_played(each)]
     return "\n".join("".join(each.get("data", {}).get("text/html", "")) for each in outputs)
 
 

@@ -57,16 +57,6 @@ def test_what_needs_no_torch_does_not_load_it(room):
 
 def test_measuring_needs_none_of_the_books_packages():
     """A GPU node has torch and xarray, and seldom what notebooks are executed and rendered with."""
-    missing = [
-        "IPython",
-        "ipywidgets",
-        "jupyter_book",
-        "myst_nb",
-        "nbformat",
-        "papermill",
-        "plotly",
-        "pydantic",
-        "snakemake",
-    ]
+    missing = ["IPython", "ipywidgets", "jupyter_book", "myst_nb", "nbformat", "papermill", "pydantic", "snakemake"]
     done = run("from ciutils import measure, train, models, data, store", missing)
     assert done.returncode == 0, done.stderr

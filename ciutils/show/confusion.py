@@ -37,7 +37,7 @@ def cctm_heatmap(
 def cctm_heatmaps(cctms: Mapping[str, xr.DataArray], columns: int = 2) -> tuple[Figure, np.ndarray]:
     """Heat maps of several CCTMs of the same classes, named by their keys, with one colour scale and choice of classes
     for all; returns an axes for each. Errors as in `cctm_heatmap`."""
-    classes = _same_classes(cctms)
+    classes = same_classes(cctms)
     chosen = most_confused([_rates(cctm) for cctm in cctms.values()])
     highest = max(float(np.nanmax(_off_diagonal(cctm.values), initial=0.0)) for cctm in cctms.values())
     columns = min(columns, len(cctms))
@@ -62,7 +62,7 @@ def recall_dots(
     All of the same classes, in any order. Of more than `axes.READABLE` classes those of the lowest recalls are shown.
     """
     figure, ax = figure_and_axes(ax, (7.2, 4.0))
-    classes = _same_classes(dict(recalls) | {f"{name}, the paper": each for name, each in (published or {}).items()})
+    classes = same_classes(dict(recalls) | {f"{name}, the paper": each for name, each in (published or {}).items()})
     every = np.stack([recall.sel(true=classes).values for recall in recalls.values()])
     chosen = np.arange(len(classes))
     if len(classes) > READABLE:
@@ -149,7 +149,7 @@ def _rates(cctm: xr.DataArray) -> np.ndarray:
     return cctm.values
 
 
-def _same_classes(measured: Mapping[str, xr.DataArray]) -> list:
+def same_classes(measured: Mapping[str, xr.DataArray]) -> list:
     """The classes of all that is `measured`, in the order of the first."""
     classes = list(next(iter(measured.values()))["true"].values)
     for name, each in measured.items():

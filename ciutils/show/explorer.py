@@ -1,136 +1,127 @@
-"""Figures to turn, cut and play, as plotly figures; and a live walk over a measured plane, as a widget.
+"""Figures to play with: a plane to walk in, a training to play; and a walk with widgets for a live notebook.
 
-They read artifacts only. In a live notebook plotly and ipywidgets draw them; in the book's pages, which
-hold no server, plotly's own script does, from the book's folder.
+They read artifacts only. The first two are HTML with native controls, drawn by `static/figures.js`. What a notebook
+displays is whole: data, script and style are in it. The book's build (`book/light.py`) takes them out into files, so
+that a page is light, and the data of a choice are loaded when it is made.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
-from collections.abc import Mapping
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
-import plotly.graph_objects as go
 import xarray as xr
-from IPython.display import display
-from matplotlib.colors import to_hex
-from plotly.subplots import make_subplots
+from IPython.display import HTML, display
+from matplotlib.figure import Figure
 
 from ciutils.analyse import confusion, dancing, surfaces
-from ciutils.show import page
+from ciutils.classes import class_pair
+from ciutils.counts import COUNTS
+from ciutils.show import spaces as pictures
 from ciutils.show.axes import INTERFERENCE_COLOURS, most_confused
-from ciutils.show.confusion import cctm_heatmap
-from ciutils.show.text import in_plotly, in_scene
+from ciutils.show.confusion import cctm_heatmap, same_classes
+from ciutils.show.dancing import dance as dance_picture
 
-_COLOURS = [[level, to_hex(plt.get_cmap(INTERFERENCE_COLOURS)(level))] for level in np.linspace(0, 1, 11).tolist()]
-_INK, _GRID, _CLEAR = "#808080", "rgba(128,128,128,0.3)", "rgba(0,0,0,0)"  # readable on a light and on a dark page
-_POSITIONS = 41  # of a cut
-_CONFIG = {"displaylogo": False, "responsive": True, "typesetMath": False}
-_LOADER = """<script>if (!window.Plotly) document.write(
-  '<script src="' + (document.documentElement.dataset.content_root || '') + '_static/plotly.min.js"><\\/script>'
-);</script>"""
-"""Loads plotly's script once in a page, from the book's own folder, whose way Sphinx writes into each page."""
+Key = tuple[str, str, str]
+
+_STATIC = Path(__file__).parent / "static"
+_COLOURS = (255 * plt.get_cmap(INTERFERENCE_COLOURS)(np.linspace(0, 1, 11))[:, :3]).round().astype(int).tolist()
+_SAID = {
+    "running_counts": "training images, during epochs",
+    "end_counts": "training images, at the end of epochs",
+    "test_counts": "test images, at the end of epochs",
+}
 
 
-def show(figure: go.Figure, description: str, *artifacts: xr.Dataset) -> None:
-    """Display a plotly figure, and under it one line on where its `artifacts` come from.
+def planes(
+    spaces: Mapping[Key, xr.Dataset], recalibrated: Mapping[Key, xr.Dataset] | None = None, tolerance: float = 0.05
+) -> HTML:
+    """Interference spaces to walk in, one at a time: a map of the mistake rate, or of a class's loss, with a point; the
+    CCTM, the losses and the mistake rate there; and a cut through the network at a chosen angle.
 
-    description: what it shows, for those who cannot see it. Live notebooks take the figure, the book its HTML.
+    spaces: by (network, setup, plane), each of these a choice. recalibrated: the same planes, where they were measured,
+    with batch-norm statistics taken anew at each point. tolerance: the white line is where the rate is that much above
+    the middle's. Of more than `axes.READABLE` classes the plane's own two are shown, and those confused most at it.
+
+    Source: arXiv:2211.01370, Figures 2 to 5. Book: chapters *Sharpness*, *Class-wise losses*.
     """
-    drawn = figure.to_html(full_html=False, include_plotlyjs=False, auto_play=False, config=_CONFIG)
-    shown = f'<div role="figure" aria-label="{html.escape(description)}">{_LOADER}{drawn}</div>'
-    live = figure.to_plotly_json() | {"config": _CONFIG}
-    display({"application/vnd.plotly.v1+json": live, "text/html": shown}, raw=True)
-    display(page.source(*artifacts))
-
-
-def planes(spaces: Mapping[str, xr.Dataset], step: int = 15) -> go.Figure:
-    """Mistake rates of several spaces as surfaces to turn, one at a time, with a cut at every `step` degrees beside it.
-
-    The cut runs through the network, as in `analyse.surfaces.cut`; the line on the surface shows where.
-    Source: arXiv:2211.01370, Figures 2 to 4. Book: chapter *Sharpness*.
-    """
-    angles = list(range(0, 180, step))
-    figure = make_subplots(1, 2, specs=[[{"type": "scene"}, {"type": "xy"}]], column_widths=[0.62, 0.38])
-    for space in spaces.values():
-        figure.add_trace(_surface(space), 1, 1)
-        line, curve = _cut(space, angles[0])
-        figure.add_trace(line, 1, 1)
-        figure.add_trace(curve, 1, 2)
-    moving = [number for number in range(3 * len(spaces)) if number % 3]
-    figure.frames = [
-        go.Frame(
-            name=str(angle), traces=moving, data=[each for space in spaces.values() for each in _cut(space, angle)]
-        )
-        for angle in angles
+    files: dict[str, str] = {}
+    offered = [
+        dict(zip(("network", "setup", "plane"), key, strict=True), frozen=_kept(_plane(space), files))
+        | ({"recalibrated": _kept(_plane(recalibrated[key]), files)} if recalibrated and key in recalibrated else {})
+        for key, space in spaces.items()
     ]
-    _show_only(figure, 0, len(spaces))
-    figure.update_layout(
-        updatemenus=[_menu(spaces)], sliders=[_slider([str(angle) for angle in angles], "angle of the cut, degrees: ")]
+    choices = "".join(
+        _select(name, {each: each for each in dict.fromkeys(space[name] for space in offered)})
+        for name in ("network", "setup", "plane")
     )
-    figure.update_xaxes(title="along the cut", gridcolor=_GRID, zeroline=False)
-    figure.update_yaxes(title="mistakes, percent", range=[0, 100], gridcolor=_GRID, zeroline=False)
-    axis = {"showbackground": False, "gridcolor": _GRID, "zerolinecolor": _GRID}
-    figure.update_scenes(
-        xaxis=axis,
-        yaxis=axis,
-        zaxis=axis | {"range": [0, 95], "title": {"text": "%"}},
-        camera={"eye": {"x": 1.5, "y": -1.5, "z": 1.2}},
-    )
-    figure.update_layout(
-        {key.replace(".", "_"): text for key, text in _axis_titles(next(iter(spaces.values()))).items()}
-    )
-    return _styled(figure, 520)
+    first = next(iter(spaces.values()))
+    picture, _ = pictures.contours({next(iter(spaces))[:2]: surfaces.mistake_rate(first)}, tolerance)
+    controls = f"""
+<div class="choices">{choices}{_select("shown", {"": "mistakes of all classes"}, "map of")}
+{_check("recalibrated", "batch-norm recalibrated", hidden=not recalibrated)}
+{_check("distance", "drawn by weight distance")}</div>
+<output></output>
+<div class="panels">
+<div><div data-part="map" tabindex="0" role="application" aria-label="Map: arrow keys move the point"></div>
+<div data-part="scale"></div><div class="steps">{_slider("theta1")}{_slider("theta2")}</div></div>
+<div><div class="matrix" data-part="there" tabindex="0" role="group" aria-label="CCTM"></div>
+<div data-part="cut"></div>{_slider("angle", 'max="175" step="5" value="135"')}</div>
+</div>"""
+    given = {"spaces": offered, "colours": _COLOURS, "tolerance": tolerance}
+    return _figure("plane", "A plane to walk in: its map, and the CCTM at a point", given, controls, picture, files)
 
 
-def epochs(history: xr.Dataset, counts: str = "test_counts") -> go.Figure:
-    """The CCTM of every epoch of a history, to play; the diagonal left out, one colour scale for all.
+def dance(
+    histories: Mapping[str, xr.Dataset],
+    pair: tuple[str | int, str | int],
+    counts: str = "test_counts",
+    threshold: float = 0.001,
+) -> HTML:
+    """Trainings to play, epoch by epoch: the recalls and the notes of two classes, and the CCTM, or, of all trainings
+    together, each of its cells as a curve.
 
-    The scale ends at twice the last epoch's largest cell: what is above it early is as dark. Of more than
-    `axes.READABLE` classes those that are confused most in the last epoch are shown.
-    Book: chapter *Label dancing*.
+    histories: by name, all of the same classes. pair, counts: those chosen at first. threshold: as of `dancing.notes`.
+    Of more than `axes.READABLE` classes the pair is shown, and those confused most at the end of the first training.
+    Source: arXiv:2211.01370, Figures 6 and 7. Book: chapter *Label dancing*.
     """
-    rates = confusion.cctm(dancing.counts_of(history, counts))
-    chosen = most_confused([rates[-1].values])
-    cctm = 100 * rates.values[:, chosen][:, :, chosen]
-    cctm = np.where(np.eye(len(chosen), dtype=bool), np.nan, cctm)
-    names, numbers = (
-        [in_plotly(rates["true"].values[each]) for each in chosen],
-        [str(each) for each in rates["epoch"].values],
+    first = next(iter(histories.values()))
+    classes = same_classes({name: dancing.counts_of(each, counts) for name, each in histories.items()})
+    own = class_pair(classes, pair)
+    chosen = _with(own, most_confused([confusion.cctm(first[counts][-1]).values]))
+    names = {str(place): str(classes[label]) for place, label in enumerate(chosen)}
+    files: dict[str, str] = {}
+    runs = [
+        {"name": name, "file": _kept(_history(each.sel(true=classes, predicted=classes), chosen), files)}
+        for name, each in histories.items()
+    ]
+    at_first = [list(chosen).index(label) for label in own]
+    ways = {how: said for how, said in _SAID.items() if any(how in history for history in histories.values())}
+    choices = (
+        _select("run", {name: name for name in histories}, "training")
+        + _select("counts", ways, "counted on", counts)
+        + "".join(_select(key, names, f"class {key}", str(place)) for key, place in zip("ab", at_first, strict=True))
     )
-    top = 2 * float(np.nanmax(cctm[-1], initial=0)) or 100.0
-
-    def heat(rates: np.ndarray) -> go.Heatmap:
-        return go.Heatmap(
-            x=names,
-            y=names,
-            z=_rounded(rates),
-            zmin=0,
-            zmax=top,
-            colorscale=_COLOURS,
-            colorbar={"title": {"text": "percent"}},
-            hovertemplate="%{y} called %{x}: %{z:.1f}%<extra></extra>",
-        )
-
-    figure = go.Figure(heat(cctm[0]))
-    figure.frames = [go.Frame(name=number, data=[heat(rates)]) for number, rates in zip(numbers, cctm, strict=True)]
-    figure.update_layout(
-        updatemenus=[_play_button()],
-        sliders=[_slider(numbers, "epoch: ")],
-        # else names that are numbers or dates would be placed by their value
-        xaxis={"title": "predicted class", "type": "category", "constrain": "domain", "showgrid": False},
-        yaxis={
-            "title": "true class",
-            "type": "category",
-            "autorange": "reversed",
-            "scaleanchor": "x",
-            "constrain": "domain",
-            "showgrid": False,
-        },
-    )
-    return _styled(figure, 620)
+    controls = f"""
+<div class="choices">{choices}{_check("curves", "curves of all trainings")}</div>
+<div class="steps"><button type="button" name="back" aria-label="one epoch back">◀</button>
+<button type="button" name="play">play</button>
+<button type="button" name="forward" aria-label="one epoch on">▶</button>{_slider("epoch", 'value="0"')}</div>
+<output></output>
+<div class="panels"><div><div data-part="recalls"></div><div data-part="notes"></div></div>
+<div><div class="matrix" data-part="matrix" tabindex="0" role="group" aria-label="CCTM"></div>
+<div data-part="cell"></div></div></div>"""
+    picture, _ = dance_picture(first, str(classes[own[0]]), str(classes[own[1]]), counts)
+    given = {"runs": runs, "colours": _COLOURS, "threshold": threshold}
+    return _figure("dance", "A training to play, epoch by epoch", given, controls, picture, files)
 
 
 def walk(space: xr.Dataset) -> widgets.VBox:
@@ -169,99 +160,115 @@ def walk(space: xr.Dataset) -> widgets.VBox:
     return widgets.VBox([*steps.values(), report, picture])
 
 
-def _surface(space: xr.Dataset) -> go.Surface:
-    rate = surfaces.mistake_rate(space)
-    first, second = in_plotly(rate.attrs["first"]), in_plotly(rate.attrs["second"])
-    return go.Surface(
-        x=rate["theta1"].values,
-        y=rate["theta2"].values,
-        z=_rounded(100 * rate.values.T),
-        cmin=0,
-        cmax=90,
-        colorscale=_COLOURS,
-        showscale=False,
-        hovertemplate=f"theta, {first} %{{x:.3g}}<br>theta, {second} %{{y:.3g}}<br>%{{z:.1f}}%<extra></extra>",
-    )
+# --- data, as figures.js reads them
 
 
-def _cut(space: xr.Dataset, angle: int) -> tuple[go.Scatter3d, go.Scatter]:
-    rates = 100 * surfaces.cut(space, angle, _POSITIONS)
-    position, radians = rates["position"].values, np.radians(angle)
-    x, y = (
-        position * float(space[axis][-1]) * turn(radians) for axis, turn in (("theta1", np.cos), ("theta2", np.sin))
-    )
-    drawn = {"mode": "lines", "showlegend": False, "line": {"color": "deepskyblue", "width": 6}}
-    lifted = _rounded(rates.values + 1)  # just above the surface
-    return (
-        go.Scatter3d(x=x, y=y, z=lifted, hoverinfo="skip", **drawn),
-        go.Scatter(x=_rounded(position), y=_rounded(rates.values), **drawn | {"line": {"color": "deepskyblue"}}),
-    )
-
-
-def _rounded(values: np.ndarray) -> np.ndarray:
-    return np.round(values, 2)  # of percent; pages stay small
-
-
-def _show_only(figure: go.Figure, chosen: int, count: int) -> None:
-    for number in range(3 * count):
-        figure.data[number].visible = number // 3 == chosen
-
-
-def _menu(spaces: Mapping[str, xr.Dataset]) -> dict[str, object]:
-    """A choice of one space: its three traces are shown, and the axes take its classes' names."""
-
-    def choice(position: int, name: str, space: xr.Dataset) -> dict[str, object]:
-        visible = [number // 3 == position for number in range(3 * len(spaces))]
-        return {"label": in_plotly(name), "method": "update", "args": [{"visible": visible}, _axis_titles(space)]}
-
+def _plane(space: xr.Dataset) -> dict[str, object]:
+    rate, losses = (of(space).transpose("theta1", "theta2", ...) for of in (surfaces.mistake_rate, surfaces.class_loss))
+    counts = space["counts"].transpose("theta1", "theta2", "true", "predicted")
+    images = counts.sum("predicted").max(("theta1", "theta2"))
+    classes = [str(name) for name in space["true"].values]
+    own = [classes.index(name) for name in (space.attrs["first"], space.attrs["second"]) if name in classes]
+    chosen = _with(own, most_confused([confusion.cctm(counts[surfaces.centre(space)]).values]))
+    cells = [_text(each) for each in _cells(counts.values, chosen)]
+    weight_norm = float(space.attrs["weight_norm"])
     return {
-        "buttons": [choice(position, *each) for position, each in enumerate(spaces.items())],
-        "x": 0,
-        "xanchor": "left",
-        "y": 1.12,
-        "yanchor": "top",
-        "direction": "down",
+        "names": [space.attrs["first"], space.attrs["second"]],
+        "theta1": _rounded(space["theta1"].values),
+        "theta2": _rounded(space["theta2"].values),
+        "distance": _rounded([space.attrs[name] / weight_norm for name in ("norm1", "norm2")]),
+        "cosine": float(space.attrs["cosine"]),
+        "classes": [classes[label] for label in chosen],
+        "images": int(images.sum()),
+        "mistakes": _whole(rate.values.ravel() * int(images.sum())),
+        "losses": [_rounded(each) for each in losses.values.reshape(-1, len(classes))[:, chosen]],
+        "totals": _text(images.values[chosen]),
+        "counts": [each if known else None for each, known in zip(cells, np.isfinite(rate.values.flat), strict=True)],
     }
 
 
-def _axis_titles(space: xr.Dataset) -> dict[str, object]:
-    names = {"xaxis": space.attrs["first"], "yaxis": space.attrs["second"]}
-    return {f"scene.{axis}.title.text": in_scene(f"theta, {name}") for axis, name in names.items()}
-
-
-def _slider(steps: list[str], prefix: str) -> dict[str, object]:
-    at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
+def _history(history: xr.Dataset, chosen: np.ndarray) -> dict[str, object]:
+    ways = {how: history[how].transpose("epoch", "true", "predicted").values for how in COUNTS if how in history}
     return {
-        "currentvalue": {"prefix": prefix},
-        "pad": {"t": 40},
-        "steps": [{"label": step, "method": "animate", "args": [[step], at_once]} for step in steps],
+        "epochs": history["epoch"].values.tolist(),
+        "classes": [str(name) for name in history["true"].values[chosen]],
+        "totals": {how: [_text(each) for each in counts.sum(-1)[:, chosen]] for how, counts in ways.items()},
+        "counts": {how: [_text(each) for each in _cells(counts, chosen)] for how, counts in ways.items()},
     }
 
 
-def _play_button() -> dict[str, object]:
-    pace = {"fromcurrent": True, "frame": {"duration": 500, "redraw": True}, "transition": {"duration": 0}}
-    pause = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}}
-    return {
-        "type": "buttons",
-        "direction": "right",
-        "x": 0,
-        "xanchor": "left",
-        "y": 1.1,
-        "yanchor": "top",
-        "buttons": [
-            {"label": "play", "method": "animate", "args": [None, pace]},
-            {"label": "pause", "method": "animate", "args": [[None], pause]},
-        ],
-    }
+def _with(own: Sequence[int], chosen: np.ndarray) -> np.ndarray:
+    """The classes `chosen` for a figure, of which the last give way to the labels `own` if these are not among them."""
+    if set(own) <= set(chosen):
+        return chosen
+    return np.array([*own, *(label for label in chosen if label not in own)])[: len(chosen)]
 
 
-def _styled(figure: go.Figure, height: int) -> go.Figure:
-    figure.update_layout(
-        height=height,
-        margin={"l": 60, "r": 20, "t": 60, "b": 40},
-        font={"color": _INK},
-        paper_bgcolor=_CLEAR,
-        plot_bgcolor=_CLEAR,
-        modebar={"bgcolor": _CLEAR, "color": _INK},
+def _cells(counts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Counts (..., true, predicted) of the `chosen` classes: (place, cell)."""
+    return counts[..., chosen, :][..., chosen].reshape(-1, len(chosen) ** 2)
+
+
+def _text(numbers: np.ndarray) -> str:
+    """Whole numbers, most of which are 0, in few characters: "3,,1" is 3, 0, 1."""
+    return ",".join(str(each) if each else "" for each in numbers.tolist())
+
+
+def _rounded(values: Sequence[float] | np.ndarray) -> list[float | None]:
+    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]
+
+
+def _whole(values: np.ndarray) -> list[int | None]:
+    return [round(value) if np.isfinite(value) else None for value in values.tolist()]
+
+
+# --- HTML
+
+
+def _kept(content: Mapping[str, object], files: dict[str, str]) -> str:
+    """Put `content` as JSON into `files`, under a name that is the digest of it; return the name."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", r"\u003c")  # "</script>" is a name
+    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    files[name] = text
+    return name
+
+
+def _figure(
+    kind: str, description: str, given: Mapping[str, object], controls: str, picture: Figure, files: Mapping[str, str]
+) -> HTML:
+    kept = [f'<script type="application/json" data-name="{name}">{text}</script>' for name, text in files.items()]
+    return HTML(f"""{_static("style", "figures.css")}
+<interference-{kind} class="playing mathjax_ignore tex2jax_ignore" role="group" aria-label="{html.escape(description)}"
+data-figure="{html.escape(json.dumps(given))}"><form autocomplete="off">{controls}</form>
+<noscript><img alt="{html.escape(description)}; without JavaScript, as a picture" src="{_address(picture)}"></noscript>
+</interference-{kind}>{"".join(kept)}{_static("script", "figures.js")}""")
+
+
+def _static(tag: str, file: str) -> str:
+    return f'<{tag} data-book="figures">{(_STATIC / file).read_text("utf-8")}</{tag}>'
+
+
+def _select(name: str, options: Mapping[str, str], label: str = "", chosen: str = "") -> str:
+    """A choice of `options`, texts by value; one of a single option is hidden, as there is nothing to choose."""
+    listed = "".join(
+        f'<option value="{html.escape(value)}"{" selected" * (value == chosen)}>{html.escape(text)}</option>'
+        for value, text in options.items()
     )
-    return figure
+    hidden = " hidden" * (len(options) == 1 and name != "shown")
+    return f'<label class="choice"{hidden}>{label or name}<select name="{name}">{listed}</select></label>'
+
+
+def _check(name: str, label: str, hidden: bool = False) -> str:
+    return f'<label class="check"{" hidden" * hidden}><input type="checkbox" name="{name}">{label}</label>'
+
+
+def _slider(name: str, more: str = "") -> str:
+    text = f'<span data-part="{name}"></span>'
+    return f'<label class="slider">{text}<input type="range" name="{name}" min="0" {more}></label>'
+
+
+def _address(figure: Figure) -> str:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=80)
+    plt.close(figure)
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

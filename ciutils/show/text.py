@@ -23,16 +23,6 @@ def in_figure(text: object, widest: int = WIDEST) -> str:
     return f" {plain}" if plain.startswith("_") else plain
 
 
-def in_plotly(text: object) -> str:
-    """`text` for plotly, which reads tags, math and `%{templates}` in labels."""
-    return "".join(f"&#{ord(each)};" if each in "<>&${}" else each for each in str(text))
-
-
-def in_scene(text: object) -> str:
-    """`text` for an axis of plotly's 3-D scenes, which read tags too, but no entities: a "<" begins none of them."""
-    return str(text).replace("<", "<\u200b")
-
-
 def number(value: float, form: str) -> str:
     """`value` in the format `form`, or "undefined" if it is NaN or infinite."""
     return format(value, form) if math.isfinite(value) else "undefined"

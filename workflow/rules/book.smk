@@ -7,7 +7,7 @@ rule book:
         expand("book/chapters/{chapter}.ipynb", chapter=config["chapters"]),
         SWEEP_PAGES,
         "book/chapters/estimates.md",
-        files("book/*.md", "book/*.bib", "book/static/*"),
+        files("book/*.md", "book/*.bib", "book/light.py", "book/static/*", "ciutils/show/static/*"),
         "_config.yml",
         toc="_toc.yml",
     output:
@@ -17,8 +17,6 @@ rule book:
     threads: THREADS
     shell:
         "jupyter-book build . --toc {params.toc:q} --all -W -n --keep-going --quiet"
-        " && python -c 'from plotly.offline import get_plotlyjs; print(get_plotlyjs())'"
-        " > _build/html/_static/plotly.min.js"
 
 
 rule estimates:

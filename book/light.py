@@ -1,0 +1,71 @@
+"""Sphinx extension: what makes the built book light and quiet, and readable without scripts and without a network.
+
+- Formulas become MathML, which browsers draw by themselves: no MathJax, no fonts.
+- The data that figures to play with carry in a notebook move into files of their own, one for each space and history,
+  which `figures.js` loads when they are chosen; its script and style stand once in the book.
+- Copies of notebooks that readers download have no outputs. Nothing loads or names a script of another host.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
+
+_DATA = re.compile(r'<script type="application/json" data-name="(\w+)">(.*?)</script>', re.DOTALL)
+_OWN = re.compile(r'<(script|style) data-book="figures">.*?</\1>', re.DOTALL)
+
+
+def inline_formula(writer: HTML5Translator, node: nodes.math) -> None:
+    """Write a formula in text."""
+    writer.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def formula(writer: HTML5Translator, node: nodes.math_block) -> None:
+    """Write a formula of its own line; one that is wider than the page scrolls."""
+    writer.body.append(f'<div class="formula" tabindex="0">{convert(node.astext(), display="block")}</div>\n')
+    raise nodes.SkipNode
+
+
+def move_data(app: Sphinx, doctree: nodes.document, _: str) -> None:
+    """Move the data of figures out of a page into `_static/data`."""
+    folder = Path(app.outdir) / "_static" / "data"
+    for node in doctree.findall(nodes.raw):
+        for name, content in _DATA.findall(node.astext()):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{name}.js").write_text(f'takeFigureData("{name}",{content});\n', encoding="utf-8")
+        node.children = [nodes.Text(_OWN.sub("", _DATA.sub("", node.astext())))]
+        node.rawsource = node.astext()
+
+
+def drop_thebe(_: Sphinx, __: str, ___: str, context: dict[str, Any], ____: nodes.document | None) -> None:
+    """Leave out the scripts that start kernels at another host; Jupyter Book adds them, twice, though they are off."""
+    context["script_files"] = [each for each in context["script_files"] if "thebe" not in f"{each} {each.attributes}"]
+
+
+def lighten(app: Sphinx, error: Exception | None) -> None:
+    """Take the outputs out of the copies of notebooks, and leave out what only developers of the theme read."""
+    for path in [] if error else Path(app.outdir).glob("_static/**/*.map"):
+        path.unlink()
+    for path in [] if error else Path(app.outdir).glob("_sources/**/*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.update(outputs=[], execution_count=None)
+        nbformat.write(notebook, path)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect all of it to Sphinx."""
+    app.add_html_math_renderer("mathml", (inline_formula, None), (formula, None))
+    app.connect("doctree-resolved", move_data, priority=900)
+    app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("build-finished", lighten)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,490 @@
+"""The figures to play with, driven in a browser as readers do: from a server and from a disk, with a mouse, with
+fingers on a narrow page, with keys, and without scripts. What they say is compared with the artifacts."""
+
+import functools
+import http.server
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from filelock import FileLock
+from playwright.sync_api import sync_playwright
+from test_explorer import SLOPED, history_of
+from test_names import HOSTILE, history, space
+
+from ciutils import artifacts
+from ciutils.analyse import confusion, dancing, surfaces
+from ciutils.show import explorer
+from reproduction.results import REPOSITORY
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here, in which figures are driven")
+
+RESULTS = REPOSITORY / "results"
+BOOK = REPOSITORY / "_build" / "html"
+SMALLEST = 9  # pixels of text as shown
+
+
+def published(pattern):
+    return artifacts.load_dataset(next(RESULTS.glob(pattern)))
+
+
+FROZEN = published("cifar10-resnet18-big-lr-*-s0/space-cat-dog-s0.027-p19-n10000.nc")
+RECALIBRATED = published("cifar10-resnet18-big-lr-*-s0/space-cat-dog-*bn=recalibrated.nc")
+OTHER = published("cifar10-resnet18-anneal-lr-*-s0/space-truck-car-*.nc")
+HISTORIES = {
+    network: published(f"cifar10-{network}-anneal-lr-*-s0/history.nc").rename(train_counts="running_counts")
+    for network in ("resnet18", "vgg19")
+}
+SPACES = {("resnet18", "big-lr", "cat-dog"): FROZEN, ("resnet18", "anneal-lr", "truck-car"): OTHER}
+CLASSES = [str(name) for name in FROZEN["true"].values]
+
+PROSE = r"""# A page
+
+A formula in text, $w^* - \theta_1 g_{c_1}$, and one on a line of its own:
+
+$$
+\frac{1}{|D_c|} \sum_{x \in D_c} \nabla_w \, \ell(w^*; x, c)
+$$
+
+<details><summary>the rule</summary><p>what is folded</p></details>
+"""
+
+
+def notebook(*shown):
+    cells = [nbformat.v4.new_markdown_cell(PROSE)]
+    for each in shown:
+        output = nbformat.v4.new_output("display_data", {"text/html": each.data})
+        cells.append(nbformat.v4.new_code_cell("drawn", outputs=[output], execution_count=1))
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python"}, "language_info": {"name": "python"}}
+    metadata["language_info"]["pygments_lexer"] = "ipython3"
+    return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+
+
+def build(folder):
+    """A book of two pages, as the repository's is built; its pages."""
+    for part in ("_config.yml", "book/light.py", "book/references.bib", "book/static", "ciutils/show/static"):
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (REPOSITORY / part).is_dir() else shutil.copy)(REPOSITORY / part, folder / part)
+    recalibrated = {("resnet18", "big-lr", "cat-dog"): RECALIBRATED}
+    page = notebook(explorer.planes(SPACES, recalibrated), explorer.dance(HISTORIES, ("cat", "dog")))
+    nbformat.write(page, folder / "book" / "playing.ipynb")
+    (folder / "book" / "index.md").write_text("# Start\n\n[Play](playing.ipynb).\n")
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n  - file: book/playing\n")
+    words = [str(Path(sys.executable).parent / "jupyter-book"), "build", ".", "-W", "-n", "--keep-going"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory, worker_id):
+    """The folder of the built pages, the same for all workers."""
+    if worker_id == "master":
+        return build(tmp_path_factory.mktemp("book"))
+    shared = tmp_path_factory.getbasetemp().parent
+    with FileLock(shared / "book.lock"):
+        made = shared / "book" / "_build" / "html"
+        return made if made.exists() else build(shared / "book")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(params=["http", "file"])
+def address(request, book):
+    """Where a page of the book is, by its name."""
+    if request.param == "file":
+        yield lambda name: f"file://{book}/{name}"
+        return
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=book))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield lambda name: f"http://127.0.0.1:{server.server_port}/{name}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """Opens a page, and fails at the end if it complained, or asked for what is not there or elsewhere."""
+    contexts, wrong = [], []
+
+    def opened(url, **options):
+        context = chromium.new_context(**({"viewport": {"width": 1400, "height": 900}} | options))
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        if options.get("java_script_enabled", True):  # else scripts are left, which the browser calls a failure
+            page.on("requestfailed", lambda asked: wrong.append(asked.url))
+        page.on("response", lambda answer: wrong.append(answer.url) if answer.status >= 400 else None)
+        page.on("request", lambda asked: None if is_own(asked.url) else wrong.append(asked.url))
+        page.goto(url)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def is_own(url):
+    return url.startswith(("file:", "data:", "http://127.0.0.1"))
+
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+def figure(page, kind):
+    """The figure once it is drawn."""
+    found = page.locator(f"interference-{kind}").first
+    found.locator("output b").wait_for()
+    return found
+
+
+def values(found, *names):
+    return [int(found.locator(f"[name={name}]").input_value()) for name in names]
+
+
+def assert_told(found, artifact):
+    """The figure tells what `artifact` holds at the point where its sliders stand: (theta1, theta2)."""
+    here = dict(zip(("theta1", "theta2"), values(found, "theta1", "theta2"), strict=True))
+    rate, cctm = float(surfaces.mistake_rate(artifact)[here]), confusion.cctm(artifact["counts"][here]).values
+    said = found.locator("output").inner_text()
+    assert float(said.partition("%")[0]) == pytest.approx(100 * rate, abs=0.0501)
+    one, two = (
+        float(artifact[axis][place]) * artifact.attrs[f"norm{axis[-1]}"] / artifact.attrs["weight_norm"]
+        for axis, place in here.items()
+    )
+    distance = np.sqrt(max(0, one**2 + two**2 + 2 * one * two * artifact.attrs["cosine"]))
+    assert float(re.search(r"weight distance ([\d.e-]+?)\.? ", said)[1]) == pytest.approx(distance, rel=0.006, abs=1e-9)
+    rows = found.locator("[data-part=there] tbody tr").all_inner_texts()
+    losses = surfaces.class_loss(artifact)[here].values
+    for row, label in zip(rows, range(len(CLASSES)), strict=True):
+        name, *cells = row.split("\t")
+        assert name == CLASSES[label]
+        np.testing.assert_allclose([float(each or 0) for each in cells[:-1]], 100 * cctm[label], atol=0.0501)
+        assert float(cells[-1]) == pytest.approx(losses[label], abs=0.00501)
+
+
+def aimed(found, part, across, up):
+    """A place in a part of the figure from its left top corner; given as shares of the map from its left bottom one."""
+    box = found.locator(f"[data-part={part}]").bounding_box()
+    scale = box["width"] / 360
+    return {"x": scale * (58 + 296 * across), "y": scale * (12 + 296 * (1 - up))}
+
+
+def test_a_page_is_quiet_and_loads_the_data_that_are_chosen(visit, address):
+    page = visit("about:blank")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/data/" in request.url else None)
+    page.goto(address("book/playing.html"))
+    plane = figure(page, "plane")
+    figure(page, "dance")
+    assert len(asked) == 2  # one space and one history
+    plane.locator("[name=setup]").select_option("anneal-lr")
+    plane.get_by_text("θ, truck", exact=True).wait_for()
+    assert_told(plane, OTHER)
+    assert len(set(asked)) == len(asked) == 3
+    assert page.locator("math").count() == 2
+    assert page.locator(".formula math").bounding_box()["height"] > 20
+    assert page.locator("script:not([src])[data-book], script[data-name]").count() == 0
+
+
+def test_a_plane_is_walked_with_a_mouse(visit, address):
+    page = visit(address("book/playing.html"))
+    plane = figure(page, "plane")
+    assert values(plane, "theta1", "theta2") == [9, 9]
+    assert_told(plane, FROZEN)
+    map_ = plane.locator("[data-part=map]")
+    map_.click(position=aimed(plane, "map", 0.03, 0.03))
+    assert values(plane, "theta1", "theta2") == [0, 0]
+    assert_told(plane, FROZEN)
+    map_.hover(position=aimed(plane, "map", 0.5, 0.5))
+    page.mouse.down()
+    map_.hover(position=aimed(plane, "map", 0.97, 0.5))
+    page.mouse.up()
+    assert values(plane, "theta1", "theta2") == [18, 9]
+    assert_told(plane, FROZEN)
+    plane.locator("[name=recalibrated]").check()
+    plane.get_by_text("of 2,000 training images").wait_for()
+    assert_told(plane, RECALIBRATED)
+
+
+def test_a_plane_is_walked_with_a_finger_and_swipes_scroll(visit, address):
+    page = visit(address("book/playing.html"), **PHONE)
+    plane = figure(page, "plane")
+    map_ = plane.locator("[data-part=map]")
+    map_.tap(position=aimed(plane, "map", 0.97, 0.97))
+    assert values(plane, "theta1", "theta2") == [18, 18]
+    assert_told(plane, FROZEN)
+    map_.evaluate("each => each.scrollIntoView({block: 'center', behavior: 'instant'})")
+    box, before = map_.bounding_box(), page.evaluate("scrollY")
+    touch = page.context.new_cdp_session(page)
+    for kind, moved in [("touchStart", 0), *(("touchMove", 20 * step) for step in range(1, 11)), ("touchEnd", None)]:
+        points = [] if moved is None else [{"x": box["x"] + 100, "y": box["y"] + 250 - moved}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    page.wait_for_function("before => scrollY > before + 100", arg=before)
+    assert values(plane, "theta1", "theta2") == [18, 18]
+    plane.locator("[name=distance]").tap()
+    plane.locator("[name=recalibrated]").tap()
+    plane.get_by_text("of 2,000 training images").wait_for()
+    assert plane.get_by_text("harms cat ← weight distance → helps cat").count() == 1
+    assert_told(plane, RECALIBRATED)
+
+
+def test_a_plane_is_walked_with_keys(visit, address):
+    page = visit(address("book/playing.html"))
+    plane = figure(page, "plane")
+    plane.locator("[data-part=map]").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "ArrowLeft", "ArrowDown", "ArrowDown"):
+        page.keyboard.press(key)
+    assert values(plane, "theta1", "theta2") == [10, 8]
+    assert_told(plane, FROZEN)
+    plane.locator("[name=theta2]").press("Home")
+    assert values(plane, "theta1", "theta2") == [10, 0]
+    assert_told(plane, FROZEN)
+    plane.locator("[name=recalibrated]").press("Space")
+    plane.get_by_text("of 2,000 training images").wait_for()
+    assert_told(plane, RECALIBRATED)
+
+
+@pytest.mark.parametrize("angle", [0, 45, 135])
+def test_a_cut_is_that_of_the_artifact_and_its_ends_are_named(visit, book, angle):
+    page = visit(f"file://{book}/book/playing.html")
+    plane = figure(page, "plane")
+    plane.locator("[name=angle]").fill(str(angle))
+    expected = 100 * surfaces.cut(FROZEN, angle, 41).values
+    drawn = plane.locator("[data-part=cut] path.line").get_attribute("d")
+    heights = [float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", drawn)]
+    np.testing.assert_allclose([(142 - y) / 1.32 for y in heights], expected, atol=0.05)
+    ends = plane.locator("[data-part=cut] text.end").all_text_contents()
+    names = {
+        0: ["harms cat", "helps cat"],
+        45: ["harms cat", "harms dog", "helps cat", "helps dog"],
+        135: ["helps cat", "harms dog", "harms cat", "helps dog"],
+    }
+    assert ends == names[angle]
+
+
+def test_drawn_by_weight_distance_the_plane_lies_as_it_does_among_the_weights(visit, book):
+    page = visit(f"file://{book}/book/playing.html")
+    plane = figure(page, "plane")
+    plane.locator("[name=distance]").check()
+    first, *_, last = (
+        [[float(each) for each in point.split(",")] for point in points.split()]
+        for points in plane.locator("polygon").evaluate_all("all => all.map(one => one.getAttribute('points'))")
+    )
+    corner = np.array(first[0])
+    along = [np.array(place) - corner for place in (first[1], first[3])]  # a cell's edges
+    lengths = [np.linalg.norm(each) for each in along]
+    step = [float(FROZEN[axis][1] - FROZEN[axis][0]) for axis in ("theta1", "theta2")]
+    expected = [step[k] * FROZEN.attrs[f"norm{k + 1}"] for k in (0, 1)]
+    assert lengths[0] / lengths[1] == pytest.approx(expected[0] / expected[1], rel=1e-4)
+    assert along[0] @ along[1] / np.prod(lengths) == pytest.approx(FROZEN.attrs["cosine"], abs=1e-4)
+    assert all(0 <= place <= 372 for point in (*first, *last) for place in point)
+
+
+def test_a_class_loss_is_drawn(visit, book):
+    page = visit(f"file://{book}/book/playing.html")
+    plane = figure(page, "plane")
+    plane.locator("[name=shown]").select_option("loss of cat")
+    said = plane.locator("[data-part=cut] svg").get_attribute("aria-label")
+    losses = surfaces.class_loss(FROZEN).sel(true="cat")
+    assert float(re.search(r"([\d.]+) in the middle", said)[1]) == pytest.approx(float(losses[9, 9]), abs=0.00501)
+    top = float(plane.locator("[data-part=scale]").inner_text().split()[1])
+    assert top == pytest.approx(np.percentile(losses, 95), rel=0.05)
+
+
+def assert_danced(found, name, counts, pair):
+    """The figure tells what the training `name` holds at the epoch where its slider stands."""
+    (place,) = values(found, "epoch")
+    told = HISTORIES[name]
+    cctm = confusion.cctm(told[counts])[place]
+    notes = dancing.notes(told, 0.001, counts)
+    said = found.locator("output").inner_text()
+    assert said.startswith(f"Epoch {int(told['epoch'][place])}: ")
+    for one in pair:
+        label = int(notes.sel(true=one)[place])
+        match = re.search(rf"recall of {one} ([\d.]+)%, its note (\w+)(?: \(([\d.]+)%\))?", said)
+        assert float(match[1]) == pytest.approx(100 * float(cctm.sel(true=one, predicted=one)), abs=0.0501)
+        assert match[2] == (CLASSES[label] if label >= 0 else "none")
+        if label >= 0:
+            assert float(match[3]) == pytest.approx(100 * float(cctm.sel(true=one)[label]), abs=0.0501)
+    rows = found.locator("[data-part=matrix] tbody tr").all_inner_texts()
+    shown = [[float(each or 0) for each in row.split("\t")[1:]] for row in rows]
+    np.testing.assert_allclose(shown, 100 * cctm.values, atol=0.0501)
+
+
+@pytest.mark.parametrize("hand", ["mouse", "finger"])
+def test_a_dance_is_played_with_a_mouse_or_a_finger(visit, address, hand):
+    page = visit(address("book/playing.html"), **(PHONE if hand == "finger" else {}))
+    dance = figure(page, "dance")
+
+    def press(selector):
+        found = dance.locator(selector).first
+        found.tap() if hand == "finger" else found.click()
+
+    press("[name=forward]")
+    press("[name=forward]")
+    press("[name=back]")
+    assert values(dance, "epoch") == [1]
+    assert_danced(dance, "resnet18", "test_counts", ("cat", "dog"))
+    press("[name=play]")
+    page.wait_for_function("document.querySelector('[name=epoch]').value >= 3")
+    press("[name=play]")
+    assert dance.locator("[name=play]").inner_text() == "play"
+    assert_danced(dance, "resnet18", "test_counts", ("cat", "dog"))
+    dance.locator("[name=counts]").select_option("running_counts")
+    assert_danced(dance, "resnet18", "running_counts", ("cat", "dog"))
+    press("[data-part=matrix] tbody tr:nth-child(2) td:nth-child(11)")  # CAR called TRUCK
+    assert_danced(dance, "resnet18", "running_counts", ("car", "truck"))
+    dance.locator("[name=run]").select_option("vgg19")
+    dance.get_by_text("vgg19", exact=True).last.wait_for()
+    assert_danced(dance, "vgg19", "running_counts", ("car", "truck"))
+
+
+def test_a_dance_is_played_with_keys(visit, address):
+    page = visit(address("book/playing.html"))
+    dance = figure(page, "dance")
+    dance.locator("[name=epoch]").focus()
+    for key in ("End", "ArrowLeft"):
+        page.keyboard.press(key)
+    assert values(dance, "epoch") == [28]
+    assert_danced(dance, "resnet18", "test_counts", ("cat", "dog"))
+    dance.locator("[name=play]").press("Enter")
+    page.wait_for_function("document.querySelector('[name=epoch]').value === '29'")
+    dance.locator("[name=play]").get_by_text("play").wait_for()  # it stops at the end
+    assert_danced(dance, "resnet18", "test_counts", ("cat", "dog"))
+    dance.locator("[name=a]").press("Home")
+    assert_danced(dance, "resnet18", "test_counts", ("plane", "dog"))
+
+
+def test_curves_are_those_of_all_trainings(visit, book):
+    page = visit(f"file://{book}/book/playing.html")
+    dance = figure(page, "dance")
+    dance.locator("[name=curves]").check()
+    cell = dance.locator("[data-part=matrix] tbody tr:nth-child(4) td:nth-child(7)")  # CAT called DOG
+    cell.locator(".strip").nth(1).wait_for()
+    rates = {name: confusion.cctm(each["test_counts"]) for name, each in HISTORIES.items()}
+    last = np.stack([each.values[-1] for each in rates.values()])
+    top = 2 * last[:, ~np.eye(10, dtype=bool)].max()
+    strips = cell.locator(".strip").evaluate_all("all => all.map(one => one.getAttribute('d'))")
+    for drawn, name in zip(strips, ("vgg19", "resnet18"), strict=True):  # the chosen one is on top
+        heights = [(98 - float(y)) / 94 * top for y in re.findall(r"[ML][\d.]+ ([\d.]+)", drawn)]
+        expected = np.minimum(rates[name].sel(true="cat", predicted="dog"), top)
+        np.testing.assert_allclose(heights, expected, atol=0.001)
+    assert dance.locator("[data-part=cell] .legend span").all_inner_texts() == ["resnet18", "vgg19"]
+    assert f"a cell's top is {100 * top:.1f}%" in dance.locator("caption").inner_text()
+
+
+def test_without_scripts_there_is_a_picture_of_each_and_formulas_are_drawn(visit, address):
+    page = visit(address("book/playing.html"), java_script_enabled=False)
+    for kind in ("plane", "dance"):
+        found = page.locator(f"interference-{kind}")
+        assert found.locator("img").bounding_box()["height"] > 100
+        assert not found.locator("form").is_visible()
+    assert page.locator(".formula math").bounding_box()["height"] > 20
+
+
+def test_on_paper_folded_text_is_open(visit, book):
+    page = visit(f"file://{book}/book/playing.html")
+    folded = page.get_by_text("what is folded")
+    assert not folded.evaluate("each => each.checkVisibility()")
+    page.emulate_media(media="print")
+    assert folded.evaluate("each => each.checkVisibility()")
+    assert not page.locator("[name=play]").is_visible()
+    assert page.locator("[data-part=map] svg").is_visible()
+
+
+TEXTS = """figure => [...figure.querySelectorAll('text, td, th, label, caption, output, .legend')].map(each => {
+  const svg = each.ownerSVGElement;
+  return parseFloat(getComputedStyle(each).fontSize) * (svg ? svg.getScreenCTM().a : 1);
+})"""
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("size", [{}, PHONE], ids=["wide", "phone"])
+def test_figures_are_readable_and_within_reach(visit, book, size, mode):
+    page = visit(f"file://{book}/book/playing.html", color_scheme=mode, **size)
+    for kind in ("plane", "dance"):
+        found = figure(page, kind)
+        assert min(found.evaluate(TEXTS)) >= SMALLEST
+        assert found.evaluate("figure => figure.scrollWidth <= figure.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    serious = Axe().run(page, context="article", options={"preload": False}).response["violations"]
+    assert [each["id"] for each in serious if each["impact"] in ("serious", "critical")] == []
+
+
+def test_names_are_text_in_a_browser(visit, tmp_path):
+    first, other = dict.fromkeys(HOSTILE), dict.fromkeys(f"class {each}" for each in range(len(HOSTILE)))
+    counted = {}
+    for kind, names in (("hostile", list(first)), ("plain", list(other))):
+        shown = explorer.planes({(names[0], names[1], names[2]): space(names)}).data
+        shown += explorer.dance({names[0]: history(names), names[1]: history(names)}, (0, 1)).data
+        (tmp_path / f"{kind}.html").write_text(f"<!doctype html><meta charset=utf-8>{shown}", encoding="utf-8")
+        page = visit(f"file://{tmp_path}/{kind}.html")
+        page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+        figure(page, "dance").locator("[name=curves]").check()
+        figure(page, "dance").locator(".strip").nth(1).wait_for()
+        text = figure(page, "plane").inner_text() + figure(page, "dance").inner_text()
+        assert all(name in text for name in names)
+        counted[kind] = page.evaluate("[...document.querySelectorAll('*')].map(each => each.tagName).sort().join()")
+    assert counted["hostile"] == counted["plain"]
+
+
+def test_a_notebook_holds_all_that_its_figures_need(visit, tmp_path):
+    """As one executes it by hand: data and script are in the page, the script once for each figure."""
+    shown = explorer.planes({("net", "big-lr", "sloped"): SLOPED}).data
+    shown += explorer.dance({"one": history_of([[1, 9], [0, 10]], [[8, 2], [2, 8]])}, ("a", "b")).data
+    (tmp_path / "out.html").write_text(f"<!doctype html><meta charset=utf-8>{shown}", encoding="utf-8")
+    page = visit(f"file://{tmp_path}/out.html")
+    assert figure(page, "plane").locator("output").inner_text().startswith("10.0% of ")
+    assert "recall of a 10.0%" in figure(page, "dance").locator("output").inner_text()
+
+
+def test_data_that_are_not_there_are_said_to_be_missing(chromium, book, tmp_path):
+    shutil.copytree(book, tmp_path / "html", ignore=shutil.ignore_patterns("data"))
+    page = chromium.new_page()
+    page.goto(f"file://{tmp_path}/html/book/playing.html")
+    for kind in ("plane", "dance"):
+        page.locator(f"interference-{kind}").get_by_text("The data of this choice could not be loaded.").wait_for()
+    page.close()
+
+
+# --- the whole book, where it is built
+
+PAGES = sorted(BOOK.glob("book/**/*.html"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_of_the_book_is_quiet_and_its_figures_are_drawn(visit, page):
+    opened = visit(f"file://{page}", **PHONE)
+    for kind in ("plane", "dance"):
+        for found in opened.locator(f"interference-{kind}").all():
+            found.locator("output b").wait_for()
+    assert page.stat().st_size < 3e6
+
+
+@pytest.mark.skipif(not PAGES, reason="the book is not built: make book")
+def test_the_book_is_light():
+    assert sum(path.stat().st_size for path in BOOK.rglob("*") if path.is_file()) < 30e6
+    assert max(path.stat().st_size for path in BOOK.glob("_static/data/*")) < 300_000
