@@ -209,6 +209,17 @@ def test_a_page_is_quiet_and_loads_the_data_that_are_chosen(visit, address):
     assert page.locator("script:not([src])[data-book], script[data-name]").count() == 0
 
 
+def test_pages_hold_no_data_and_copies_of_notebooks_no_outputs(book):
+    page = (book / "book" / "playing.html").read_text("utf-8")
+    assert not re.search(
+        r"thebe|mathjax(?!_ignore)|<script type=.application/json|<style data-book", page, re.IGNORECASE
+    )
+    copy = nbformat.read(book / "_sources" / "book" / "playing.ipynb", as_version=4)
+    assert [cell.outputs for cell in copy.cells if cell.cell_type == "code"] == [[], []]
+    assert len(list(book.glob("_static/data/*.js"))) == len(SPACES) + 1 + len(HISTORIES)
+    assert list(book.rglob("*.map")) == []
+
+
 def test_a_plane_is_walked_with_a_mouse(visit, address):
     page = visit(address("book/playing.html"))
     plane = figure(page, "plane")
@@ -472,6 +483,8 @@ def test_data_that_are_not_there_are_said_to_be_missing(chromium, book, tmp_path
 
 # --- the whole book, where it is built
 
+CLOSED = """[...document.querySelectorAll('article details:not(.hide) > :not(summary)')]
+  .filter(each => !each.checkVisibility()).map(each => each.textContent)"""
 PAGES = sorted(BOOK.glob("book/**/*.html"))
 
 
@@ -481,6 +494,8 @@ def test_a_page_of_the_book_is_quiet_and_its_figures_are_drawn(visit, page):
     for kind in ("plane", "dance"):
         for found in opened.locator(f"interference-{kind}").all():
             found.locator("output b").wait_for()
+    opened.emulate_media(media="print")
+    assert opened.evaluate(CLOSED) == []
     assert page.stat().st_size < 3e6
 
 

@@ -65,12 +65,12 @@
 
   /** A matrix of classes: `fill` writes rates, `draw` puts a drawing into each cell; `extra` is one more column. */
   class Matrix {
-    constructor(caption, classes, colours, extra) {
+    constructor(classes, colours, extra) {
       this.colours = colours;
       const head = (name, scope) => html("th", { scope, title: name }, html("span", {}, name));
       this.rows = classes.map(() => classes.map(() => html("td")));
       this.extra = extra ? classes.map(() => html("td")) : [];
-      this.caption = html("caption", {}, caption);
+      this.caption = html("caption");
       this.table = html("table", { class: "rates", style: `--classes: ${classes.length}` }, this.caption,
         html("thead", {}, html("tr", {}, html("td"), ...[...classes, ...(extra ? [extra] : [])]
           .map((name) => head(name, "col")))),
@@ -118,7 +118,7 @@
         const data = await Promise.all(names.map(load));
         if (this.wanted === wanted) draw(data);
       } catch (error) {
-        if (error) throw error;
+        if (error) throw error; // a script that did not come has none
         this.said.textContent = "The data of this choice could not be loaded.";
       }
     }
@@ -176,7 +176,7 @@
       shown.replaceChildren(html("option", { value: "" }, "mistakes of all classes"),
         ...data.classes.map((name, k) => html("option", { value: k }, `loss of ${name}`)));
       shown.value = [...shown.options].some((option) => option.value === kept) ? kept : "";
-      this.matrix = new Matrix("", data.classes, this.given.colours, "loss");
+      this.matrix = new Matrix(data.classes, this.given.colours, "loss");
       this.part("there").replaceChildren(this.matrix.table);
       this.draw();
     }
@@ -401,7 +401,7 @@
       for (const option of elements.counts.options) option.disabled = !(option.value in this.data.counts);
       if (!(this.value("counts") in this.data.counts)) [elements.counts.value] = Object.keys(this.data.counts);
       elements.epoch.max = this.data.epochs.length - 1;
-      this.matrix = new Matrix("", this.data.classes, this.given.colours);
+      this.matrix = new Matrix(this.data.classes, this.given.colours);
       this.part("matrix").replaceChildren(this.matrix.table);
       this.matrix.rows.forEach((cells, row) => cells.forEach((cell, column) => cell.addEventListener("click", () => {
         if (row === column) return;
