@@ -51,10 +51,13 @@ def drop_thebe(_: Sphinx, __: str, ___: str, context: dict[str, Any], ____: node
 
 
 def lighten(app: Sphinx, error: Exception | None) -> None:
-    """Take the outputs out of the copies of notebooks, and leave out what only developers of the theme read."""
-    for path in [] if error else Path(app.outdir).glob("_static/**/*.map"):
+    """Take the outputs out of the copies of notebooks, and leave out what no page loads."""
+    if error:
+        return
+    built = Path(app.outdir)
+    for path in [*built.glob("_static/**/*.map"), *built.glob("_static/locales/**/*.*")]:
         path.unlink()
-    for path in [] if error else Path(app.outdir).glob("_sources/**/*.ipynb"):
+    for path in built.glob("_sources/**/*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "code":

@@ -182,7 +182,7 @@ def assert_told(found, artifact):
         name, *cells = row.split("\t")
         assert name == CLASSES[label]
         np.testing.assert_allclose([float(each or 0) for each in cells[:-1]], 100 * cctm[label], atol=0.0501)
-        assert float(cells[-1]) == pytest.approx(losses[label], abs=0.00501)
+        assert float(cells[-1]) == pytest.approx(losses[label], abs=0.00501 if losses[label] < 9.99 else 0.0501)
 
 
 def aimed(found, part, across, up):

@@ -67,7 +67,7 @@ def planes(
     picture, _ = pictures.contours({next(iter(spaces))[:2]: surfaces.mistake_rate(first)}, tolerance)
     controls = f"""
 <div class="choices">{choices}{_select("shown", {"": "mistakes of all classes"}, "map of")}
-{_check("recalibrated", "batch-norm recalibrated", hidden=not recalibrated)}
+{_check("recalibrated", "batch-norm recalibrated, where measured", hidden=not recalibrated)}
 {_check("distance", "drawn by weight distance")}</div>
 <output></output>
 <div class="panels">

@@ -8,7 +8,7 @@
 (() => {
   if (window.takeFigureData) return; // a notebook holds this script once for each figure
 
-  const HERE = document.currentScript.src;
+  const HERE = document.currentScript?.src;
   const RUNS = ["#2f7fc9", "#c8701a", "#2a9168", "#b05cc6", "#7f7f7f"]; // readable on light and dark pages
   const POSITIONS = 41; // of a cut
   const PACE = 500; // milliseconds an epoch
@@ -26,6 +26,7 @@
 
   const signed = (value) => (value ? value.toPrecision(3).replace("-", "−") : "0");
   const share = (rate, digits = 1) => (Number.isFinite(rate) ? `${(100 * rate).toFixed(digits)}%` : "undefined");
+  const loss = (value) => (Number.isFinite(value) ? value.toFixed(value < 10 ? 2 : 1) : "undefined");
   const brief = (name) => (name.length > 12 ? `${name.slice(0, 11)}…` : name);
   const range = (count) => [...Array(count).keys()];
   const path = (points) => points.map(([x, y], k) => (Number.isFinite(y)
@@ -119,7 +120,7 @@
         if (this.wanted === wanted) draw(data);
       } catch (error) {
         if (error) throw error; // a script that did not come has none
-        this.said.textContent = "The data of this choice could not be loaded.";
+        if (this.wanted === wanted) this.said.textContent = "The data of this choice could not be loaded.";
       }
     }
   }
@@ -244,7 +245,7 @@
         .map((k) => this.shown(Math.floor(k / this.axes[1].length), k % this.axes[1].length))
         .filter(Number.isFinite).sort((a, b) => a - b);
       const top = values[Math.floor(0.95 * (values.length - 1))] || 1;
-      return { top, levels: range(8).map((k) => top * (k + 1) / 9), told: (loss) => loss.toFixed(2) };
+      return { top, levels: range(8).map((k) => top * (k + 1) / 9), told: loss };
     }
 
     drawMap() {
@@ -360,7 +361,7 @@
         .setAttribute("aria-valuetext", signed(thetas[k])));
       const rates = cctm(data.counts[this.place(i, j)], data.totals), losses = data.losses[this.place(i, j)];
       this.matrix.fill(rates);
-      this.matrix.extra.forEach((cell, row) => { cell.textContent = losses[row]?.toFixed(2) ?? "–"; });
+      this.matrix.extra.forEach((cell, row) => { cell.textContent = losses[row] === null ? "–" : loss(losses[row]); });
       this.matrix.caption.textContent = "The CCTM at the point, in percent of each row, and each class's mean loss";
       const [one, two] = thetas.map((theta, axis) => theta * data.distance[axis]);
       const distance = Math.sqrt(Math.max(0, one ** 2 + two ** 2 + 2 * one * two * data.cosine));
