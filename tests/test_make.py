@@ -30,6 +30,11 @@ def test_an_installation_stays_where_it_is(clone):
     assert "pip install" not in make(clone, "book", "--dry-run")
 
 
+def test_the_pdf_is_printed_of_the_book_as_it_is(clone):
+    told = make(clone, "pdf", "--dry-run")
+    assert 0 < told.index("scripts/drive.py") < told.index("--builder singlehtml") < told.index("--print-to-pdf=")
+
+
 @pytest.mark.parametrize("name", ["copy", "c o p y", "`touch run`", "кóпия"])
 def test_a_copied_clone_makes_its_own_installation(clone, tmp_path_factory, name):
     copy = shutil.copytree(clone, tmp_path_factory.mktemp("elsewhere") / name)
