@@ -1,0 +1,129 @@
+"""Answers: one of four for each part of a claim, from its effect with its 95% interval; and what they add up to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+
+import numpy as np
+from scipy import stats
+
+from ciutils.analyse.agreement import Estimate
+from reproduction.readings import SMALLEST
+
+SUPPORTED, CONTRADICTED, UNDECIDED, NOT_COMPARABLE = ANSWERS = (
+    "supported",
+    "contradicted",
+    "undecided",
+    "not comparable here",
+)
+NOT_THERE = "not there"
+"""What a part is whose artifacts nobody has made."""
+
+SUMMARIES = (
+    *("supported", "mostly supported", "mixed", "mostly contradicted", "contradicted"),
+    *(UNDECIDED, NOT_COMPARABLE, NOT_THERE),
+)
+STANDS, FALLS = SUMMARIES[:2], SUMMARIES[3:5]
+
+FEWEST_SEEDS = 3
+"""Below that the spread over seeds is not estimated; the shown run is judged alone."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that a claim says.
+
+    effect: signed so that the claim is that it exceeds, or stays within, the smallest one that would matter, which
+    `smallest` names in `SMALLEST`; None if artifacts are missing. comparable: whether the size of our experiment lets
+    it be held against the paper's. note: numbers beside it.
+    """
+
+    what: str
+    smallest: str
+    effect: Estimate | None = None
+    comparable: bool = True
+    note: str = ""
+
+    @property
+    def answer(self) -> str:
+        """One of `ANSWERS`, or `NOT_THERE`."""
+        if self.effect is None:
+            return NOT_THERE
+        return answer(self.effect, self.smallest) if self.comparable else NOT_COMPARABLE
+
+
+def part(
+    what: str, smallest: str, effect: Callable[..., Estimate], *artifacts: object, comparable: bool = True
+) -> Part:
+    """The part whose effect is that of the artifacts, unless one of them is missing (None)."""
+    missing = any(artifact is None for artifact in artifacts)
+    return Part(what, smallest, None if missing else effect(*artifacts), comparable)
+
+
+def answer(effect: Estimate, smallest: str) -> str:
+    """Supported if the whole interval is beyond the smallest effect that would matter, on the side that is claimed;
+    contradicted if none of it is; else undecided, as it is without an interval. Where the claim is that there is no
+    effect, supported if the whole interval is within the smallest, contradicted if none of it is."""
+    held, low, high = SMALLEST[smallest], effect.low, effect.high
+    if held.within:  # how far from 0 the effect may be: at least, at most
+        low, high = (-max(abs(low), abs(high)), -max(low, -high, 0.0))
+    bound = -held.value if held.within else held.value
+    return SUPPORTED if low > bound else CONTRADICTED if high < bound else UNDECIDED
+
+
+def summary(answers: Iterable[str]) -> str:
+    """What a claim's answers add up to, one of `SUMMARIES`. Undecided if that is half of them, or more; else supported
+    or contradicted if all are, mostly so if two thirds are, and mixed. What is not comparable does not count."""
+    found = list(answers)
+    yes, no, open_ = (found.count(each) for each in ANSWERS[:3])
+    counted = yes + no + open_
+    if not counted:
+        return NOT_COMPARABLE if NOT_COMPARABLE in found else NOT_THERE
+    if 2 * open_ >= counted:
+        return UNDECIDED
+    most, name = max((yes, SUPPORTED), (no, CONTRADICTED))
+    if most == counted:
+        return name
+    return f"mostly {name}" if 3 * most >= 2 * counted else "mixed"
+
+
+def over_seeds(effects: Sequence[Estimate]) -> Estimate:
+    """The mean of the same effect in trainings with several seeds, with the uncertainty from the images, which all of
+    them share, and from the seeds (Student's t), added in quadrature."""
+    middle = mean(each.value for each in effects)
+    spread = stats.t.ppf(0.975, len(effects) - 1) * stdev(each.value for each in effects) / math.sqrt(len(effects))
+    below = mean(each.value - each.low for each in effects)
+    above = mean(each.high - each.value for each in effects)
+    return Estimate(middle, middle - math.hypot(below, spread), middle + math.hypot(above, spread))
+
+
+def jackknife(statistic: Callable[[np.ndarray], float], count: int, shortest: int = 5, most: int = 20) -> Estimate:
+    """A statistic of `count` epochs in a row, with the interval (Student's t) from leaving out one block of them at a
+    time: neighbouring epochs hang together. statistic: takes the positions that are kept. At most so many blocks, of at
+    least the `shortest` length. Source: Kunsch 1989; Efron and Tibshirani 1993, chapter 11."""
+    blocks = np.array_split(np.arange(count), max(2, min(most, count // shortest)))
+    left = np.array([statistic(np.delete(np.arange(count), block)) for block in blocks])
+    value, number = statistic(np.arange(count)), len(blocks)
+    half = stats.t.ppf(0.975, number - 1) * math.sqrt((number - 1) * left.var())
+    return Estimate(float(value), float(value - half), float(value + half))
+
+
+def beyond_chance(value: float, chance: np.ndarray) -> Estimate:
+    """How far a value is beyond those that chance, or others, give; the interval is the middle 95% of theirs, so that
+    it excludes 0 where a test at 5% would."""
+    low, high = np.percentile(chance, [2.5, 97.5])
+    return Estimate(float(value - np.mean(chance)), float(value - high), float(value - low))
+
+
+def quotient(above: Estimate, below: Estimate) -> Estimate:
+    """How many times the one number is the other, wherever they are in their intervals. Of a number that may be 0 or
+    less a positive one may be any multiple, and what is not positive is none."""
+    value = above.value / below.value if below.value > 0 else math.nan
+    if below.low <= 0:
+        least = above.low / below.high if below.high > 0 else math.inf
+        return Estimate(value, least if above.low > 0 else -math.inf, math.inf if above.high > 0 else 0.0)
+    low = above.low / (below.high if above.low >= 0 else below.low)
+    return Estimate(value, low, above.high / (below.low if above.high >= 0 else below.high))
