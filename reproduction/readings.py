@@ -116,6 +116,7 @@ SMALLEST = {
     "angle": Smallest(22.5, "degrees", "Half way between a diagonal and an axis.", within=True),
     "loss": Smallest(0.1, "nats", "The probability of the right name falls by a tenth."),
     "notes": Smallest(2, "% of epochs", "Four epochs of the paper's 200: fewer hardly show in its figure."),
+    "hardly": Smallest(2, "% of epochs", "As for notes that are said to appear.", within=True),
     "late": Smallest(90, "% of epochs", "Dominant is what holds nine epochs of ten."),
     "early": Smallest(10, "points", "Of what moves, a third is in the first third if nothing is early: 33 points."),
     "identity": Smallest(1e-12, "", "Rounding in double precision.", within=True),

@@ -163,6 +163,14 @@ def test_planted_opposed_movement_is_found():
     assert np.mean([dance.score for dance in dances]) == pytest.approx(0.5, abs=0.1)  # half of the variance
 
 
+def test_the_score_is_minus_the_correlation_of_what_is_left_of_both_recalls():
+    found = simulated(np.random.default_rng(3), shared=0.05, epochs=60, classes=5)
+    left = dancing.opposed(found, 0, 1, "test_counts")
+    assert left.shape == (2, 60)
+    norms = np.sqrt((left**2).sum(1))
+    assert dancing.dance_score(found, 0, 1, "test_counts").score == pytest.approx(-left[0] @ left[1] / norms.prod())
+
+
 def test_exactly_opposed_recalls_score_one():
     wave = 10 * (-1) ** np.arange(30)
     rows = [[50 + each, 50 - each, 0] for each in wave]

@@ -19,7 +19,6 @@ from ciutils import show
 from ciutils.analyse import confusion, dancing
 from ciutils.counts import CELLS
 from ciutils.show import explorer, page, text
-from reproduction.claims import CLAIMS, Judgement, Number, Part
 from reproduction.claims import table as verdict_table
 
 HOSTILE = (
@@ -237,8 +236,11 @@ def test_a_figure_whose_characters_no_font_here_has_is_drawn_with_the_readers(di
 
 def test_names_are_text_in_the_table_of_claims():
     def table(names):
-        parts = [Part(each, True, (Number(each, 1.0, unit=each),)) for each in names]
-        return Elements(verdict_table.claims_table([Judgement(CLAIMS["C01"], "partly", tuple(parts))], "x").data)
+        row = {"claim": "C01", "epochs": "30", "answer": "supported", "value": 2.0, "low": 1.0, "high": 3.0, "seeds": 1}
+        row |= {"smallest": "rate"} | dict.fromkeys(("counts", "batch_norm", "unit", "range", "own_classes"), "")
+        parts = pd.DataFrame([row | {"what": each, "note": each} for each in names])
+        shown = verdict_table.claims_table(parts, pd.Series({"C01": "mixed"}), pd.Series({"C01": "holds in none"}), "x")
+        return Elements(shown.data)
 
     assert table(HOSTILE).found == table(PLAIN).found
     assert all(each in table(HOSTILE).text for each in HOSTILE)

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -422,37 +423,37 @@ def test_marks_are_the_papers_and_the_same_in_both_figures():
     assert score == dance
 
 
-def judgement(id, verdict, parts=(), page="cctm#the-matrix"):
-    claim = claims.Claim(id, f"statement <{id}>", "9%", "a rule", page, lambda _: [])
-    return claims.Judgement(claim, verdict, tuple(parts))
-
-
 def test_verdicts_have_a_tile_each_and_a_row_for_each_chapter():
-    judged = [
-        judgement("C01", "reproduced"),
-        judgement("C02", "partly"),
-        judgement("C06", "not reproduced", page="sharpness#test-accuracy"),
-    ]
-    _, ax = verdict_table.verdicts(judged)
+    comes_to = {"C01": "mostly supported", "C02": "depends on batch-norm", "C06": "contradicted"}
+    _, ax = verdict_table.verdicts(pd.Series(comes_to))
     texts = {text.get_text(): text.get_position() for text in ax.texts}
     assert texts["C01\n✓"] == (0, 0)
-    assert texts["C02\n≈"] == (1, 0)
+    assert texts["C02\n⇄"] == (1, 0)
     assert texts["C06\n✗"] == (0, 1)
     assert {"cctm", "sharpness"} < set(texts)
     assert len({patch.get_facecolor() for patch in ax.patches}) == 3
 
 
-def test_the_table_of_claims_shows_parts_numbers_and_links_and_escapes_text():
-    part = claims.Part("vgg19", True, (claims.Number("share", 9.0, 7.4, 10.9, "%"),))
-    missing = claims.Part("dla", None)
-    table = verdict_table.claims_table([judgement("C01", "partly", (part, missing))], "cifar10").data
-    assert '<a href="cctm-cifar10.html#the-matrix">C01</a>' in table
-    assert "statement &lt;C01&gt;" in table
-    assert "<summary>1 of 2 parts hold, 1 not published</summary>" in table
-    whole = verdict_table.claims_table([judgement("C01", "reproduced", (part,))], "cifar10").data
-    assert "<summary>1 of 1 parts hold</summary>" in whole
-    assert "✓ vgg19; share 9% (7.4 to 10.9)" in table
-    assert "– dla; not published" in table
+def test_the_table_of_claims_shows_parts_numbers_and_links_and_escapes_text(monkeypatch):
+    said = replace(claims.CLAIMS["C01"], statement="statement <C01>")
+    monkeypatch.setitem(claims.CLAIMS, "C01", said)
+    row = dict.fromkeys(("counts", "batch_norm", "unit", "range", "own_classes"), "") | {"claim": "C01", "epochs": "30"}
+    known = {"answer": "supported", "value": 9.0, "low": 7.4, "high": 10.9, "smallest": "rate", "seeds": 3}
+    known |= {"note": "lowest in 9% of the drawings"}
+    missing = known | dict.fromkeys(("value", "low", "high"), np.nan) | {"answer": "not there"}
+    bounded = known | {"value": np.nan, "low": -np.inf, "answer": "undecided", "seeds": 1, "note": ""}
+    named = {"vgg19": known, "dla": missing, "resnet18": bounded}
+    parts = pd.DataFrame([row | {"what": name} | told for name, told in named.items()])
+    comes_to, over = pd.Series({"C01": "mixed"}), pd.Series({"C01": "holds in none"})
+    shown = verdict_table.claims_table(parts, comes_to, over, "cifar10")
+    assert '<a href="cctm-cifar10.html#which-classes-are-recognised-worst">C01</a>' in shown.data
+    assert "statement &lt;C01&gt;" in shown.data
+    assert "≈ mixed" in shown.data
+    assert "<summary>1 supported, 1 undecided, 1 not there</summary>" in shown.data
+    assert "vgg19: supported; 9 (7.4 to 10.9) points, held against 0.5, 3 seeds; lowest in 9%" in shown.data
+    assert "<li>dla: not there</li>" in shown.data
+    assert "resnet18: undecided; any to 10.9 points, held against 0.5</li>" in shown.data
+    assert "Earlier: reproduced." in shown.data
 
 
 def test_times_are_stacked_by_what_they_were_spent_on():

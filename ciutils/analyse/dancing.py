@@ -110,6 +110,14 @@ def dance_score(
     return Dance(float(score), float(p_value))
 
 
+def opposed(history: xr.Dataset, a: str | int, b: str | int, counts: str = "end_counts") -> np.ndarray:
+    """What is left of the recalls of a and b when trends and what all other classes do are taken out, as in
+    `dance_score`, whose score is minus the correlation of the two: (2, epoch)."""
+    recall = recalls(history, counts)
+    first, second = class_pair(list(recall["true"].values), (a, b))
+    return np.concatenate(_apart(_residuals(recall.values), first, np.array([second])), axis=1).T
+
+
 def dance_scores(history: xr.Dataset, counts: str = "end_counts", draws: int = 2000, seed: int = 0) -> pd.DataFrame:
     """Every pair of classes with its dance: first, second, score, p_value, the most opposed first."""
     recall = recalls(history, counts)
@@ -230,15 +238,21 @@ def _signs(epochs: int, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.unique(signs, axis=0, return_counts=True)
 
 
-def _danced(
-    residuals: np.ndarray, first: int, second: np.ndarray, signs: np.ndarray, times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and p-values of the class `first` with each of `second`, from the residuals of all (epoch, class)."""
+def _apart(residuals: np.ndarray, first: int, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals of the class `first` and of each of `second`, without what the others have in common: (epoch, pair)."""
     present = np.nan_to_num(residuals)
     one, other = present[:, [first]], present[:, second]
     common = _still(present.sum(1, keepdims=True) - one - other)  # of all other classes; only its direction matters
     size = (common**2).sum(0)
     one, other = (_still(each - common * (each * common).sum(0) / np.where(size > 0, size, 1)) for each in (one, other))
+    return one, other
+
+
+def _danced(
+    residuals: np.ndarray, first: int, second: np.ndarray, signs: np.ndarray, times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and p-values of the class `first` with each of `second`, from the residuals of all (epoch, class)."""
+    one, other = _apart(residuals, first, second)
     strength = np.sqrt((one**2).sum(0) * (other**2).sum(0))
     defined = (strength > 0) & np.isfinite(residuals[0, second] + residuals[0, first])
     product = -one * other / np.where(strength > 0, strength, 1)

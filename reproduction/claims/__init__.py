@@ -1,26 +1,33 @@
 """The paper's claims (arXiv:2211.01370), one file a section, each with the rule that judges it on artifacts.
 
-Book: chapter *Claims*.
+Book: page *Which claims hold?*
 """
 
 from reproduction.claims import cctm, classwise_losses, label_dancing, sharpness  # each registers its claims
-from reproduction.claims.evidence import NETWORKS, gather
-from reproduction.claims.judging import CLAIMS, VERDICTS, Claim, Evidence, Judgement, Number, Part, judge, judge_all
+from reproduction.claims.answers import ANSWERS, SUMMARIES, Part
+from reproduction.claims.evidence import NETWORKS, Evidence, gather, of_profiles, seeded
+from reproduction.claims.judging import CLAIMS, DEPENDS, Claim, by_reading, depends, headline, judged, primary, side
 
 __all__ = [
+    "ANSWERS",
     "CLAIMS",
+    "DEPENDS",
     "NETWORKS",
-    "VERDICTS",
+    "SUMMARIES",
     "Claim",
     "Evidence",
-    "Judgement",
-    "Number",
     "Part",
+    "by_reading",
     "cctm",
     "classwise_losses",
+    "depends",
     "gather",
-    "judge",
-    "judge_all",
+    "headline",
+    "judged",
     "label_dancing",
+    "of_profiles",
+    "primary",
+    "seeded",
     "sharpness",
+    "side",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import mean, stdev
 
 import numpy as np
 from scipy import stats
@@ -56,11 +55,18 @@ class Part:
 
 
 def part(
-    what: str, smallest: str, effect: Callable[..., Estimate], *artifacts: object, comparable: bool = True
+    what: str,
+    smallest: str,
+    effect: Callable[..., Estimate | tuple[Estimate, str]],
+    *artifacts: object,
+    comparable: bool = True,
 ) -> Part:
-    """The part whose effect is that of the artifacts, unless one of them is missing (None)."""
-    missing = any(artifact is None for artifact in artifacts)
-    return Part(what, smallest, None if missing else effect(*artifacts), comparable)
+    """The part whose effect, and perhaps note, are those of the artifacts, unless one of them is missing (None)."""
+    if any(artifact is None for artifact in artifacts):
+        return Part(what, smallest)
+    found = effect(*artifacts)
+    value, note = found if isinstance(found, tuple) else (found, "")
+    return Part(what, smallest, value, comparable, note)
 
 
 def answer(effect: Estimate, smallest: str) -> str:
@@ -93,18 +99,21 @@ def summary(answers: Iterable[str]) -> str:
 def over_seeds(effects: Sequence[Estimate]) -> Estimate:
     """The mean of the same effect in trainings with several seeds, with the uncertainty from the images, which all of
     them share, and from the seeds (Student's t), added in quadrature."""
-    middle = mean(each.value for each in effects)
-    spread = stats.t.ppf(0.975, len(effects) - 1) * stdev(each.value for each in effects) / math.sqrt(len(effects))
-    below = mean(each.value - each.low for each in effects)
-    above = mean(each.high - each.value for each in effects)
-    return Estimate(middle, middle - math.hypot(below, spread), middle + math.hypot(above, spread))
+    seeds = students([each.value for each in effects])
+    below = float(np.mean([each.value - each.low for each in effects]))
+    above = float(np.mean([each.high - each.value for each in effects]))
+    low, high = math.hypot(below, seeds.value - seeds.low), math.hypot(above, seeds.high - seeds.value)
+    return Estimate(seeds.value, seeds.value - low, seeds.value + high)
 
 
 def jackknife(statistic: Callable[[np.ndarray], float], count: int, shortest: int = 5, most: int = 20) -> Estimate:
     """A statistic of `count` epochs in a row, with the interval (Student's t) from leaving out one block of them at a
     time: neighbouring epochs hang together. statistic: takes the positions that are kept. At most so many blocks, of at
-    least the `shortest` length. Source: Kunsch 1989; Efron and Tibshirani 1993, chapter 11."""
-    blocks = np.array_split(np.arange(count), max(2, min(most, count // shortest)))
+    least the `shortest` length; unknown if that makes less than three. Source: Kunsch 1989; Efron and Tibshirani 1993,
+    chapter 11."""
+    if count < 3 * shortest:
+        return Estimate(math.nan, math.nan, math.nan)
+    blocks = np.array_split(np.arange(count), min(most, count // shortest))
     left = np.array([statistic(np.delete(np.arange(count), block)) for block in blocks])
     value, number = statistic(np.arange(count)), len(blocks)
     half = stats.t.ppf(0.975, number - 1) * math.sqrt((number - 1) * left.var())
@@ -116,6 +125,17 @@ def beyond_chance(value: float, chance: np.ndarray) -> Estimate:
     it excludes 0 where a test at 5% would."""
     low, high = np.percentile(chance, [2.5, 97.5])
     return Estimate(float(value - np.mean(chance)), float(value - high), float(value - low))
+
+
+def students(values: Sequence[float]) -> Estimate:
+    """The mean of independent values, with Student's interval."""
+    middle, half = float(np.mean(values)), float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+    return Estimate(middle, middle - half, middle + half)
+
+
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's; 0 where one of them is the same everywhere, so that nothing goes with it."""
+    return float(stats.spearmanr(one, other).statistic) if np.ptp(one) and np.ptp(other) else 0.0
 
 
 def quotient(above: Estimate, below: Estimate) -> Estimate:

@@ -1,16 +1,24 @@
-"""What rules look at: the artifacts of a profile, one or more at a time."""
+"""What rules look at: the artifacts of one profile and seed, each as a reading says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
 
 import xarray as xr
 
-from ciutils import checks
-from reproduction import chapters
-from reproduction.claims.judging import Artifact, Evidence, Number, Part, Parts
+from ciutils import checks, provenance
+from ciutils.analyse import confusion
+from ciutils.analyse.agreement import counts_drawn_anew
+from ciutils.analyse.likeness import drawn_anew
+from ciutils.measure import OPTIONS
+from reproduction.readings import CHOICES, Reading
 from reproduction.results import Results
-from reproduction.runs import PROFILES
+from reproduction.runs import PROFILES, Profile, Run, profile
 
 DATASET = "cifar10"
 """Whose images the paper's claims are about."""
@@ -22,80 +30,148 @@ SPACE_NETWORKS = ("vgg19", "resnet18")
 
 PAIRS = ("cat-dog", "truck-car", "horse-ship")
 
-
-def each_network(rule: Callable[[xr.DataArray], tuple[bool, list[Number]]]) -> Parts:
-    """The last test counts of each annealed network."""
-
-    return lambda evidence: [part_of(network, rule, last_counts(evidence, network)) for network in NETWORKS]
+PLAIN = {"random": False, "scale": OPTIONS["scale"], "sign": OPTIONS["sign"]}
+NEAR = 0.05
+"""Half sides are rounded: within this of a range they are of that range."""
 
 
-def each_space(setup: str, pair: str) -> Callable[[Callable[[xr.Dataset], tuple[bool, list[Number]]]], Parts]:
-    """The space of a pair, of each network trained with a setup."""
+@dataclass(frozen=True)
+class Evidence:
+    """The artifacts that claims are judged on; what is missing is simply not there.
 
-    def on(rule: Callable[[xr.Dataset], tuple[bool, list[Number]]]) -> Parts:
-        return lambda evidence: [
-            part_of(network, rule, evidence.spaces.get((network, setup, pair))) for network in SPACE_NETWORKS
-        ]
+    histories, said (what a network says of each test image, see `Results.predictions`): by (network, setup). spaces: by
+    (network, setup, pair, batch_norm, range), as readings call these. full_size: whether numbers can be held against
+    the paper's.
+    """
 
-    return on
+    histories: Mapping[tuple[str, str], xr.Dataset] = field(default_factory=dict)
+    said: Mapping[tuple[str, str], xr.Dataset] = field(default_factory=dict)
+    spaces: Mapping[tuple[str, str, str, str, str], xr.Dataset] = field(default_factory=dict)
+    full_size: bool = False
+    draws: int = 1000
+    _rates: dict[tuple[str, str], xr.DataArray] = field(default_factory=dict, repr=False, compare=False)
+
+    def rates(self, network: str, setup: str = "anneal-lr") -> xr.DataArray | None:
+        """The test CCTM as it is, and with the images of each class drawn anew: (draw, true, predicted); its attribute
+        objects says how many images there are of each class.
+
+        Draw by draw all networks are given the same images, so that their differences are paired; where it is only
+        known how many images a network misses, and not which, draws are its own.
+        """
+        key = (network, setup)
+        if key in self.histories and key not in self._rates:
+            counts = self.histories[key]["test_counts"].isel(epoch=-1)
+            objects = int(counts.sum("predicted")[0])
+            if key in self.said:
+                said = self.said[key].assign(test_predictions=self.said[key]["test_predictions"].expand_dims("network"))
+                rates = confusion.cctm(counts_drawn_anew(said, self.draws))
+            else:
+                rates = drawn_anew(counts, objects, self.draws, seed=zlib.crc32(" ".join(key).encode()))
+            self._rates[key] = rates.assign_attrs(objects=objects)
+        return self._rates.get(key)
+
+    def history(self, reading: Reading) -> xr.DataArray | None:
+        """The annealed VGG19's counts of each epoch: (epoch, true, predicted)."""
+        history, counts = self.histories.get(("vgg19", "anneal-lr")), f"{reading.counts}_counts"
+        return history[counts] if history is not None and counts in history else None
+
+    def space(self, network: str, setup: str, pair: str, reading: Reading) -> xr.Dataset | None:
+        """The space of a pair. Where none was measured a third as far, it is the inner third of the whole one."""
+        key = (network, setup, pair, reading.batch_norm)
+        whole = self.spaces.get((*key, "1"))
+        if reading.range == "1/3" and (*key, "1/3") not in self.spaces and whole is not None:
+            return inner(whole, 3)
+        return self.spaces.get((*key, reading.range))
+
+    def all_spaces(self, network: str, setup: str, pair: str, reading: Reading) -> list[xr.Dataset] | None:
+        """The spaces of a pair, of whatever range; None if there is none."""
+        keys = [(network, setup, pair, reading.batch_norm, each) for each in CHOICES["range"].readings]
+        return [self.spaces[key] for key in keys if key in self.spaces] or None
 
 
-def classwise_space(pair: str) -> Callable[[Callable[[xr.Dataset], list[Part]]], Parts]:
-    """The annealed VGG19's space of a pair."""
-
-    def on(rule: Callable[[xr.Dataset], list[Part]]) -> Parts:
-        missing = [Part(f"the space of {pair}", None)]
-        return lambda evidence: rule(evidence.classwise[pair]) if pair in evidence.classwise else missing
-
-    return on
-
-
-def training_history(rule: Callable[[xr.Dataset, str], list[Part]]) -> Parts:
-    """The annealed VGG19's history."""
-
-    def parts(evidence: Evidence) -> list[Part]:
-        history = evidence.histories.get(("vgg19", "anneal-lr"))
-        if history is None or evidence.counts not in history:
-            return [Part("vgg19's history", None)]
-        return rule(history, evidence.counts)
-
-    return parts
-
-
-def part_of(what: str, rule: Callable[..., tuple[bool, list[Number]]], *artifacts: Artifact | None) -> Part:
-    """What `rule` says of the artifacts; nothing if one of them is missing."""
-    if any(artifact is None for artifact in artifacts):
-        return Part(what, None)
-    holds, numbers = rule(*artifacts)
-    return Part(what, bool(holds), tuple(numbers))
-
-
-def last_counts(evidence: Evidence, network: str, setup: str = "anneal-lr") -> xr.DataArray | None:
-    """The last test counts of a network; None if they are not there."""
-    history = evidence.histories.get((network, setup))
-    return None if history is None else history["test_counts"].isel(epoch=-1)
+def inner(space: xr.Dataset, times: int) -> xr.Dataset:
+    """The middle of a space, so many times less far from the network."""
+    halves = {axis: space.sizes[axis] // 2 for axis in ("theta1", "theta2")}
+    return space.isel({axis: slice(half - half // times, half + half // times + 1) for axis, half in halves.items()})
 
 
 def gather(size: str, results: Results, images: int = 0, **changes: object) -> Evidence:
     """The artifacts of the profile called `size` that are in the store; nothing is computed.
 
-    images: training images of the planes' points and of the search for half sides; 0 means the profile's two numbers.
-    changes: other parameters of the chapters, such as seed.
+    images: training images on which half sides were searched; 0 means the profile's number. changes: other fields of
+    the runs, such as seed.
     """
+    chosen, loading = _profile(size), results.loading
+    histories, said = _trained(chosen, loading, changes)
+    spaces = {}
+    for network, setup in histories:
+        run = chosen.run(network, setup, **changes)
+        with suppress(FileNotFoundError):
+            half = loading.paper_sigma(run, PAIRS, images or chosen.control_images)
+            spaces.update({(network, setup, *each): space for each, space in _spaces(run, half, loading).items()})
+    full_size = changes.get("epochs", chosen.epochs) == 200 and changes.get("width", chosen.width) == 1
+    return Evidence(histories, said, spaces, full_size)
+
+
+def of_profiles(sizes: Sequence[str], results: Results, images: int = 0, **changes: object) -> dict[str, Evidence]:
+    """The evidence of several profiles, as from `gather`, by their numbers of epochs as text."""
+    found: dict[str, Evidence] = {}
+    for size in sizes:
+        epochs = str(changes.get("epochs", _profile(size).epochs))
+        if epochs in found:
+            raise ValueError(f"profiles = {', '.join(sizes)}: two have {epochs} epochs; give one for each number")
+        found[epochs] = gather(size, results, images, **changes)
+    return found
+
+
+def seeded(size: str, results: Results, seeds: Iterable[int], **changes: object) -> list[Evidence]:
+    """The trainings of a profile with each of `seeds`, as far as they are in the store: those in float32 alone, since
+    another precision would count as another seed."""
+    found = []
+    for seed in seeds:
+        exact: tuple[dict, dict] = ({}, {})
+        for precision in ("auto", "fp32"):
+            histories, said = _trained(
+                _profile(size), results.loading, {**changes, "seed": seed, "precision": precision}
+            )
+            keys = [key for key, history in histories.items() if history.attrs["precision"] == "fp32"]
+            exact[0].update({key: histories[key] for key in keys})
+            exact[1].update({key: said[key] for key in keys if key in said})
+        found += [Evidence(*exact)] if exact[0] else []
+    return found
+
+
+def _profile(size: str) -> Profile:
     fitting = [name for name, each in PROFILES.items() if each.dataset == DATASET]
     if checks.one_of(size, PROFILES, "profile") not in fitting:
         raise ValueError(f"profile = {size!r}: the claims are about {DATASET}; choose from {', '.join(fitting)}")
-    given = {"profile": size, "images": images, "network": "vgg19"} | changes
+    return profile(size)
 
-    def wants(chapter: str) -> list[chapters.Want]:
-        return chapters.wants(chapter, chapters.taken(chapter, given))
 
-    listed = [*wants("cctm"), *wants("sharpness")]
-    histories = chapters.fetch(listed, "history", results.loading, lenient=True)
-    spaces = chapters.fetch(listed, "space", results.loading, lenient=True)
-    classwise = chapters.fetch(wants("classwise_losses"), "space", results.loading, lenient=True)
-    return Evidence(
-        histories,
-        {(*run, PAIRS[place]): space for (*run, place), space in spaces.items() if isinstance(place, int)},
-        {PAIRS[place]: space for (*_, place), space in classwise.items()},
-    )
+def _trained(chosen: Profile, loading: Results, changes: Mapping[str, object]) -> tuple[dict, dict]:
+    """Histories, and what networks say of the test images, of the profile's runs: both by (network, setup)."""
+    histories, said = {}, {}
+    for network, setup in ((network, setup) for network, setups in chosen.setups.items() for setup in setups):
+        with suppress(FileNotFoundError):
+            run = chosen.run(network, setup, **changes)
+            histories[network, setup] = loading.history(run)
+            said[network, setup] = loading.predictions(run)
+    return histories, said
+
+
+def _spaces(run: Run, half: float, loading: Results) -> dict[tuple[str, str, str], xr.Dataset]:
+    """The run's spaces in the plain gradients of a pair, by (pair, batch_norm, range); of two that of more images."""
+    folders = (loading.store.published / run.name, loading.store.own / run.name)
+    files = [file for folder in folders for file in folder.glob("space-*.nc") if ".part-" not in file.name]
+    found: dict[tuple[str, str, str], xr.Dataset] = {}
+    for made in sorted((provenance.of_file(file)["configuration"] for file in files), key=_images):
+        reached = [name for name in CHOICES["range"].readings if abs(made["sigma"] / half / Fraction(name) - 1) < NEAR]
+        if made["pair"] in PAIRS and reached and {name: made[name] for name in PLAIN} == PLAIN:
+            options = {name: made[name] for name in ("sigma", "points", "images", "bn")}
+            with suppress(FileNotFoundError):
+                found[made["pair"], made["bn"], reached[0]] = loading.space(run, made["pair"], **options)
+    return found
+
+
+def _images(made: Mapping) -> float:
+    return made["images"] or math.inf

@@ -1,124 +1,158 @@
-"""Claims, and verdicts added up from their parts.
-
-A claim consists of parts, each of which holds, fails, or lacks its data. A difference holds only beyond its
-uncertainty: what cannot be told apart does not hold.
-"""
+"""Claims, and their parts judged in every reading that concerns them."""
 
 from __future__ import annotations
 
 import inspect
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 
-import xarray as xr
+import pandas as pd
 
-VERDICTS = ("reproduced", "partly", "not reproduced", "not testable here")
+from reproduction.claims.answers import ANSWERS, FALLS, FEWEST_SEEDS, NOT_THERE, STANDS, Part, over_seeds, summary
+from reproduction.claims.evidence import Evidence
+from reproduction.readings import CHOICES, Reading, over
 
-
-@dataclass(frozen=True)
-class Evidence:
-    """The artifacts that claims are judged on; what is missing is simply not there.
-
-    histories: by (network, setup). spaces: by (network, setup, pair), on the paper's ratios of sigma (Figures 2 to 4).
-    classwise: by pair, of the annealed VGG19 (Figure 5). counts: how the histories' epochs are counted for the claims
-    on training, one of `counts.COUNTS`.
-    """
-
-    histories: Mapping[tuple[str, str], xr.Dataset] = field(default_factory=dict)
-    spaces: Mapping[tuple[str, str, str], xr.Dataset] = field(default_factory=dict)
-    classwise: Mapping[str, xr.Dataset] = field(default_factory=dict)
-    counts: str = "running_counts"
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number that a part rests on, in `unit`, NaN if it cannot be known, with its 95% interval (NaN: has none)."""
-
-    name: str
-    value: float
-    low: float = math.nan
-    high: float = math.nan
-    unit: str = ""
-
-    def __str__(self) -> str:
-        known = math.isfinite(self.low + self.high) and self.low < self.high
-        interval = f" ({self.low:.3g} to {self.high:.3g})" if known else ""
-        value = "not known" if math.isnan(self.value) else f"{self.value:.3g}{self.unit}"
-        return f"{self.name} {value}{interval}".strip()
-
-
-@dataclass(frozen=True)
-class Part:
-    """One thing that a claim says. holds is None where its artifacts are missing."""
-
-    what: str
-    holds: bool | None
-    numbers: tuple[Number, ...] = ()
-
-
-Parts = Callable[[Evidence], list[Part]]
-
-
-Artifact = xr.DataArray | xr.Dataset
+Rule = Callable[[Evidence, Reading], list[Part]]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """statement: what the paper says. printed: its numbers. rule: how it is judged here.
-    page: notebook#section that shows it. parts: the rule as code."""
+    """statement: what the paper says. printed: its numbers. rule: how it is judged here. page: notebook#section that
+    shows it. concerned: the choices of `CHOICES` whose readings it is judged in, beside epochs. parts: the rule as
+    code."""
 
     id: str
     statement: str
     printed: str
     rule: str
     page: str
-    parts: Parts
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """A claim with its verdict, one of `VERDICTS`, and the parts that it was added up from."""
-
-    claim: Claim
-    verdict: str
-    parts: tuple[Part, ...]
+    concerned: tuple[str, ...]
+    parts: Rule
 
 
 CLAIMS: dict[str, Claim] = {}
 
-
-def judge(judged: Claim, evidence: Evidence) -> Judgement:
-    """The claim's verdict: "reproduced" if all parts hold, "not reproduced" if none does, "partly" if some do, and
-    "not testable here" if no part has its data. A missing part keeps a claim from being reproduced in full."""
-    parts = tuple(judged.parts(evidence))
-    known = [part.holds for part in parts if part.holds is not None]
-    if not known:
-        verdict = "not testable here"
-    elif not any(known):
-        verdict = "not reproduced"
-    else:
-        verdict = "reproduced" if all(known) and len(known) == len(parts) else "partly"
-    return Judgement(judged, verdict, parts)
+DEPENDS = "depends on batch-norm"
+"""What a claim comes to where its two readings, which have equal standing, disagree."""
 
 
-def judge_all(evidence: Evidence) -> list[Judgement]:
-    """Every claim, in the order of their numbers."""
-    return [judge(CLAIMS[id], evidence) for id in sorted(CLAIMS)]
+def claim(id: str, statement: str, printed: str, page: str, *concerned: str) -> Callable[[Rule], Rule]:
+    """Register a claim: the decorated function is its rule, as code, and its docstring is the rule's text."""
 
-
-def claim(
-    id: str, statement: str, printed: str, page: str, on: Callable[[Callable], Parts] = lambda parts: parts
-) -> Callable[[Callable], Callable]:
-    """Register a claim: the decorated function is its rule, as code, and its docstring is the rule's text.
-
-    `on` says what the rule looks at, one artifact at a time; by default at all evidence.
-    """
-
-    def register(rule: Callable) -> Callable:
+    def register(rule: Rule) -> Rule:
         text = inspect.getdoc(rule)
         assert text, "a rule has a docstring"
-        CLAIMS[id] = Claim(id, statement, printed, " ".join(text.split()), page, on(rule))
+        CLAIMS[id] = Claim(id, statement, printed, " ".join(text.split()), page, concerned, rule)
         return rule
 
     return register
+
+
+def judged(shown: Mapping[str, Evidence], seeded: Mapping[str, Sequence[Evidence]] | None = None) -> pd.DataFrame:
+    """Every part of every claim in every reading: one row each.
+
+    shown: evidence by the number of epochs, as text. seeded: the same trainings with several seeds; a part that three
+    of them or more can judge is judged on their mean. Columns: claim, what, epochs and the other choices ("" where they
+    do not concern the claim), answer, value, low, high (NaN where artifacts are missing), smallest, note, seeds.
+    """
+    rows = []
+    for epochs, evidence in shown.items():
+        several = (seeded or {}).get(epochs, ())
+        for id, each in sorted(CLAIMS.items()):
+            for reading in over(each.concerned):
+                chosen = {name: value if name in each.concerned else "" for name, value in asdict(reading).items()}
+                again = [each.parts(trained, reading) for trained in several]
+                for place, part in enumerate(each.parts(evidence, reading)):
+                    effects = [found[place].effect for found in again]
+                    known = [effect for effect in effects if effect is not None]
+                    seeds = len(known) if len(known) >= FEWEST_SEEDS else 1
+                    final = replace(part, effect=over_seeds(known), note="") if seeds > 1 else part
+                    rows.append({"claim": id, "epochs": epochs} | chosen | _told(final) | {"seeds": seeds})
+    return pd.DataFrame(rows)
+
+
+def _told(part: Part) -> dict[str, object]:
+    told = {"what": part.what, "answer": part.answer, "smallest": part.smallest, "note": part.note}
+    return told | (asdict(part.effect) if part.effect else dict.fromkeys(("value", "low", "high"), float("nan")))
+
+
+def primary(parts: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the primary readings; of a part that no training of the primary number of epochs can judge those of
+    the trainings that can."""
+    kept = pd.Series(True, parts.index)
+    for name, choice in CHOICES.items():
+        if name != "epochs":
+            kept &= parts[name].isin(["", *choice.primary])
+    rows = parts[kept]
+    part = ["claim", "what", *(name for name in CHOICES if name != "epochs")]
+    later, missing = ~rows["epochs"].isin(CHOICES["epochs"].primary), rows["answer"] == NOT_THERE
+    place = later + 2 * missing
+    return rows[place == place.groupby([rows[name] for name in part]).transform("min")]
+
+
+def headline(parts: pd.DataFrame) -> pd.Series:
+    """What each claim comes to in the primary readings: one of `SUMMARIES`, or `DEPENDS` where the two of batch-norm
+    disagree on whether it stands, falls or is open."""
+    rows = primary(parts)
+    rows = rows[rows["answer"] != NOT_THERE]
+    found = {}
+    for id in sorted(CLAIMS):
+        mine = rows[rows["claim"] == id]
+        one, *others = _answers(mine, ["batch_norm"]).values() or [mine["answer"]]
+        apart = any(not _alike(one, other, side) for other in others)
+        found[id] = DEPENDS if apart else summary(mine["answer"])
+    return pd.Series(found, name="comes to").rename_axis("claim")
+
+
+def side(found: str) -> str:
+    """Whether a claim that comes to this "stands", "falls" or is "open"."""
+    return "stands" if found in STANDS else "falls" if found in FALLS else "open"
+
+
+def by_reading(parts: pd.DataFrame) -> pd.DataFrame:
+    """How the parts of each claim fare by each choice that concerns it: one row for each claim, choice and reading,
+    over all readings of the other choices, with the number of each answer and what they come to."""
+    there = parts[parts["answer"] != NOT_THERE]
+    rows = []
+    for name in CHOICES:
+        concerned = there[there[name] != ""]
+        for (id, reading), found in concerned.groupby(["claim", name])["answer"]:
+            row = {"claim": id, "choice": name, "reading": reading, "comes to": summary(found)}
+            rows.append(row | {each: int((found == each).sum()) for each in ANSWERS})
+    return pd.DataFrame(rows).sort_values(["claim", "choice"], kind="stable", ignore_index=True)
+
+
+def depends(parts: pd.DataFrame) -> pd.Series:
+    """For each claim "holds in every reading", "holds in none", or "depends on ..." with the choices of which a change
+    alone, all others as they are, makes what holds hold no more, by the parts that both readings can judge."""
+    there, names = parts[parts["answer"] != NOT_THERE], list(CHOICES)
+    found = {}
+    for id, mine in there.groupby("claim"):
+        answers = _answers(mine, names)
+        changes = [
+            [name for name, one, other in zip(names, first, second, strict=True) if one != other]
+            for first, second in combinations(answers, 2)
+            if not _alike(answers[first], answers[second], _holds)
+        ]
+        alone = [name.replace("_", "-") for name in names if [name] in changes]
+        holds = [_holds(summary(each)) for each in answers.values()]
+        every, some = all(holds), any(holds)
+        turning = f"depends on {', '.join(alone) or 'several choices at once'}"
+        found[id] = "holds in every reading" if every else turning if some else "holds in none"
+    return pd.Series(found, name="over readings").rename_axis("claim")
+
+
+def _holds(found: str) -> bool:
+    return found in STANDS
+
+
+def _answers(rows: pd.DataFrame, choices: list[str]) -> dict[tuple[str, ...], pd.Series]:
+    """The answers to each part, by what it says, in each reading of `choices`."""
+    return {key: each.set_index("what")["answer"] for key, each in rows.groupby(choices)}
+
+
+def _alike(one: pd.Series, other: pd.Series, how: Callable[[str], object]) -> bool:
+    """Whether two readings come to the same, by the parts that both can judge."""
+    both = one.index.intersection(other.index)
+    return how(summary(one[both])) == how(summary(other[both]))

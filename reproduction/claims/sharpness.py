@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from itertools import product
 
 import numpy as np
 import xarray as xr
 
-from ciutils.analyse.surfaces import diagonal_test, sensitivity
+from ciutils.analyse.agreement import Estimate, estimate
 from reproduction import paper
-from reproduction.claims.evidence import PAIRS, SPACE_NETWORKS, each_space, last_counts, part_of
-from reproduction.claims.judging import Evidence, Number, Part, claim
-from reproduction.claims.numbers import UNITS, compared_areas, higher, more_accurate, right, share_of, with_error
+from reproduction.claims import planes
+from reproduction.claims.answers import Part, part, quotient
+from reproduction.claims.cctm import recalls
+from reproduction.claims.evidence import PAIRS, SPACE_NETWORKS, Evidence
+from reproduction.claims.judging import claim
+from reproduction.readings import Reading
+
+
+def more_accurate(first: xr.DataArray, second: xr.DataArray) -> Estimate:
+    """By how much the first accuracy is above the second, on the same images."""
+    return estimate(100 * (recalls(first).mean("true") - recalls(second).mean("true")).values)
 
 
 @claim(
@@ -21,30 +29,32 @@ from reproduction.claims.numbers import UNITS, compared_areas, higher, more_accu
     "small-lr: VGG19 84.99, ResNet18 86.88; anneal-lr: VGG19 93.87, ResNet18 95.15",
     "sharpness#test-accuracy",
 )
-def _accuracies(evidence: Evidence) -> list[Part]:
-    """for each network: both differences are positive (95% intervals above 0); and each printed accuracy is met
-    within one percent point"""
+def _accuracies(evidence: Evidence, _: Reading) -> list[Part]:
+    """for each network: both differences, on the same images; and each accuracy less the printed one"""
 
-    def near(printed: float) -> Callable[[xr.DataArray], tuple[bool, list[Number]]]:
-        def rule(counts: xr.DataArray) -> tuple[bool, list[Number]]:
-            ours = share_of("here", *right(counts))
-            return abs(ours.value - printed) <= 1, [ours]
-
-        return rule
+    def apart(printed: float) -> Callable[[xr.DataArray], Estimate]:
+        return lambda rates: estimate(100 * recalls(rates).mean("true").values - printed)
 
     return [
         *(
-            part_of(
+            part(
                 f"{network}, {better} over {worse}",
+                "rate",
                 more_accurate,
-                last_counts(evidence, network, better),
-                last_counts(evidence, network, worse),
+                evidence.rates(network, better),
+                evidence.rates(network, worse),
             )
             for network in SPACE_NETWORKS
             for better, worse in (("anneal-lr", "big-lr"), ("big-lr", "small-lr"))
         ),
         *(
-            part_of(f"{network}, {setup}, {printed}%", near(printed), last_counts(evidence, network, setup))
+            part(
+                f"{network}, {setup}, {printed}%",
+                "accuracy",
+                apart(printed),
+                evidence.rates(network, setup),
+                comparable=evidence.full_size,
+            )
             for (network, setup), printed in paper.ACCURACY.items()
         ),
     ]
@@ -55,27 +65,24 @@ def _accuracies(evidence: Evidence) -> list[Part]:
     "big-lr: the mistake rate is more sensitive in the CAT-DOG space than in TRUCK-CAR and HORSE-SHIP",
     "a figure only",
     "sharpness#what-the-angle-of-a-cut-does",
+    *("batch_norm", "unit", "range"),
 )
-def _cat_dog_most_sensitive(evidence: Evidence) -> list[Part]:
-    """for each network and other pair: the mean sharpness of all cuts through the plane, at the same theta, is
-    higher for CAT-DOG by more than two standard errors"""
+def _cat_dog_most_sensitive(evidence: Evidence, reading: Reading) -> list[Part]:
+    """for each network and other pair: how much higher the mean rise of the mistake rate is in the CAT-DOG space, over
+    lines through the network at all angles, equally far in both spaces"""
 
-    def rule(first: xr.Dataset, other: xr.Dataset) -> tuple[bool, list[Number]]:
-        numbers = [
-            with_error(
-                f"{space.attrs['first']}-{space.attrs['second']}", float(sensitivity(space).mean(skipna=False)), space
-            )
-            for space in (first, other)
-        ]
-        return higher(*numbers), numbers
+    def more(first: xr.Dataset, other: xr.Dataset) -> Estimate:
+        length = min(planes.reach(space, reading.unit) for space in (first, other))
+        means = [float(planes.rises(space, reading.unit, length).mean(skipna=False)) for space in (first, other)]
+        return planes.difference(planes.sampled(means[0], first), planes.sampled(means[1], other))
 
-    spaces = evidence.spaces
     return [
-        part_of(
+        part(
             f"{network}, cat-dog over {other}",
-            rule,
-            spaces.get((network, "big-lr", "cat-dog")),
-            spaces.get((network, "big-lr", other)),
+            "rise",
+            more,
+            evidence.space(network, "big-lr", "cat-dog", reading),
+            evidence.space(network, "big-lr", other, reading),
         )
         for network in SPACE_NETWORKS
         for other in PAIRS[1:]
@@ -87,22 +94,22 @@ def _cat_dog_most_sensitive(evidence: Evidence) -> list[Part]:
     "big-lr, CAT-DOG space: VGG19 is more sensitive along CAT, ResNet18 along DOG",
     "a figure only",
     "sharpness#what-the-angle-of-a-cut-does",
+    *("batch_norm", "unit", "range"),
 )
-def _sensitive_ego(evidence: Evidence) -> list[Part]:
-    """for each network: the cut along that ego is sharper than the cut along the other by more than two standard
-    errors"""
+def _sensitive_ego(evidence: Evidence, reading: Reading) -> list[Part]:
+    """for each network: how much higher the mean rise of the mistake rate is along that class's gradient than along the
+    other's, equally far along both"""
 
-    def sharper(along_first: bool) -> Callable[[xr.Dataset], tuple[bool, list[Number]]]:
-        def rule(space: xr.Dataset) -> tuple[bool, list[Number]]:
-            first, second = sensitivity(space, (0, 90)).values
-            cat, dog = with_error("along cat", first, space), with_error("along dog", second, space)
-            return higher(cat, dog) if along_first else higher(dog, cat), [cat, dog]
+    def sharper(sign: int) -> Callable[[xr.Dataset], Estimate]:
+        def effect(space: xr.Dataset) -> Estimate:
+            cat, dog = planes.rises(space, reading.unit, planes.reach(space, reading.unit), (0, 90)).values
+            return planes.difference(planes.sampled(sign * cat, space), planes.sampled(sign * dog, space))
 
-        return rule
+        return effect
 
     return [
-        part_of(f"{network}, along {name}", sharper(name == "cat"), evidence.spaces.get((network, "big-lr", "cat-dog")))
-        for network, name in (("vgg19", "cat"), ("resnet18", "dog"))
+        part(f"{network}, along {name}", "rise", sharper(sign), evidence.space(network, "big-lr", "cat-dog", reading))
+        for network, name, sign in (("vgg19", "cat", 1), ("resnet18", "dog", -1))
     ]
 
 
@@ -111,19 +118,21 @@ def _sensitive_ego(evidence: Evidence) -> list[Part]:
     "big-lr, CAT-DOG space: a narrow valley through the minimum",
     "a figure only",
     "sharpness#what-the-angle-of-a-cut-does",
-    on=each_space("big-lr", "cat-dog"),
+    *("batch_norm", "unit", "range"),
 )
-def _valley(space: xr.Dataset) -> tuple[bool, list[Number]]:
-    """for each network: the sharpest cut through the minimum is at least twice as sharp as the flattest, and they
-    differ by more than two standard errors"""
-    by_angle = sensitivity(space)
-    if not np.isfinite(by_angle).all():
-        return False, [Number("sharpness", math.nan)]
-    sharp, flat = (
-        with_error(f"at {float(by_angle.angle[position]):.0f} degrees", float(by_angle[position]), space)
-        for position in (by_angle.values.argmax(), by_angle.values.argmin())
-    )
-    return sharp.value >= 2 * flat.value and higher(sharp, flat), [sharp, flat]
+def _valley(evidence: Evidence, reading: Reading) -> list[Part]:
+    """for each network: how far apart the two points of a line through it are at which the mistake rate has risen by 20
+    points, on the line on which they are furthest apart over that on which they are nearest. The rise is well below
+    that at which planes saturate; between grid points a crossing may be anywhere in its cell"""
+    return [
+        part(
+            network,
+            "factor",
+            lambda space: planes.valley(space, reading.unit),
+            evidence.space(network, "big-lr", "cat-dog", reading),
+        )
+        for network in SPACE_NETWORKS
+    ]
 
 
 @claim(
@@ -131,15 +140,30 @@ def _valley(space: xr.Dataset) -> tuple[bool, list[Number]]:
     "big-lr, CAR-TRUCK space: the steepest line through the minimum is the 135 degree one; a random cut looks flatter",
     "135 degrees",
     "sharpness#what-the-angle-of-a-cut-does",
-    on=each_space("big-lr", "truck-car"),
+    *("batch_norm", "unit", "range"),
 )
-def _diagonal(space: xr.Dataset) -> tuple[bool, list[Number]]:
-    """for each network: the sharpest cut is within 10 degrees of 135, and the cut at 135 is sharper than the mean
-    over all angles by more than two standard errors"""
-    test = diagonal_test(space)
-    at_135, mean = (with_error(name, value, space) for name, value in (("at 135", test.at_135), ("mean", test.mean)))
-    steepest = Number("sharpest cut", test.steepest, unit=" degrees")
-    return abs(test.steepest - 135) <= 10 and higher(at_135, mean), [steepest, at_135, mean]
+def _diagonal(evidence: Evidence, reading: Reading) -> list[Part]:
+    """for each network: how far the line with the highest mean rise of the mistake rate is from 135 degrees, with all
+    lines that rise as much within the sampling of images; and the rise at 135 degrees over the mean of all lines"""
+
+    def steeper(space: xr.Dataset) -> Estimate:
+        by_angle = planes.rises(space, reading.unit, planes.reach(space, reading.unit))
+        at_135, mean = by_angle.values[planes.ANGLES.index(135)], float(by_angle.mean(skipna=False))
+        return quotient(planes.sampled(at_135, space), planes.sampled(mean, space))
+
+    return [
+        part(f"{network}, {what}", smallest, effect, evidence.space(network, "big-lr", "truck-car", reading))
+        for network in SPACE_NETWORKS
+        for what, smallest, effect in (
+            ("the steepest at 135 degrees", "angle", lambda space: planes.steepest(space, reading.unit)),
+            ("steeper than a random cut", "ratio", steeper),
+        )
+    ]
+
+
+def times(unit: str) -> Callable[[Sequence[xr.Dataset], Sequence[xr.Dataset]], Estimate]:
+    """How many times the flat area of the one is that of the other."""
+    return lambda first, second: planes.as_estimate(planes.area(first, unit) / planes.area(second, unit))
 
 
 @claim(
@@ -147,28 +171,19 @@ def _diagonal(space: xr.Dataset) -> tuple[bool, list[Number]]:
     "small-lr: ResNet18 is extremely sharp in all three spaces, VGG19 smoother, and ResNet18 still generalises better",
     "86.88% against 84.99%",
     "sharpness#how-large-is-the-flat-area",
+    *("batch_norm", "unit"),
 )
-def _small_sharp(evidence: Evidence) -> list[Part]:
-    """for each pair: ResNet18's flat area is smaller than VGG19's, in theta and in weight distance; and ResNet18's
-    test accuracy is higher (95% interval of the difference above 0)"""
+def _small_sharp(evidence: Evidence, reading: Reading) -> list[Part]:
+    """for each pair: VGG19's flat area over ResNet18's, measured along rays, as far as spaces of all ranges bound both;
+    and by how much ResNet18's test accuracy is above VGG19's, on the same images"""
 
-    def smaller(ours: Number, theirs: Number) -> bool:
-        return ours.high < theirs.low
+    def spaces(network: str, pair: str) -> list[xr.Dataset] | None:
+        return evidence.all_spaces(network, "small-lr", pair, reading)
 
-    spaces = evidence.spaces
-    accuracies = (last_counts(evidence, network, "small-lr") for network in ("resnet18", "vgg19"))
+    accuracies = [evidence.rates(network, "small-lr") for network in ("resnet18", "vgg19")]
     return [
-        *(
-            part_of(
-                f"{pair}, in {unit}",
-                compared_areas(unit, smaller),
-                spaces.get(("resnet18", "small-lr", pair)),
-                spaces.get(("vgg19", "small-lr", pair)),
-            )
-            for pair in PAIRS
-            for unit in UNITS
-        ),
-        part_of("test accuracy", more_accurate, *accuracies),
+        *(part(pair, "factor", times(reading.unit), spaces("vgg19", pair), spaces("resnet18", pair)) for pair in PAIRS),
+        part("test accuracy", "rate", more_accurate, *accuracies),
     ]
 
 
@@ -177,71 +192,51 @@ def _small_sharp(evidence: Evidence) -> list[Part]:
     "anneal-lr: a large flat lowland, 100 times the area of big-lr, larger for ResNet18",
     "100 times (the ratio of the axes' ranges)",
     "sharpness#how-large-is-the-flat-area",
+    *("batch_norm", "unit"),
 )
-def _lowland(evidence: Evidence) -> list[Part]:
-    """for each pair, in theta and in weight distance: each network's flat area is at least 100 times its big-lr
-    one, and ResNet18's is larger than VGG19's"""
+def _lowland(evidence: Evidence, reading: Reading) -> list[Part]:
+    """for each pair: each network's flat area over its big-lr one, measured along rays, as far as spaces of all ranges
+    bound both; and ResNet18's over VGG19's"""
 
-    def hundredfold(annealed: Number, big: Number) -> bool:
-        return annealed.low >= 100 * big.high
+    def spaces(network: str, setup: str, pair: str) -> list[xr.Dataset] | None:
+        return evidence.all_spaces(network, setup, pair, reading)
 
-    def larger(resnet: Number, vgg: Number) -> bool:
-        return resnet.low > vgg.high
-
-    spaces = evidence.spaces
-    return [
-        part
-        for pair in PAIRS
-        for unit in UNITS
-        for part in (
-            *(
-                part_of(
-                    f"{network}, {pair}, 100 times in {unit}",
-                    compared_areas(unit, hundredfold),
-                    spaces.get((network, "anneal-lr", pair)),
-                    spaces.get((network, "big-lr", pair)),
-                )
-                for network in SPACE_NETWORKS
-            ),
-            part_of(
-                f"{pair}, resnet18 over vgg19 in {unit}",
-                compared_areas(unit, larger),
-                spaces.get(("resnet18", "anneal-lr", pair)),
-                spaces.get(("vgg19", "anneal-lr", pair)),
-            ),
+    hundred = [
+        part(
+            f"{network}, {pair}, 100 times",
+            "hundredfold",
+            times(reading.unit),
+            spaces(network, "anneal-lr", pair),
+            spaces(network, "big-lr", pair),
         )
+        for pair, network in product(PAIRS, SPACE_NETWORKS)
     ]
+    larger = [
+        part(
+            f"{pair}, resnet18 over vgg19",
+            "factor",
+            times(reading.unit),
+            *(spaces(network, "anneal-lr", pair) for network in ("resnet18", "vgg19")),
+        )
+        for pair in PAIRS
+    ]
+    return hundred + larger
 
 
 @claim(
     "C27",
     "Proposition 1: every interference model is a convex combination of ego models of the two classes",
-    "printed with a plus before the second gradient, and for positive alpha",
+    "printed with a plus before the second gradient, for a scalar alpha",
     "sharpness#proposition-1-worked",
 )
-def _proposition(_: Evidence) -> list[Part]:
-    """with a minus before both gradients, numerically to 1e-12: for alphas of either sign the combinations reach
-    all four quadrants; and, as printed, positive alphas alone do"""
+def _proposition(_: Evidence, __: Reading) -> list[Part]:
+    """with a minus before both gradients, for random weights and gradients and alphas of either sign, so that all four
+    quadrants are reached: the largest difference between both sides"""
     random = np.random.default_rng(0)
     origin, first, second = random.standard_normal((3, 1000))
-
-    def reached(signs: Iterable[tuple[int, int]]) -> tuple[set[tuple[float, float]], float]:
-        quadrants, largest = set(), 0.0
-        for sign1, sign2 in signs:
-            alpha1, alpha2, share = sign1 * 2.0, sign2 * 3.0, 0.3
-            combined = share * (origin - alpha1 * first) + (1 - share) * (origin - alpha2 * second)
-            theta1, theta2 = share * alpha1, (1 - share) * alpha2
-            largest = max(largest, float(np.abs(combined - (origin - theta1 * first - theta2 * second)).max()))
-            quadrants.add((np.sign(theta1), np.sign(theta2)))
-        return quadrants, largest
-
-    either, difference = reached([(a, b) for a in (1, -1) for b in (1, -1)])
-    positive = reached([(1, 1)])[0]
-    return [
-        Part(
-            "alphas of either sign",
-            len(either) == 4 and difference < 1e-12,
-            (Number("largest difference", difference), Number("quadrants:", len(either))),
-        ),
-        Part("positive alphas alone", len(positive) == 4, (Number("quadrants:", len(positive)),)),
-    ]
+    largest, share = 0.0, 0.3
+    for alpha1, alpha2 in product((2.0, -2.0), (3.0, -3.0)):
+        combined = share * (origin - alpha1 * first) + (1 - share) * (origin - alpha2 * second)
+        model = origin - share * alpha1 * first - (1 - share) * alpha2 * second
+        largest = max(largest, float(np.abs(combined - model).max()))
+    return [Part("alphas of either sign", "identity", Estimate(largest, largest, largest))]
