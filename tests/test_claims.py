@@ -11,8 +11,9 @@ import xarray as xr
 from ciutils import train
 from ciutils.analyse.agreement import Estimate
 from reproduction import claims, runs
-from reproduction.claims import Evidence, Part, evidence, planes
-from reproduction.claims.answers import NOT_COMPARABLE, STANDS, summary
+from reproduction.claims import evidence, judging, planes
+from reproduction.claims.answers import NOT_COMPARABLE, STANDS, Part, summary
+from reproduction.claims.evidence import Evidence
 from reproduction.claims.table import earlier
 from reproduction.readings import CHOICES, Reading
 from reproduction.results import REPOSITORY, Results
@@ -74,6 +75,15 @@ def test_few_images_and_epochs_leave_it_undecided(id):
     histories = {key: history.assign(test_counts=history["test_counts"] // fewer) for key, history in last.items()}
     spaces = {key: few(space) for key, space in RIGHT.spaces.items()}
     assert "undecided" in answers_of(id, Evidence(histories, {}, spaces, draws=200))
+
+
+def test_where_outputs_are_not_finite_nothing_is_supported_or_contradicted():
+    """But for what is seen where they are: a valley ends, and areas do."""
+    far = xr.zeros_like(RIGHT.spaces["vgg19", "big-lr", "cat-dog", "frozen", "1"]["undefined"])
+    far[[0, -1]], far[:, [0, -1]] = 1, 1
+    world = replace(RIGHT, spaces={key: space.assign(undefined=far) for key, space in RIGHT.spaces.items()})
+    for id in ("C07", "C08", "C10", "C13", "C14", "C15", "C16", "C17", "C18"):
+        assert set(answers_of(id, world)) == {"undecided"}
 
 
 @pytest.mark.parametrize("id", ["C06", "C25", "C26"])
@@ -203,13 +213,13 @@ def test_a_third_of_the_range_is_the_inner_third_where_nothing_else_was_measured
 
 
 def test_every_part_is_judged_in_every_reading_that_concerns_it():
-    table = claims.judged({"30": RIGHT})
+    table = judging.judged({"30": RIGHT})
     per_claim = table.groupby("claim").size()
     assert per_claim["C07"] == 4 * 2 * 2 * 3
     assert per_claim["C19"] == 2 * 3
     assert per_claim["C01"] == 5
     assert set(table.loc[table["claim"] == "C01", "batch_norm"]) == {""}
-    first = claims.primary(table)
+    first = judging.primary(table)
     assert set(first.loc[first["claim"] == "C07", "batch_norm"]) == {"frozen", "recalibrated"}
     assert set(first["range"]) == {"", "1"}
 
@@ -219,13 +229,13 @@ def one_claim(monkeypatch):
     """A claim on two parts, whose rule answers as `table` says: by reading of batch-norm and unit."""
 
     def register(table):
-        def rule(evidence, reading):
+        def rule(world, reading):
             effect = {"+": Estimate(5, 4, 6), "-": Estimate(0, -0.1, 0.1), "?": Estimate(1, -9, 9), " ": None}
-            found = evidence.histories.get("answers") or table[reading.batch_norm, reading.unit]
+            found = world.histories.get("answers") or table[reading.batch_norm, reading.unit]
             return [Part(str(place), "rate", effect[each]) for place, each in enumerate(found)]
 
         concerned = ("batch_norm", "unit")
-        found = claims.Claim("C00", "a statement", "", "a rule", "cctm#the-matrix", concerned, rule)
+        found = judging.Claim("C00", "a statement", "", "a rule", "cctm#the-matrix", concerned, rule)
         monkeypatch.setattr("reproduction.claims.judging.CLAIMS", {"C00": found})
 
     return register
@@ -249,9 +259,9 @@ def one_claim(monkeypatch):
 def test_readings_add_up(one_claim, frozen, frozen_far, recalibrated, recalibrated_far, comes_to, over):
     keys = [(batch_norm, unit) for batch_norm in ("frozen", "recalibrated") for unit in ("theta", "distance")]
     one_claim(dict(zip(keys, (frozen, frozen_far, recalibrated, recalibrated_far), strict=True)))
-    table = claims.judged({"200": Evidence()})
-    assert claims.headline(table)["C00"] == comes_to
-    assert claims.depends(table).get("C00") == over
+    table = judging.judged({"200": Evidence()})
+    assert judging.headline(table)["C00"] == comes_to
+    assert judging.depends(table).get("C00") == over
 
 
 def test_each_choice_has_its_marginals(one_claim):
@@ -259,7 +269,7 @@ def test_each_choice_has_its_marginals(one_claim):
         {("frozen", "theta"): "++", ("frozen", "distance"): "+-", ("recalibrated", "theta"): "??"}
         | {("recalibrated", "distance"): "--"}
     )
-    table = claims.by_reading(claims.judged({"200": Evidence()})).set_index(["choice", "reading"])
+    table = judging.by_reading(judging.judged({"200": Evidence()})).set_index(["choice", "reading"])
     assert list(table.loc[("batch_norm", "frozen"), ["supported", "contradicted", "undecided"]]) == [3, 1, 0]
     assert list(table.loc[("unit", "distance"), ["supported", "contradicted", "undecided"]]) == [1, 3, 0]
     assert table.loc[("batch_norm", "recalibrated"), "comes to"] == "undecided"
@@ -269,10 +279,10 @@ def test_each_choice_has_its_marginals(one_claim):
 def test_the_primary_number_of_epochs_comes_first_where_it_is_there(one_claim):
     one_claim(dict.fromkeys([(a, b) for a in ("frozen", "recalibrated") for b in ("theta", "distance")], "++"))
     long, short = Evidence({"answers": "- "}), Evidence({"answers": "++"})
-    first = claims.primary(claims.judged({"30": short, "200": long}))
+    first = judging.primary(judging.judged({"30": short, "200": long}))
     assert set(first.loc[first["what"] == "0", "epochs"]) == {"200"}
     assert set(first.loc[first["what"] == "1", "epochs"]) == {"30"}
-    assert claims.headline(claims.judged({"30": short}))["C00"] == "supported"
+    assert judging.headline(judging.judged({"30": short}))["C00"] == "supported"
 
 
 @pytest.mark.parametrize(("seeds", "counted"), [(2, 1), (3, 3)])
@@ -280,7 +290,7 @@ def test_from_three_seeds_on_a_part_is_of_their_mean(seeds, counted):
     shown = {("vgg19", "anneal-lr"): history_of(counts_of({("cat", "dog"): 200, ("dog", "cat"): 180}))}
     tests = [counts_of({("cat", "dog"): 100 + by, ("dog", "cat"): 90 + by}) for by in range(0, 10 * seeds, 10)]
     others = [Evidence({("vgg19", "anneal-lr"): history_of(each)}) for each in tests]
-    table = claims.judged({"30": Evidence(shown)}, {"30": others})
+    table = judging.judged({"30": Evidence(shown)}, {"30": others})
     row = table[(table["claim"] == "C02") & (table["what"] == "vgg19")].iloc[0]
     assert row["seeds"] == counted
     assert row["value"] == pytest.approx(18 if counted == 1 else 10)
@@ -323,12 +333,12 @@ def test_its_link_leads_to_a_section_of_a_chapter(claim):
 
 def test_what_is_published_is_gathered_and_nothing_is_computed(monkeypatch):
     monkeypatch.setattr(train, "train", lambda *_, **__: pytest.fail("trained"))
-    assert claims.gather("paper", Results()) == Evidence(full_size=True)
-    published = claims.gather("laptop", Results())
+    assert evidence.gather("paper", Results()) == Evidence(full_size=True)
+    published = evidence.gather("laptop", Results())
     assert not published.full_size
     assert set(published.said) == set(published.histories)
     assert {key[3:] for key in published.spaces} == {("frozen", "1"), ("frozen", "1/10"), ("recalibrated", "1")}
-    (seed_0, seed_1) = claims.seeded("laptop", Results(), [0, 1, 99])
+    (seed_0, seed_1) = evidence.seeded("laptop", Results(), [0, 1, 99])
     assert ("resnet18", "anneal-lr") not in seed_0.histories  # in bf16
     assert set(seed_1.histories) == {("resnet18", "anneal-lr"), ("vgg19", "anneal-lr")}
 
@@ -347,7 +357,7 @@ def test_planes_are_gathered_by_their_range(monkeypatch):
     results.space(annealed, "3-8", half, 3, 40, scale="unit")
     results.space(annealed, "1-2", float(f"{half / 3:.2g}"), 3, 60, bn="recalibrated")
     results.space(annealed, "1-2", half / 2, 3, 60)
-    found = claims.gather("digits", results)
+    found = evidence.gather("digits", results)
     assert set(found.histories) == {("vgg19", "anneal-lr"), ("vgg19", "big-lr")}
     keys = {("vgg19", "anneal-lr", "3-8", "frozen", "1"), ("vgg19", "anneal-lr", "1-2", "recalibrated", "1/3")}
     assert set(found.spaces) == keys

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from ciutils.analyse.agreement import Estimate
+from ciutils.analyse.flat import Bounds
 from reproduction.readings import SMALLEST
 
 SUPPORTED, CONTRADICTED, UNDECIDED, NOT_COMPARABLE = ANSWERS = (
@@ -27,6 +28,8 @@ SUMMARIES = (
 )
 STANDS, FALLS = SUMMARIES[:2], SUMMARIES[3:5]
 
+UNKNOWN = Estimate(math.nan, math.nan, math.nan)
+
 FEWEST_SEEDS = 3
 """Below that the spread over seeds is not estimated; the shown run is judged alone."""
 
@@ -42,7 +45,7 @@ class Part:
 
     what: str
     smallest: str
-    effect: Estimate | None = None
+    effect: Estimate | Bounds | None = None
     comparable: bool = True
     note: str = ""
 
@@ -57,7 +60,7 @@ class Part:
 def part(
     what: str,
     smallest: str,
-    effect: Callable[..., Estimate | tuple[Estimate, str]],
+    effect: Callable[..., Estimate | Bounds | tuple[Estimate, str]],
     *artifacts: object,
     comparable: bool = True,
 ) -> Part:
@@ -69,7 +72,7 @@ def part(
     return Part(what, smallest, value, comparable, note)
 
 
-def answer(effect: Estimate, smallest: str) -> str:
+def answer(effect: Estimate | Bounds, smallest: str) -> str:
     """Supported if the whole interval is beyond the smallest effect that would matter, on the side that is claimed;
     contradicted if none of it is; else undecided, as it is without an interval. Where the claim is that there is no
     effect, supported if the whole interval is within the smallest, contradicted if none of it is."""
@@ -96,7 +99,12 @@ def summary(answers: Iterable[str]) -> str:
     return f"mostly {name}" if 3 * most >= 2 * counted else "mixed"
 
 
-def over_seeds(effects: Sequence[Estimate]) -> Estimate:
+def side(found: str) -> str:
+    """Whether a claim that comes to this "stands", "falls" or is "open"."""
+    return "stands" if found in STANDS else "falls" if found in FALLS else "open"
+
+
+def over_seeds(effects: Sequence[Estimate | Bounds]) -> Estimate:
     """The mean of the same effect in trainings with several seeds, with the uncertainty from the images, which all of
     them share, and from the seeds (Student's t), added in quadrature."""
     seeds = students([each.value for each in effects])
@@ -112,7 +120,7 @@ def jackknife(statistic: Callable[[np.ndarray], float], count: int, shortest: in
     least the `shortest` length; unknown if that makes less than three. Source: Kunsch 1989; Efron and Tibshirani 1993,
     chapter 11."""
     if count < 3 * shortest:
-        return Estimate(math.nan, math.nan, math.nan)
+        return UNKNOWN
     blocks = np.array_split(np.arange(count), min(most, count // shortest))
     left = np.array([statistic(np.delete(np.arange(count), block)) for block in blocks])
     value, number = statistic(np.arange(count)), len(blocks)

@@ -60,8 +60,8 @@ def both_ways(table: np.ndarray, rates: xr.DataArray) -> np.ndarray:
 @claim(
     "C01",
     "CAT and DOG have the two lowest recalls, in all four networks",
-    "CAT 84.5 to 88.7%, DOG 89.0 to 92.6%",
     "cctm#which-classes-are-recognised-worst",
+    printed="CAT 84.5 to 88.7%, DOG 89.0 to 92.6%",
 )
 def _lowest_recalls(evidence: Evidence, _: Reading) -> list[Part]:
     """for each network: by how much the lowest recall of the other classes is above those of CAT and DOG; beside it how
@@ -78,7 +78,6 @@ def _lowest_recalls(evidence: Evidence, _: Reading) -> list[Part]:
 @claim(
     "C02",
     "the largest off-diagonal CCTM cells are CAT-DOG and DOG-CAT, in all four networks",
-    "a figure only",
     "cctm#which-pairs-are-confused",
 )
 def _largest_cells(evidence: Evidence, _: Reading) -> list[Part]:
@@ -95,8 +94,8 @@ def _largest_cells(evidence: Evidence, _: Reading) -> list[Part]:
 @claim(
     "C03",
     "class interference is the largest share of the errors",
-    "no number",
     "cctm#how-much-of-all-error-do-they-hold",
+    printed="no number",
 )
 def _concentration(evidence: Evidence, _: Reading) -> list[Part]:
     """for each network: by how much CAT-DOG's share of all errors is above that of any other pair, and above the share
@@ -118,7 +117,7 @@ def _concentration(evidence: Evidence, _: Reading) -> list[Part]:
     ]
 
 
-@claim("C04", "the CCTM is nearly symmetric", "no number", "cctm#does-confusion-run-both-ways")
+@claim("C04", "the CCTM is nearly symmetric", "cctm#does-confusion-run-both-ways", printed="no number")
 def _symmetric(evidence: Evidence, _: Reading) -> list[Part]:
     """for each network: the root mean square over pairs of the difference between a pair's two rates, over that of
     their sum; 0 is symmetric, 1 is confusion one way only. What the sampling of images adds to both is taken off"""
@@ -135,10 +134,7 @@ def _symmetric(evidence: Evidence, _: Reading) -> list[Part]:
 
 
 @claim(
-    "C05",
-    "ResNet18, GoogLeNet and DLA have less CAT and DOG interference than VGG19",
-    "a figure only",
-    "cctm#which-pairs-are-confused",
+    "C05", "ResNet18, GoogLeNet and DLA have less CAT and DOG interference than VGG19", "cctm#which-pairs-are-confused"
 )
 def _less_than_vgg(evidence: Evidence, _: Reading) -> list[Part]:
     """for each network: how much less of CAT and DOG is called by the other's name than by VGG19, on the same images"""
@@ -154,8 +150,8 @@ def _less_than_vgg(evidence: Evidence, _: Reading) -> list[Part]:
 @claim(
     "C25",
     "interferers above 0.5% in GoogLeNet: PLANE three, BIRD five, CAR and TRUCK one each; few interferers, high recall",
-    "3, 5, 1, 1",
     "cctm#few-interferers-high-recall",
+    printed="3, 5, 1, 1",
 )
 def _interferers(evidence: Evidence, _: Reading) -> list[Part]:
     """for each class: our number of interferers less the printed one. For the law: how much more negative the rank
@@ -180,20 +176,18 @@ def _interferers(evidence: Evidence, _: Reading) -> list[Part]:
         return beyond_chance(-correlation(wrong), -chance)
 
     rates, same = evidence.rates("googlenet"), evidence.full_size
-    return [
-        *(
-            part(name, "interferers", of_class(name, printed), rates, comparable=same)
-            for name, printed in paper.INTERFERERS.items()
-        ),
-        part("few interferers, high recall", "correlation", law, rates),
+    numbers = [
+        part(name, "interferers", of_class(name, printed), rates, comparable=same)
+        for name, printed in paper.INTERFERERS.items()
     ]
+    return [*numbers, part("few interferers, high recall", "correlation", law, rates)]
 
 
 @claim(
     "C26",
     "CAR's errors are mostly TRUCK",
-    "recall plus CCTM(CAR, TRUCK): 99.2% in GoogLeNet, 99.6% in DLA",
     "cctm#which-pairs-are-confused",
+    printed="recall plus CCTM(CAR, TRUCK): 99.2% in GoogLeNet, 99.6% in DLA",
 )
 def _car_errors(evidence: Evidence, _: Reading) -> list[Part]:
     """for GoogLeNet and both forms of DLA: TRUCK's share of CAR's errors; and the sum less the printed one"""
@@ -205,13 +199,9 @@ def _car_errors(evidence: Evidence, _: Reading) -> list[Part]:
     def apart(printed: float) -> Callable[[xr.DataArray], Estimate]:
         return lambda rates: estimate(cell(rates, "car", "car") + cell(rates, "car", "truck") - printed)
 
-    return [
-        found
-        for network, value in paper.CAR_AND_TRUCK.items()
-        for found in (
-            part(f"{network}, more than half", "majority", mostly, evidence.rates(network)),
-            part(
-                f"{network}, {value}%", "accuracy", apart(value), evidence.rates(network), comparable=evidence.full_size
-            ),
-        )
-    ]
+    found, same = [], evidence.full_size
+    for network, printed in paper.CAR_AND_TRUCK.items():
+        rates = evidence.rates(network)
+        found.append(part(f"{network}, more than half", "majority", mostly, rates))
+        found.append(part(f"{network}, {printed}%", "accuracy", apart(printed), rates, comparable=same))
+    return found

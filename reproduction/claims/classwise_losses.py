@@ -60,7 +60,6 @@ def _pair_ranks(matrix: np.ndarray) -> np.ndarray:
 @claim(
     "C13",
     "CAT-DOG space: CAT's loss rises most where DOG's is minimised; rising along both ascents leaves it low",
-    "a figure only",
     "classwise_losses#who-responds-to-what",
     *("batch_norm", "range"),
 )
@@ -71,29 +70,22 @@ def _cat_against_dog(evidence: Evidence, reading: Reading) -> list[Part]:
     def towards(space: xr.Dataset) -> Estimate:
         rises = planes.loss_rises(space, "cat")
         with_dog = [way for way, step in WAYS.items() if step[1] > 0]
-        return quotient(
-            *(
-                planes.largest([rise for way, rise in rises.items() if (way in with_dog) == descended])
-                for descended in (True, False)
-            )
-        )
+        ways = ([rise for way, rise in rises.items() if (way in with_dog) == so] for so in (True, False))
+        return quotient(*map(planes.largest, ways))
 
     def against(space: xr.Dataset) -> Estimate:
         rises = planes.loss_rises(space, "cat")
         return quotient(rises["-1 +2"], rises["-1 -2"])
 
+    said = {"most where dog is minimised": ("ratio", towards), "both ascended": ("factor", against)}
     space = space_of(evidence, "cat-dog", reading)
-    return [
-        part("most where dog is minimised", "ratio", towards, space),
-        part("both ascended", "factor", against, space),
-    ]
+    return [part(what, smallest, effect, space) for what, (smallest, effect) in said.items()]
 
 
 @claim(
     "C14",
     "CAR-TRUCK space: CAR's loss rises along CAR's ascent whether TRUCK is descended or ascended; TRUCK's also "
     "rises along CAR's descent",
-    "a figure only",
     "classwise_losses#who-responds-to-what",
     *("batch_norm", "range"),
 )
@@ -115,7 +107,6 @@ def _car_ascent(evidence: Evidence, reading: Reading) -> list[Part]:
 @claim(
     "C15",
     "the other classes' losses respond more to the CAR-TRUCK egos than to the CAT-DOG egos",
-    "a figure only",
     "classwise_losses#who-responds-to-what",
     *("batch_norm", "unit", "range"),
 )
@@ -139,7 +130,6 @@ def _others_respond(evidence: Evidence, reading: Reading) -> list[Part]:
     "C16",
     "CAR-TRUCK space: the loss shapes of CAT, FROG, DOG, DEER (less so HORSE) are alike; CAR like PLANE; TRUCK "
     "like SHIP",
-    "a figure only",
     "classwise_losses#do-classes-that-react-alike-interfere",
     *("batch_norm", "range", "own_classes"),
 )
@@ -182,7 +172,6 @@ def _shapes(evidence: Evidence, reading: Reading) -> list[Part]:
     "C17",
     "CAT-DOG space: CAR, TRUCK, PLANE, SHIP rise in one same corner; HORSE and DEER rise toward the corner where "
     "DOG rises, HORSE more",
-    "a figure only",
     "classwise_losses#who-responds-to-what",
     *("batch_norm", "range"),
 )
@@ -219,9 +208,9 @@ def _corners(evidence: Evidence, reading: Reading) -> list[Part]:
 @claim(
     "C18",
     "classes with similar loss shapes in other classes' ego spaces interfere",
-    "no number",
     "classwise_losses#do-classes-that-react-alike-interfere",
     *("batch_norm", "range", "own_classes"),
+    printed="no number",
 )
 def _shapes_and_confusion(evidence: Evidence, reading: Reading) -> list[Part]:
     """for each plane: the rank correlation, over pairs of classes, of how alike their loss surfaces are with how often

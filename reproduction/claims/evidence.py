@@ -78,21 +78,17 @@ class Evidence:
     def space(self, network: str, setup: str, pair: str, reading: Reading) -> xr.Dataset | None:
         """The space of a pair. Where none was measured a third as far, it is the inner third of the whole one."""
         key = (network, setup, pair, reading.batch_norm)
-        whole = self.spaces.get((*key, "1"))
-        if reading.range == "1/3" and (*key, "1/3") not in self.spaces and whole is not None:
-            return inner(whole, 3)
-        return self.spaces.get((*key, reading.range))
+        whole, own = self.spaces.get((*key, "1")), self.spaces.get((*key, reading.range))
+        if own is not None or whole is None or reading.range != "1/3":
+            return own
+        half = whole.sizes["theta1"] // 2
+        third = slice(half - half // 3, half + half // 3 + 1)
+        return whole.isel(theta1=third, theta2=third)
 
     def all_spaces(self, network: str, setup: str, pair: str, reading: Reading) -> list[xr.Dataset] | None:
         """The spaces of a pair, of whatever range; None if there is none."""
         keys = [(network, setup, pair, reading.batch_norm, each) for each in CHOICES["range"].readings]
         return [self.spaces[key] for key in keys if key in self.spaces] or None
-
-
-def inner(space: xr.Dataset, times: int) -> xr.Dataset:
-    """The middle of a space, so many times less far from the network."""
-    halves = {axis: space.sizes[axis] // 2 for axis in ("theta1", "theta2")}
-    return space.isel({axis: slice(half - half // times, half + half // times + 1) for axis, half in halves.items()})
 
 
 def gather(size: str, results: Results, images: int = 0, **changes: object) -> Evidence:
@@ -113,15 +109,12 @@ def gather(size: str, results: Results, images: int = 0, **changes: object) -> E
     return Evidence(histories, said, spaces, full_size)
 
 
-def of_profiles(sizes: Sequence[str], results: Results, images: int = 0, **changes: object) -> dict[str, Evidence]:
-    """The evidence of several profiles, as from `gather`, by their numbers of epochs as text."""
-    found: dict[str, Evidence] = {}
-    for size in sizes:
-        epochs = str(changes.get("epochs", _profile(size).epochs))
-        if epochs in found:
-            raise ValueError(f"profiles = {', '.join(sizes)}: two have {epochs} epochs; give one for each number")
-        found[epochs] = gather(size, results, images, **changes)
-    return found
+def by_epochs(sizes: Sequence[str], epochs: int = 0) -> dict[str, str]:
+    """Profiles by their number of epochs as text, or by that which is given. Raises ValueError if two have the same."""
+    numbers = [str(epochs or _profile(size).epochs) for size in sizes]
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"{', '.join(sizes)} have {', '.join(numbers)} epochs: give one profile for each number")
+    return dict(zip(numbers, sizes, strict=True))
 
 
 def seeded(size: str, results: Results, seeds: Iterable[int], **changes: object) -> list[Evidence]:

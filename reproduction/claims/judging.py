@@ -9,7 +9,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from reproduction.claims.answers import ANSWERS, FALLS, FEWEST_SEEDS, NOT_THERE, STANDS, Part, over_seeds, summary
+from reproduction.claims.answers import ANSWERS, FEWEST_SEEDS, NOT_THERE, UNKNOWN, Part, over_seeds, side, summary
 from reproduction.claims.evidence import Evidence
 from reproduction.readings import CHOICES, Reading, over
 
@@ -37,7 +37,9 @@ DEPENDS = "depends on batch-norm"
 """What a claim comes to where its two readings, which have equal standing, disagree."""
 
 
-def claim(id: str, statement: str, printed: str, page: str, *concerned: str) -> Callable[[Rule], Rule]:
+def claim(
+    id: str, statement: str, page: str, *concerned: str, printed: str = "a figure only"
+) -> Callable[[Rule], Rule]:
     """Register a claim: the decorated function is its rule, as code, and its docstring is the rule's text."""
 
     def register(rule: Rule) -> Rule:
@@ -68,13 +70,10 @@ def judged(shown: Mapping[str, Evidence], seeded: Mapping[str, Sequence[Evidence
                     known = [effect for effect in effects if effect is not None]
                     seeds = len(known) if len(known) >= FEWEST_SEEDS else 1
                     final = replace(part, effect=over_seeds(known), note="") if seeds > 1 else part
-                    rows.append({"claim": id, "epochs": epochs} | chosen | _told(final) | {"seeds": seeds})
+                    told = {"what": part.what, "answer": final.answer, "smallest": part.smallest, "note": final.note}
+                    row = {"claim": id, "epochs": epochs} | chosen | told | asdict(final.effect or UNKNOWN)
+                    rows.append(row | {"seeds": seeds})
     return pd.DataFrame(rows)
-
-
-def _told(part: Part) -> dict[str, object]:
-    told = {"what": part.what, "answer": part.answer, "smallest": part.smallest, "note": part.note}
-    return told | (asdict(part.effect) if part.effect else dict.fromkeys(("value", "low", "high"), float("nan")))
 
 
 def primary(parts: pd.DataFrame) -> pd.DataFrame:
@@ -103,11 +102,6 @@ def headline(parts: pd.DataFrame) -> pd.Series:
         apart = any(not _alike(one, other, side) for other in others)
         found[id] = DEPENDS if apart else summary(mine["answer"])
     return pd.Series(found, name="comes to").rename_axis("claim")
-
-
-def side(found: str) -> str:
-    """Whether a claim that comes to this "stands", "falls" or is "open"."""
-    return "stands" if found in STANDS else "falls" if found in FALLS else "open"
 
 
 def by_reading(parts: pd.DataFrame) -> pd.DataFrame:
@@ -144,7 +138,7 @@ def depends(parts: pd.DataFrame) -> pd.Series:
 
 
 def _holds(found: str) -> bool:
-    return found in STANDS
+    return side(found) == "stands"
 
 
 def _answers(rows: pd.DataFrame, choices: list[str]) -> dict[tuple[str, ...], pd.Series]:

@@ -63,7 +63,6 @@ def more(first: tuple[str, str], second: tuple[str, str]) -> Callable[[xr.DataAr
 @claim(
     "C19",
     "CAT and DOG recalls dance: more opposed movement than chance, most at the start of training",
-    "a figure only",
     "label_dancing#more-than-chance",
     "counts",
 )
@@ -98,9 +97,7 @@ def _dance(evidence: Evidence, reading: Reading) -> list[Part]:
     ]
 
 
-@claim(
-    "C20", "rises of DOG recall go with peaks of CCTM(CAT, DOG)", "a figure only", "label_dancing#the-dance", "counts"
-)
+@claim("C20", "rises of DOG recall go with peaks of CCTM(CAT, DOG)", "label_dancing#the-dance", "counts")
 def _rises(evidence: Evidence, reading: Reading) -> list[Part]:
     """the rank correlation of the changes of both from epoch to epoch"""
 
@@ -115,9 +112,9 @@ def _rises(evidence: Evidence, reading: Reading) -> list[Part]:
 @claim(
     "C21",
     "late in training DOG is CAT's dominant interferer",
-    "from about epoch 118 of 200",
     "label_dancing#dancing-notes",
     "counts",
+    printed="from about epoch 118 of 200",
 )
 def _late(evidence: Evidence, reading: Reading) -> list[Part]:
     """the share of the epochs after 59% of training in which DOG is CAT's note, and how much less of those before"""
@@ -140,7 +137,6 @@ def _late(evidence: Evidence, reading: Reading) -> list[Part]:
 @claim(
     "C22",
     "notes: CAT is DOG's most frequent note and DOG is CAT's; CAT's hold on DOG lasts longer than the reverse",
-    "a figure only",
     "label_dancing#dancing-notes",
     "counts",
 )
@@ -158,7 +154,6 @@ def _holds(evidence: Evidence, reading: Reading) -> list[Part]:
 @claim(
     "C23",
     "notes of CAR and TRUCK: each other, then PLANE and SHIP; PLANE on TRUCK more often than PLANE on CAR",
-    "a figure only",
     "label_dancing#dancing-notes",
     "counts",
 )
@@ -178,7 +173,6 @@ def _vehicles(evidence: Evidence, reading: Reading) -> list[Part]:
 @claim(
     "C24",
     "notes of CAT: BIRD and FROG appear, HORSE hardly; notes of DOG: HORSE and DEER appear",
-    "a figure only",
     "label_dancing#dancing-notes",
     "counts",
 )

@@ -17,6 +17,7 @@ from ciutils.analyse.agreement import Estimate
 from ciutils.analyse.flat import Bounds, flat_area
 from ciutils.analyse.responses import class_response
 from ciutils.analyse.surfaces import centre, class_loss, mistake_rate
+from reproduction.claims.answers import UNKNOWN
 
 Z = 1.96
 ANGLES = tuple(range(0, 180, 5))
@@ -70,14 +71,12 @@ def sampled(value: float, space: xr.Dataset) -> Estimate:
     return with_error(value, half)
 
 
-def difference(first: Estimate, second: Estimate) -> Estimate:
-    """first - second, independent."""
-    value = first.value - second.value
-    below = math.hypot(first.value - first.low, second.high - second.value)
-    return Estimate(value, value - below, value + math.hypot(first.high - first.value, second.value - second.low))
+def difference(values: Sequence[float], spaces: Sequence[xr.Dataset]) -> Estimate:
+    """The first of two rises less the second, each of its space."""
+    return with_error(values[0] - values[1], math.hypot(*(sampled(0, space).high for space in spaces)))
 
 
-def valley(space: xr.Dataset, unit: str) -> Estimate:
+def valley(space: xr.Dataset, unit: str) -> Bounds:
     """How many times wider the widest line through the network is than the narrowest: how far apart the two points on
     it are at which the mistake rate has risen by `SLOPE`. Where that is inside a cell of the grid is not known."""
     count, step = space.sizes["theta1"] // 2, np.abs(steps(space, unit)).max(0)
@@ -92,13 +91,15 @@ def valley(space: xr.Dataset, unit: str) -> Estimate:
         low = low + cell * np.maximum(surely - 1, 0)
         high = high + np.where(possibly <= count, cell * possibly, np.inf)
     widths = [Bounds(math.nan, *each) for each in zip(low, high, strict=True)]
-    return as_estimate(max(widths, key=lambda each: each.low) / min(widths, key=lambda each: each.high))
+    return max(widths, key=lambda each: each.low) / min(widths, key=lambda each: each.high)
 
 
 def steepest(space: xr.Dataset, unit: str) -> Estimate:
     """How far the sharpest line is from 135 degrees; the interval holds all lines that are as sharp within the sampling
     of images."""
     found = rises(space, unit, reach(space, unit))
+    if not np.isfinite(found).all():
+        return UNKNOWN
     off = np.abs(np.array(ANGLES) - 135)
     off = np.minimum(off, 180 - off)
     sharp = off[found.values >= found.values.max() - (sampled(0, space).high * math.sqrt(2) or 1e-9)]
@@ -112,11 +113,6 @@ def area(spaces: Sequence[xr.Dataset], unit: str) -> Bounds:
     low, high = max(each.low for each in found), min(each.high for each in found)
     known = [each.value for each in found if low <= each.value <= high]
     return Bounds(known[0] if known else math.nan, low, high) if low <= high else Bounds(math.nan, 0.0, math.inf)
-
-
-def as_estimate(bounds: Bounds) -> Estimate:
-    """Bounds as an interval."""
-    return Estimate(bounds.value, bounds.low, bounds.high)
 
 
 def loss_rises(space: xr.Dataset, name: str) -> dict[str, Estimate]:
@@ -144,7 +140,7 @@ def with_error(value: float, half: float) -> Estimate:
 
 def largest(estimates: Sequence[Estimate]) -> Estimate:
     """The largest of several numbers."""
-    return Estimate(*(max(getattr(each, key) for each in estimates) for key in ("value", "low", "high")))
+    return Estimate(*np.max([(each.value, each.low, each.high) for each in estimates], axis=0))
 
 
 def response(space: xr.Dataset, name: str, unit: str, length: float) -> Estimate:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ciutils.analyse.agreement import Estimate, estimate
+from ciutils.analyse.flat import Bounds
 from reproduction import paper
 from reproduction.claims import planes
 from reproduction.claims.answers import Part, part, quotient
@@ -26,8 +27,8 @@ def more_accurate(first: xr.DataArray, second: xr.DataArray) -> Estimate:
 @claim(
     "C06",
     "test accuracy orders anneal-lr > big-lr > small-lr, for both networks",
-    "small-lr: VGG19 84.99, ResNet18 86.88; anneal-lr: VGG19 93.87, ResNet18 95.15",
     "sharpness#test-accuracy",
+    printed="small-lr: VGG19 84.99, ResNet18 86.88; anneal-lr: VGG19 93.87, ResNet18 95.15",
 )
 def _accuracies(evidence: Evidence, _: Reading) -> list[Part]:
     """for each network: both differences, on the same images; and each accuracy less the printed one"""
@@ -35,35 +36,20 @@ def _accuracies(evidence: Evidence, _: Reading) -> list[Part]:
     def apart(printed: float) -> Callable[[xr.DataArray], Estimate]:
         return lambda rates: estimate(100 * recalls(rates).mean("true").values - printed)
 
-    return [
-        *(
-            part(
-                f"{network}, {better} over {worse}",
-                "rate",
-                more_accurate,
-                evidence.rates(network, better),
-                evidence.rates(network, worse),
-            )
-            for network in SPACE_NETWORKS
-            for better, worse in (("anneal-lr", "big-lr"), ("big-lr", "small-lr"))
-        ),
-        *(
-            part(
-                f"{network}, {setup}, {printed}%",
-                "accuracy",
-                apart(printed),
-                evidence.rates(network, setup),
-                comparable=evidence.full_size,
-            )
-            for (network, setup), printed in paper.ACCURACY.items()
-        ),
+    setups, same = (("anneal-lr", "big-lr"), ("big-lr", "small-lr")), evidence.full_size
+    orders = [
+        part(f"{network}, {' over '.join(two)}", "rate", more_accurate, *(evidence.rates(network, one) for one in two))
+        for network, two in product(SPACE_NETWORKS, setups)
+    ]
+    return orders + [
+        part(f"{', '.join(run)}, {printed}%", "accuracy", apart(printed), evidence.rates(*run), comparable=same)
+        for run, printed in paper.ACCURACY.items()
     ]
 
 
 @claim(
     "C07",
     "big-lr: the mistake rate is more sensitive in the CAT-DOG space than in TRUCK-CAR and HORSE-SHIP",
-    "a figure only",
     "sharpness#what-the-angle-of-a-cut-does",
     *("batch_norm", "unit", "range"),
 )
@@ -74,25 +60,20 @@ def _cat_dog_most_sensitive(evidence: Evidence, reading: Reading) -> list[Part]:
     def more(first: xr.Dataset, other: xr.Dataset) -> Estimate:
         length = min(planes.reach(space, reading.unit) for space in (first, other))
         means = [float(planes.rises(space, reading.unit, length).mean(skipna=False)) for space in (first, other)]
-        return planes.difference(planes.sampled(means[0], first), planes.sampled(means[1], other))
+        return planes.difference(means, (first, other))
+
+    def space(network: str, pair: str) -> xr.Dataset | None:
+        return evidence.space(network, "big-lr", pair, reading)
 
     return [
-        part(
-            f"{network}, cat-dog over {other}",
-            "rise",
-            more,
-            evidence.space(network, "big-lr", "cat-dog", reading),
-            evidence.space(network, "big-lr", other, reading),
-        )
-        for network in SPACE_NETWORKS
-        for other in PAIRS[1:]
+        part(f"{network}, cat-dog over {other}", "rise", more, space(network, "cat-dog"), space(network, other))
+        for network, other in product(SPACE_NETWORKS, PAIRS[1:])
     ]
 
 
 @claim(
     "C08",
     "big-lr, CAT-DOG space: VGG19 is more sensitive along CAT, ResNet18 along DOG",
-    "a figure only",
     "sharpness#what-the-angle-of-a-cut-does",
     *("batch_norm", "unit", "range"),
 )
@@ -102,8 +83,8 @@ def _sensitive_ego(evidence: Evidence, reading: Reading) -> list[Part]:
 
     def sharper(sign: int) -> Callable[[xr.Dataset], Estimate]:
         def effect(space: xr.Dataset) -> Estimate:
-            cat, dog = planes.rises(space, reading.unit, planes.reach(space, reading.unit), (0, 90)).values
-            return planes.difference(planes.sampled(sign * cat, space), planes.sampled(sign * dog, space))
+            rises = planes.rises(space, reading.unit, planes.reach(space, reading.unit), (0, 90)).values
+            return planes.difference([sign * rise for rise in rises], (space, space))
 
         return effect
 
@@ -116,7 +97,6 @@ def _sensitive_ego(evidence: Evidence, reading: Reading) -> list[Part]:
 @claim(
     "C09",
     "big-lr, CAT-DOG space: a narrow valley through the minimum",
-    "a figure only",
     "sharpness#what-the-angle-of-a-cut-does",
     *("batch_norm", "unit", "range"),
 )
@@ -124,23 +104,20 @@ def _valley(evidence: Evidence, reading: Reading) -> list[Part]:
     """for each network: how far apart the two points of a line through it are at which the mistake rate has risen by 20
     points, on the line on which they are furthest apart over that on which they are nearest. The rise is well below
     that at which planes saturate; between grid points a crossing may be anywhere in its cell"""
-    return [
-        part(
-            network,
-            "factor",
-            lambda space: planes.valley(space, reading.unit),
-            evidence.space(network, "big-lr", "cat-dog", reading),
-        )
-        for network in SPACE_NETWORKS
-    ]
+
+    def valley(space: xr.Dataset) -> Bounds:
+        return planes.valley(space, reading.unit)
+
+    spaces = {network: evidence.space(network, "big-lr", "cat-dog", reading) for network in SPACE_NETWORKS}
+    return [part(network, "factor", valley, space) for network, space in spaces.items()]
 
 
 @claim(
     "C10",
     "big-lr, CAR-TRUCK space: the steepest line through the minimum is the 135 degree one; a random cut looks flatter",
-    "135 degrees",
     "sharpness#what-the-angle-of-a-cut-does",
     *("batch_norm", "unit", "range"),
+    printed="135 degrees",
 )
 def _diagonal(evidence: Evidence, reading: Reading) -> list[Part]:
     """for each network: how far the line with the highest mean rise of the mistake rate is from 135 degrees, with all
@@ -161,17 +138,17 @@ def _diagonal(evidence: Evidence, reading: Reading) -> list[Part]:
     ]
 
 
-def times(unit: str) -> Callable[[Sequence[xr.Dataset], Sequence[xr.Dataset]], Estimate]:
+def times(unit: str) -> Callable[[Sequence[xr.Dataset], Sequence[xr.Dataset]], Bounds]:
     """How many times the flat area of the one is that of the other."""
-    return lambda first, second: planes.as_estimate(planes.area(first, unit) / planes.area(second, unit))
+    return lambda first, second: planes.area(first, unit) / planes.area(second, unit)
 
 
 @claim(
     "C11",
     "small-lr: ResNet18 is extremely sharp in all three spaces, VGG19 smoother, and ResNet18 still generalises better",
-    "86.88% against 84.99%",
     "sharpness#how-large-is-the-flat-area",
     *("batch_norm", "unit"),
+    printed="86.88% against 84.99%",
 )
 def _small_sharp(evidence: Evidence, reading: Reading) -> list[Part]:
     """for each pair: VGG19's flat area over ResNet18's, measured along rays, as far as spaces of all ranges bound both;
@@ -190,9 +167,9 @@ def _small_sharp(evidence: Evidence, reading: Reading) -> list[Part]:
 @claim(
     "C12",
     "anneal-lr: a large flat lowland, 100 times the area of big-lr, larger for ResNet18",
-    "100 times (the ratio of the axes' ranges)",
     "sharpness#how-large-is-the-flat-area",
     *("batch_norm", "unit"),
+    printed="100 times (the ratio of the axes' ranges)",
 )
 def _lowland(evidence: Evidence, reading: Reading) -> list[Part]:
     """for each pair: each network's flat area over its big-lr one, measured along rays, as far as spaces of all ranges
@@ -201,33 +178,25 @@ def _lowland(evidence: Evidence, reading: Reading) -> list[Part]:
     def spaces(network: str, setup: str, pair: str) -> list[xr.Dataset] | None:
         return evidence.all_spaces(network, setup, pair, reading)
 
-    hundred = [
-        part(
-            f"{network}, {pair}, 100 times",
-            "hundredfold",
-            times(reading.unit),
-            spaces(network, "anneal-lr", pair),
-            spaces(network, "big-lr", pair),
-        )
+    compared = {
+        f"{network}, {pair}, 100 times": (spaces(network, "anneal-lr", pair), spaces(network, "big-lr", pair))
         for pair, network in product(PAIRS, SPACE_NETWORKS)
-    ]
-    larger = [
-        part(
-            f"{pair}, resnet18 over vgg19",
-            "factor",
-            times(reading.unit),
-            *(spaces(network, "anneal-lr", pair) for network in ("resnet18", "vgg19")),
-        )
+    }
+    larger = {
+        f"{pair}, resnet18 over vgg19": [spaces(network, "anneal-lr", pair) for network in ("resnet18", "vgg19")]
         for pair in PAIRS
+    }
+    return [
+        *(part(what, "hundredfold", times(reading.unit), *both) for what, both in compared.items()),
+        *(part(what, "factor", times(reading.unit), *both) for what, both in larger.items()),
     ]
-    return hundred + larger
 
 
 @claim(
     "C27",
     "Proposition 1: every interference model is a convex combination of ego models of the two classes",
-    "printed with a plus before the second gradient, for a scalar alpha",
     "sharpness#proposition-1-worked",
+    printed="printed with a plus before the second gradient, for a scalar alpha",
 )
 def _proposition(_: Evidence, __: Reading) -> list[Part]:
     """with a minus before both gradients, for random weights and gradients and alphas of either sign, so that all four
