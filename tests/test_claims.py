@@ -303,16 +303,16 @@ def test_from_three_seeds_on_a_part_is_of_their_mean(seeds, counted):
 @pytest.mark.parametrize(("world", "least", "most"), [(RIGHT, 0.95, 1), (NULL, 0, 0.05)], ids=["right", "null"])
 def test_over_200_draws_of_a_world(world, least, most):
     """Parts that are supported: near all where the paper is right, no more than intervals of 95% allow where nothing is
-    there, but for those that say that nothing is there."""
+    there, but for what holds there too: symmetry, Proposition 1, and notes, which are drawn evenly and so appear."""
     random, found = np.random.default_rng(0), []
-    empty = {"C04", "C27", "horse on cat, hardly"}
+    empty = {"C04", "C24", "C27"}
     for _ in range(200):
         drawn = worlds.drawn(world, random)
         for id in sorted(set(IDS) - (SEPARATE if least else {"C27"})):
             found += [(id, part.what, part.answer) for part in parts_of(id, drawn) if part.answer != NOT_COMPARABLE]
     table = pd.DataFrame(found, columns=["claim", "what", "answer"])
     if not least:
-        table = table[~(table["claim"].isin(empty) | table["what"].isin(empty))]
+        table = table[~table["claim"].isin(empty)]
     shares = (table["answer"] == "supported").groupby([table["claim"], table["what"]]).mean()
     print(shares.to_string())
     assert least <= shares.mean() <= most
