@@ -16,7 +16,7 @@ rule book:
         toc=lambda _, input: sweeps.toc(Path(input.toc), config["chapters"], SWEEP),
     threads: THREADS
     shell:
-        "jupyter-book build . --toc {params.toc:q} --all -W -n --keep-going --quiet"
+        "rm -rf _build/html && jupyter-book build . --toc {params.toc:q} --all -W -n --keep-going --quiet"
 
 
 rule estimates:
