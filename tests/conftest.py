@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from ciutils import data
+from ciutils.show import page
 from reproduction import chapters
 
 
@@ -13,6 +14,14 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("CIUTILS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("MPLBACKEND", "agg")
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What is shown below a cell, in order."""
+    everything = []
+    monkeypatch.setattr(page.ipython, "display", lambda *each: everything.extend(each))
+    return everything
 
 
 @pytest.fixture

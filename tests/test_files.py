@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -67,15 +68,20 @@ def test_a_leading_tilde_is_the_home_folder_in_every_path(tmp_path, monkeypatch)
         files.expanded("~nobody-of-this-name/x")
 
 
+@contextmanager
+def mounted(folder, options):
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a file system")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 1 MiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount a file system")
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
+    with mounted(tmp_path / "disk", "size=1m") as disk:
+        yield disk
 
 
 @pytest.mark.filterwarnings("error")  # HDF5 warned of a file that it had to give up, and crashed later
@@ -120,12 +126,8 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
 @pytest.fixture
 def read_only(tmp_path):
     """A folder on a file system that is mounted read-only."""
-    folder = tmp_path / "read-only"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("this machine lets nobody mount a file system")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with mounted(tmp_path / "read-only", "ro,size=1m") as folder:
+        yield folder
 
 
 def store(own):

@@ -18,7 +18,7 @@ from myst_nb.core.variables import format_plain_text
 from ciutils import show
 from ciutils.analyse import confusion, dancing
 from ciutils.counts import CELLS
-from ciutils.show import explorer, page, text
+from ciutils.show import explorer, text
 from reproduction.claims import table as verdict_table
 
 HOSTILE = (
@@ -186,13 +186,6 @@ def artifact(name):
         "started": "2020-01-01T00:00:00+00:00",
     }
     return xr.Dataset(attrs={"provenance": json.dumps(made)})
-
-
-@pytest.fixture
-def displayed(monkeypatch):
-    everything = []
-    monkeypatch.setattr(page.ipython, "display", lambda *each: everything.extend(each))
-    return everything
 
 
 def test_names_are_text_in_tables_and_in_the_line_below(displayed):

@@ -1,4 +1,3 @@
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +8,11 @@ import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.colors import to_rgba
+from test_names import artifact as artifact_of
 
 from ciutils import show
 from ciutils.analyse import confusion, dancing
 from ciutils.counts import CELLS
-from ciutils.show import page
 from reproduction import claims
 from reproduction.claims import table as verdict_table
 from reproduction.records import times
@@ -209,24 +208,7 @@ def test_figures_draw_on_the_axes_they_are_given():
 
 @pytest.fixture
 def artifact():
-    made = {
-        "configuration": {"network": "net", "setup": "big-lr", "epochs": 3, "width": 1, "seed": 0, "dataset": "digits"},
-        "data_sha256": "d" * 64,
-        "git_commit": "c" * 40,
-        "git_dirty": False,
-        "device_name": "abacus",
-        "versions": {"torch": "2"},
-        "seconds": 3.0,
-        "started": "2020-01-01T00:00:00+00:00",
-    }
-    return xr.Dataset(attrs={"provenance": json.dumps(made)})
-
-
-@pytest.fixture
-def displayed(monkeypatch):
-    everything = []
-    monkeypatch.setattr(page.ipython, "display", lambda *each: everything.extend(each))
-    return everything
+    return artifact_of("digits")
 
 
 def test_a_shown_figure_stands_above_its_provenance_and_nowhere_else(artifact, displayed):
