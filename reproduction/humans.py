@@ -8,13 +8,11 @@ each class, and whoever wants more fetches CIFAR-10H.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import platformdirs
 import torch
 import xarray as xr
 from torchvision import datasets as tv
@@ -22,6 +20,7 @@ from torchvision import datasets as tv
 from ciutils import artifacts, files
 from ciutils.analyse import agreement
 from ciutils.counts import CELLS
+from ciutils.data import folders
 from ciutils.record import Record
 from reproduction import paper
 from reproduction.results import Results
@@ -84,7 +83,7 @@ def votes(run: Run, results: Results) -> xr.Dataset:
     FileNotFoundError, saying what to fetch, without these files, and for other data than CIFAR-10; ValueError if they
     are not what they should be. Book: *Humans*.
     """
-    folder = Path(os.environ.get("CIUTILS_DATA") or platformdirs.user_cache_path("ciutils") / "data").expanduser()
+    folder = folders.copies()
     needed = (folder / VOTES, folder / "cifar-10-batches-py")
     if run.dataset != "cifar10" or not all(path.exists() for path in needed):
         raise FileNotFoundError(

@@ -40,6 +40,11 @@ def cache() -> Path:
     return Path(os.environ.get(CACHE) or platformdirs.user_cache_path("ciutils")).expanduser()
 
 
+def copies() -> Path:
+    """The folder for copies of data sets: $CIUTILS_DATA, or data/ in `cache`."""
+    return files.expanded(os.environ.get("CIUTILS_DATA") or cache() / "data")
+
+
 def read(folder: Path) -> Raw:
     """The images below `folder`, {train,test}/CLASS/*, as RGB [N, 3, H, W], classes in the order of their names.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +59,7 @@ def load(name: str, root: str | Path | None = None, download: bool = True) -> Im
     checks.one_of(name, (*DATASETS, "folder:PATH"), "dataset")
     if name == "digits":
         return _digits()
-    root = files.expanded(root or os.environ.get("CIUTILS_DATA") or folders.cache() / "data")
+    root = files.expanded(root) if root else folders.copies()
     if (root / name / "train").is_dir():
         return _image_data(name, *folders.read(root / name))
     return _image_data(name, *_read_torchvision(name, root, download))
