@@ -27,7 +27,7 @@ def cctm_heatmap(
     (NaN) stay empty. Of more than `axes.READABLE` classes those of the largest cells are shown, grouped by clustering.
     Raises ValueError for what is no rates, such as counts.
 
-    Source: arXiv:2211.01370, Figures 1 and 8. Book: chapter *CCTM*.
+    Source: arXiv:2211.01370, Figures 1 and 8. Book: *CCTM*.
     """
     figure, ax = figure_and_axes(ax, (5.6, 5.2))
     _draw_cctm(ax, cctm, most_confused([_rates(cctm)]), highest, title)

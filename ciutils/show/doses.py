@@ -13,7 +13,7 @@ from ciutils.show.text import in_figure
 def responses(measured: pd.DataFrame) -> tuple[Figure, np.ndarray]:
     """A panel for each column of `measured` over the doses, which are its index, in percent; what is NaN is left out.
 
-    Book: chapter *Dose and response*.
+    Book: *Dose and response*.
     """
     columns = min(2, measured.shape[1])
     rows = -(-measured.shape[1] // columns)

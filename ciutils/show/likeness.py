@@ -24,7 +24,7 @@ _LEAST = 0.01
 def shares(tables: Mapping[str, xr.DataArray]) -> tuple[Figure, np.ndarray]:
     """Where errors fall: the share that each cell has of all errors of its table, in percent, on one colour scale.
 
-    tables: by title, counts or rates; they may be of many errors or of few. Book: chapter *Humans*.
+    tables: by title, counts or rates; they may be of many errors or of few. Book: *Humans*.
     """
     parts = {}
     for title, table in tables.items():
@@ -49,7 +49,7 @@ def cells(
     """Each cell as a dot at its rates in two tables, in percent on log scales; equal rates lie on the dashed line.
 
     across: the name and rates of the table along the horizontal axis; upwards: those of the others, a panel each.
-    named: cells (true, predicted) that get their names. Book: chapter *Humans*.
+    named: cells (true, predicted) that get their names. Book: *Humans*.
     """
     label, table = across
     figure, axes = _panels(len(upwards), 4.4)
@@ -81,7 +81,7 @@ def cells(
 
 def directions(tables: Mapping[str, xr.DataArray], pairs: Sequence[tuple[str, str]]) -> tuple[Figure, np.ndarray]:
     """Both directions of `pairs` in each table of rates, in percent: (a, b) filled for a called b, hollow for b called
-    a, joined by a line, which is short where confusion runs both ways alike. Book: chapter *Humans*."""
+    a, joined by a line, which is short where confusion runs both ways alike. Book: *Humans*."""
     figure, axes = _panels(len(tables), 2.9, sharey=True)
     heights = np.arange(len(pairs))
     for (title, table), ax in zip(tables.items(), axes, strict=True):
@@ -105,7 +105,7 @@ def over_epochs(panels: Mapping[str, Mapping[tuple[str, str], pd.Series]], ceili
     """How like humans each network is, epoch by epoch, a colour for each setup.
 
     panels: by group of humans and by (network, setup), likeness by epoch. ceiling: the likeness of the two groups of
-    humans to each other. Book: chapter *Humans*.
+    humans to each other. Book: *Humans*.
     """
     figure, axes = _panels(len(panels), 4.2, sharey=True)
     for (group, lines), ax in zip(panels.items(), axes, strict=True):

@@ -28,7 +28,7 @@ def display(shown: Figure | pd.DataFrame | HTML, *artifacts: xr.Dataset) -> Imag
     """
     if isinstance(shown, Figure):
         plt.close(shown)  # else the notebook shows it once more, below the line
-        rendered: Image | SVG | HTML = _picture(shown)
+        rendered: Image | SVG | HTML = picture(shown)
     elif isinstance(shown, HTML):
         rendered = shown
     else:
@@ -45,12 +45,16 @@ def display(shown: Figure | pd.DataFrame | HTML, *artifacts: xr.Dataset) -> Imag
 
 
 def source(*artifacts: xr.Dataset) -> HTML:
-    """The line on where `artifacts` come from."""
-    return HTML(f"<p><small>{text.in_page(provenance.line(*artifacts))}</small></p>")
+    """The line on where `artifacts` come from, folded."""
+    told = text.in_page(provenance.line(*artifacts))
+    return HTML(f'<details class="source"><summary>where from</summary>{told}</details>')
 
 
-def _picture(figure: Figure) -> Image | SVG:
-    """The figure as PNG, or as SVG, drawn with the reader's own fonts, if none here has all of its characters."""
+def picture(figure: Figure) -> Image | SVG:
+    """A figure as PNG, or as SVG, drawn with the reader's own fonts, if none here has all of its characters.
+
+    Book: every chapter.
+    """
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Glyph .* missing from font")

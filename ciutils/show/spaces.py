@@ -19,7 +19,7 @@ def surfaces(rates: Mapping[tuple[str, str], xr.DataArray]) -> tuple[Figure, np.
 
     Each (theta1, theta2); one height and colour scale, 0 to 90 percent as in the paper. The point: the network itself.
 
-    Source: arXiv:2211.01370, Figures 2 to 4. Book: chapter *Sharpness*.
+    Source: arXiv:2211.01370, Figures 2 to 4. Book: *Sharpness*.
     """
     figure, axes = grid(rates, 3.4, subplot_kw={"projection": "3d"})
     for (row, column), rate in rates.items():
@@ -55,7 +55,7 @@ def contours(
     The white line, with a `tolerance`, is where the rate is that much above the middle point's: the rim of the flat
     area.
 
-    Source: arXiv:2211.01370, Figures 2 to 4. Book: chapter *Sharpness*.
+    Source: arXiv:2211.01370, Figures 2 to 4. Book: *Sharpness*.
     """
     figure, axes = grid(rates, 3.4)
     for (row, column), rate in rates.items():
@@ -88,7 +88,7 @@ def class_surfaces(losses: xr.DataArray, label: str, highest: float | None = Non
     highest: the top of the scale; by default the 95th percentile, so that one steep corner does not flatten the rest.
     Of more than `axes.READABLE` classes the plane's own two are shown, and those whose value varies most. Classes
     without images have no panel, and are named below.
-    Source: arXiv:2211.01370, Figure 5. Book: chapter *Class-wise losses*.
+    Source: arXiv:2211.01370, Figure 5. Book: *Class-wise losses*.
     """
     return _class_panels(losses, label, highest, solid=True)
 
