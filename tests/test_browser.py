@@ -70,7 +70,7 @@ def notebook(*shown):
     cells = [nbformat.v4.new_markdown_cell(PROSE)]
     for each in shown:
         output = nbformat.v4.new_output("display_data", {"text/html": each.data})
-        cells.append(nbformat.v4.new_code_cell("drawn", outputs=[output], execution_count=1))
+        cells.append(nbformat.v4.new_code_cell("sourceword", outputs=[output], execution_count=1))
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python"}, "language_info": {"name": "python"}}
     metadata["language_info"]["pygments_lexer"] = "ipython3"
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
@@ -481,6 +481,18 @@ def test_functions_lead_to_the_page_that_explains_them_and_it_leads_back(visit, 
     explained = page.locator("dl", has=page.locator("[id='ciutils.analyse.confusion.interferers']"))
     explained.get_by_role("link", name="CCTM").click()
     assert page.url.endswith("book/chapters/cctm-cifar10.html")
+
+
+def found_for(visit, address, words):
+    """Where the hits of a search lead, the best first."""
+    page = visit(address(f"search.html?q={words.replace(' ', '+')}"))
+    page.locator("#search-results .search-summary", has_text=re.compile("finished|did not match")).wait_for()
+    return [each.get_attribute("href") for each in page.locator("#search-results li a").all()]
+
+
+def test_search_finds_text_and_no_code(visit, address):
+    assert found_for(visit, address, "formula") == ["book/playing.html"]
+    assert found_for(visit, address, "sourceword") == []
 
 
 def test_a_repository_with_a_host_gives_buttons_to_sources_and_live_copies(visit, book):
