@@ -78,5 +78,6 @@ def check(model, split, pick=lambda output: output, rtol=1e-5, slack=(0.0, 0.0),
             np.testing.assert_allclose(space["loss_sum"][i, j], losses, **tolerance)
             if (i, j) == (1, 1):
                 np.testing.assert_array_equal(space["counts"][i, j], counts)
-    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    after = model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
     return space

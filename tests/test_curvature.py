@@ -16,7 +16,9 @@ CPU = {"device": "cpu"}
 
 def directions_of(model, seed=0):
     found = measure.random_directions(model, ("a", "b"), seed=seed)
-    return measure.Directions(found.names, {key: 0.1 * value for key, value in found.tensors.items()}, 1.0)
+    return measure.Directions(
+        found.names, {key: 0.1 * value for key, value in found.tensors.items()}, found.weight_norm
+    )
 
 
 def test_softmax_regression_has_its_closed_form():

@@ -29,17 +29,23 @@ class Position(nn.Module):
     def __init__(self, first=0.0, second=0.0):
         super().__init__()
         self.where = nn.Parameter(torch.tensor([first, second]))
+        self.other = nn.Parameter(torch.ones(1))  # so that no network has the norm 0
 
     def forward(self, images):
         logits = torch.cat([self.where, self.where.new_zeros(1)])
         return logits.expand(len(images), 3) + 0 * images.mean((1, 2, 3), dtype=logits.dtype)[:, None]
 
 
-AXES = measure.Directions(("a", "b"), {"where": torch.eye(2)}, 1.0)
 THREE = data.Split(torch.zeros(6, 1, 2, 2), torch.tensor([0, 0, 0, 1, 1, 2]), ABC)
 
 
-def space_of(model, directions=AXES, split=THREE, pair="a-b", sigma=(1.0, 3.0), points=(5, 7), **options):
+def axes_of(model, names=("a", "b"), rows=((1.0, 0.0), (0.0, 1.0))):
+    norm = float(sum(value.detach().square().sum() for value in model.parameters())) ** 0.5
+    return measure.Directions(names, {"where": torch.tensor(rows)}, norm)
+
+
+def space_of(model, directions=None, split=THREE, pair="a-b", sigma=(1.0, 3.0), points=(5, 7), **options):
+    directions = directions or axes_of(model)
     return measure.interference_space(model, split, directions, pair, sigma, points, **CPU | options)
 
 
@@ -62,16 +68,28 @@ def test_every_point_is_where_its_coordinates_say(sign, second):
 
 @pytest.mark.parametrize("pair", [(1, 2), "a-b", ("a", "B")])
 def test_the_plane_is_that_of_the_two_directions_named_or_numbered(pair):
-    directions = measure.Directions(("A", "a", "b"), {"where": torch.tensor([[7.0, 7.0], [1.0, 0.0], [0.0, 1.0]])}, 1.0)
     model = Position(0.3, -0.2)
+    directions = axes_of(model, ("A", "a", "b"), ((7.0, 7.0), (1.0, 0.0), (0.0, 1.0)))
     assert space_of(model, directions, pair=pair)["loss_sum"].equals(space_of(model)["loss_sum"])
-    two = measure.Directions(("airplane", "automobile"), AXES.tensors, 1.0)
+    two = axes_of(model, ("airplane", "automobile"))
     assert space_of(model, two, pair=(0, 1))["loss_sum"].equals(space_of(model)["loss_sum"])
 
 
+def test_positions_are_those_of_the_classes_whichever_have_directions():
+    """A class without images has no direction, and directions may be asked for in any order."""
+    model = Position(0.3, -0.2)
+    expected = space_of(model)["loss_sum"]
+    turned = axes_of(model, ("b", "a"), ((0.0, 1.0), (1.0, 0.0)))
+    assert space_of(model, turned, pair=(0, 1))["loss_sum"].equals(expected)
+    without = axes_of(model, ("b", "c"))
+    assert space_of(model, without, pair=(1, 2))["loss_sum"].equals(expected)
+    with pytest.raises(ValueError, match="pair 'a-b': class 'a' has no direction; 'b', 'c' have one"):
+        space_of(model, without, pair="a-b")
+
+
 def test_distances_are_in_units_of_the_weights_norm():
-    directions = measure.Directions(("a", "b"), {"where": torch.tensor([[3.0, 0.0], [0.0, 4.0]])}, 2.0)
-    space = space_of(Position(), directions)
+    model = Position(3**0.5, 0.0)  # of norm 2
+    space = space_of(model, axes_of(model, rows=((3.0, 0.0), (0.0, 4.0))))
     np.testing.assert_allclose(space["distance1"], space["theta1"] * 3 / 2)
     np.testing.assert_allclose(space["distance2"], space["theta2"] * 4 / 2)
 
@@ -498,13 +516,13 @@ def test_sigma_is_found_where_the_border_passes_the_level():
         rate = surfaces.mistake_rate(space_of(model, split=split, sigma=sigma, points=3)).values
         return np.delete(rate.ravel(), 4).mean()
 
-    found = measure.find_sigma(model, split, AXES, ["a-b"], level=0.3, **CPU)
+    found = measure.find_sigma(model, split, axes_of(model), ["a-b"], level=0.3, **CPU)
     assert border(found) >= 0.3 > border(found / 1.1)
 
 
 def test_a_level_that_is_never_reached_gets_one_line():
     with pytest.raises(ValueError, match="level = 0.9: the mistake rate stays below it at any distance"):
-        measure.find_sigma(Position(), THREE, AXES, ["a-b"], level=0.9, **CPU)
+        measure.find_sigma(Position(), THREE, axes_of(Position()), ["a-b"], level=0.9, **CPU)
 
 
 # --- errors

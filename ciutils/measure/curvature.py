@@ -12,10 +12,9 @@ from torch.func import jacfwd
 from torch.nn import functional
 
 from ciutils import checks
-from ciutils.classes import class_pair
 from ciutils.data import Split
-from ciutils.measure.directions import check_belong
-from ciutils.models.classifier import Reading, proven
+from ciutils.measure.directions import check_belong, of_pair
+from ciutils.models.classifier import Reading, beside, proof_images, proven
 from ciutils.models.gradients import Directions
 from ciutils.progress import Progress
 
@@ -46,8 +45,9 @@ def plane_derivatives(
     """
     checks.whole(batch_size, "batch_size")
     check_belong(directions, model)
-    chosen = directions.only(class_pair(directions.names, pair))
+    chosen = of_pair(directions, split, pair)
     classify = proven(model, split, **reading)
+    beside(classify, proof_images(split, classify))
     home = {name: classify.state[name] for name in chosen.tensors}
     steps = {name: tensor.to(classify.device) for name, tensor in chosen.tensors.items()}
     middle = torch.zeros(2, dtype=classify.dtype, device=classify.device)

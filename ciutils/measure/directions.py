@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from ciutils import checks
+from ciutils.classes import class_pair
+from ciutils.data import Split
 from ciutils.models.gradients import Directions, norm_of, trainable
 
 SCALES = ("gradient", "unit", "filter")
@@ -46,8 +48,25 @@ def rescaled(directions: Directions, scale: str, model: nn.Module) -> Directions
     return Directions(directions.names, tensors, directions.weight_norm)
 
 
+def of_pair(directions: Directions, split: Split, pair: str | Sequence[str | int]) -> Directions:
+    """The two directions of `pair`. Positions are those of the split's classes, where the directions are of classes.
+
+    Raises ValueError for unknown names, and for a class without a direction.
+    """
+    named = directions.names
+    if set(named) <= set(split.classes):
+        named = split.classes
+    both = [named[position] for position in class_pair(named, pair)]
+    for name in both:
+        if name not in directions.names:
+            shown = pair if isinstance(pair, str) else "-".join(both)
+            known = ", ".join(map(repr, directions.names))
+            raise ValueError(f"pair {shown!r}: class {name!r} has no direction; {known} have one")
+    return directions.only(both)
+
+
 def check_belong(directions: Directions, model: nn.Module) -> None:
-    """Raises ValueError unless `directions` are those of a network like `model`."""
+    """Raises ValueError unless `directions` are those of `model` at its weights."""
     theirs = {key: tuple(tensor.shape[1:]) for key, tensor in directions.tensors.items()}
     ours = {key: tuple(value.shape) for key, value in model.named_parameters()}
     wrong = [key for key, shape in theirs.items() if ours.get(key) != shape]
@@ -55,6 +74,12 @@ def check_belong(directions: Directions, model: nn.Module) -> None:
         raise ValueError(
             f"the directions are of another network: they have {wrong[0]} of shape {theirs[wrong[0]]}, the network "
             f"{ours.get(wrong[0], 'has none')}; measure the directions of this one"
+        )
+    norm = norm_of(trainable(model))
+    if abs(norm - directions.weight_norm) > 1e-6 * norm:
+        raise ValueError(
+            f"the directions are of other weights: their norm is {directions.weight_norm:.7g}, the network's "
+            f"{norm:.7g}; measure the directions of this one"
         )
 
 

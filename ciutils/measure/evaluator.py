@@ -5,6 +5,7 @@ The images are converted once and stay on the device. Nothing here knows what th
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from ciutils import files
 from ciutils.data import Split
 from ciutils.measure.folding import Fast
 from ciutils.models import devices, outputs
-from ciutils.models.classifier import Classifier, Reading, proof_images, proven, same_function
+from ciutils.models.classifier import Classifier, Reading, beside, held_by, proof_images, proven, same_function
 
 
 def _batch_size(split: Split, device: torch.device) -> int:
@@ -71,8 +72,8 @@ class Evaluator:
     more pass. The model handed in is only read. Measured is its `fast` copy if that computes the same, at the network's
     weights and beside them; else the module itself, with a warning. reading: as in `measure.counts`, but precision is
     "auto" by default; errors as there.
-    sha256: digest of the whole network, parameters and buffers. evaluated: "fast copy" or "module". precision: "fp32"
-    or "bf16".
+    sha256: digest of the whole network: layers, parameters and buffers. evaluated: "fast copy" or "module". precision:
+    "fp32" or "bf16".
     """
 
     def __init__(
@@ -81,14 +82,16 @@ class Evaluator:
         devices.keep_freed_memory()
         chosen: Reading = {"precision": "auto", **reading}
         self.bn, self.classify = bn, proven(model, split, **chosen)
-        self.sha256 = files.sha256_of({name: _array(value) for name, value in self.classify.state.items()})
+        told = np.frombuffer(re.sub("0x[0-9a-f]+", "", repr(model)).encode(), np.uint8)  # layers and their settings
+        values = {name: _array(value) for name, value in self.classify.state.items()}
+        self.sha256 = files.sha256_of({**values, "": told})
         self.network = _fastest(self.classify, proof_images(split, self.classify))
         self.precision = self.classify.precision = self.network.precision
         self.evaluated = "fast copy" if isinstance(self.network, Fast) else "module"
         size = batch_size or _batch_size(split, self.classify.device)
         self.images = Images(split, size, self.classify.device, self.network.dtype, self.network.layout)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def move(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Go to the parameters given by name; the others stay."""
         if self.bn == "recalibrated":
@@ -96,7 +99,7 @@ class Evaluator:
             weights = {**weights, **_statistics(self.classify, [inputs for inputs, _ in self.images.batches])}
         self.network.move(weights)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def measure(self, enough: Callable[[torch.Tensor], bool] | None = None) -> Measured:
         """Evaluate all images, or batches of them until `enough`(counts so far) is true."""
         classes, device = self.images.classes, self.classify.device
@@ -115,28 +118,25 @@ class Evaluator:
         return Measured(counts.cpu().numpy(), loss_sum.cpu().numpy(), int(undefined))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _fastest(classify: Classifier, images: torch.Tensor) -> Fast | Classifier:
     """The fast copy of a network, in the precision of `classify`, if it computes what the module itself does at the
     network's weights and beside them; else `classify`. What bf16 cannot compute is computed in fp32."""
     wanted, classify.precision = classify.precision, "fp32"
-    home = classify.state
-    points = []
-    for state in ({}, _beside(classify)):
-        classify.move(state)
-        points.append((classify.state, classify(images)))
-    classify.state = home
+    points = [beside(classify, images), (classify.state, classify(images))]  # it ends at home
 
     def proves(precision: str) -> Fast | None:
+        dtype = torch.bfloat16 if precision == "bf16" else None
         try:
             fast = Fast(classify, precision)
         except Exception:  # copying and tracing run somebody's code
             return None
-        for state, logits in reversed(points):  # it ends at home
+        for state, logits in points:
             fast.move(state)
-            if not same_function(fast, images, logits, torch.bfloat16 if precision == "bf16" else None):
+            before = held_by(fast.model)
+            if not same_function(fast, images, logits, dtype):
                 return None
-        return fast
+        return fast if held_by(fast.model) == before else None  # a first pass may keep something, such as positions
 
     exact = proves("fp32")
     if exact is None:
@@ -147,18 +147,6 @@ def _fastest(classify: Classifier, images: torch.Tensor) -> Fast | Classifier:
         )
         return classify
     return proves("bf16") or exact if wanted == "bf16" else exact
-
-
-def _beside(classify: Classifier) -> dict[str, torch.Tensor]:
-    """Other parameters, each as far from the network's as a twentieth of its size."""
-    generator = torch.Generator().manual_seed(0)
-
-    def shaken(value: torch.Tensor) -> torch.Tensor:
-        noise = torch.randn(value.shape, generator=generator).to(value)
-        return value + 0.05 * noise * value.square().mean().sqrt().clamp_min(0.01)
-
-    names = [name for name, value in classify.model.named_parameters() if value.is_floating_point()]
-    return {name: shaken(classify.state[name]) for name in names}
 
 
 def _statistics(classify: Classifier, batches: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -196,6 +184,7 @@ class Plane:
     ) -> None:
         self.names = list(axes[0])
         self.shapes = [origin[name].shape for name in self.names]
+        self.dtypes = [origin[name].dtype for name in self.names]
         self.origin, self.first, self.second = (
             torch.cat([tensors[name].detach().flatten() for name in self.names]).to(device)
             for tensors in (origin, *axes)
@@ -210,7 +199,8 @@ class Plane:
         """The parameters at one point, by name."""
         flat = self.origin.add(self.first, alpha=-theta1).add_(self.second, alpha=-theta2)
         pieces = flat.split([shape.numel() for shape in self.shapes])
-        return {name: piece.view(shape) for name, piece, shape in zip(self.names, pieces, self.shapes, strict=True)}
+        named = zip(self.names, pieces, self.shapes, self.dtypes, strict=True)
+        return {name: piece.view(shape).to(dtype) for name, piece, shape, dtype in named}
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch import nn
 
 from ciutils.classes import class_pair
 from ciutils.data import Split
-from ciutils.measure.directions import random_directions, rescaled
+from ciutils.measure.directions import of_pair, random_directions, rescaled
 from ciutils.measure.evaluator import Evaluator, Plane
 from ciutils.measure.spaces import rate_at
 from ciutils.models.classifier import Reading
@@ -41,7 +41,7 @@ def find_sigma(
     """
     if not 0 < level < 1:
         raise ValueError(f"level = {level!r}: give a mistake rate between 0 and 1")
-    chosen = [rescaled(directions.only(class_pair(directions.names, pair)), scale, model) for pair in pairs]
+    chosen = [rescaled(of_pair(directions, split, pair), scale, model) for pair in pairs]
     norms = np.concatenate([each.norms.values for each in chosen])
     if not norms.all():
         names = [name for each in chosen for name, norm in zip(each.names, each.norms.values, strict=True) if not norm]

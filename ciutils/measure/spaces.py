@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Unpack
 
@@ -15,10 +15,9 @@ from scipy import stats
 from torch import nn
 
 from ciutils import artifacts, checks
-from ciutils.classes import class_pair
 from ciutils.counts import CELLS
 from ciutils.data import Split
-from ciutils.measure.directions import check_belong, rescaled
+from ciutils.measure.directions import check_belong, of_pair, rescaled
 from ciutils.measure.evaluator import Evaluator, Plane
 from ciutils.models.classifier import Reading
 from ciutils.models.gradients import Directions
@@ -34,6 +33,11 @@ OPTIONS = {"scale": "gradient", "sign": "descent", "bn": "frozen", "precision": 
 
 AUDITED = ((0, 0), (0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5))
 """Points, in units of sigma, at which a bf16 space is compared with float32."""
+
+
+SAME = 0.005
+"""Share of the images that another machine's rounding may move to another class at one point; the loss may change by
+four times as much."""
 
 
 CONFIDENCE = 0.95
@@ -80,7 +84,7 @@ def interference_space(
     """
     _check(sign, bn, tolerance, shard, batch_size)
     axes = _axes(sigma, points)
-    chosen = rescaled(directions.only(class_pair(directions.names, pair)), scale, model)
+    chosen = rescaled(of_pair(directions, split, pair), scale, model)
     evaluator = Evaluator(model, split, bn, batch_size, **reading)
     plane = _plane(model, chosen, sign, evaluator)
     configuration = {
@@ -97,6 +101,7 @@ def interference_space(
     }
     told = {"configuration": json.dumps(configuration), "evaluated": evaluator.evaluated}
     space = _resumed(_empty(axes, split, chosen).assign_attrs(told), checkpoint)
+    _check_measured(space, evaluator, plane, tolerance)
     started = time.perf_counter() - space.attrs.get("seconds", 0.0)
 
     def keep() -> None:
@@ -252,19 +257,28 @@ def _fill(space: xr.Dataset, row: int, evaluator: Evaluator, plane: Plane, toler
 
 def _measure(evaluator: Evaluator, tolerance: float | None) -> dict[str, object]:
     """One point: its counts, loss sums, undefined outputs, and the interval of its mistake rate."""
+    measured = evaluator.measure(_known(evaluator, tolerance))
+    low, high = _interval(measured.mistakes, measured.seen, *_looks(evaluator))
+    loss_sum = measured.loss_sum if not measured.undefined else np.full_like(measured.loss_sum, np.nan)
+    return {"counts": measured.counts, "loss_sum": loss_sum, "undefined": measured.undefined, "low": low, "high": high}
 
-    def interval(mistakes: int, seen: int) -> tuple[float, float]:
-        return _interval(mistakes, seen, evaluator.images.total, len(evaluator.images.batches))
+
+def _known(evaluator: Evaluator, tolerance: float | None) -> Callable[[torch.Tensor], bool] | None:
+    """Whether counts so far tell the mistake rate to within `tolerance`; None measures all images."""
+    if tolerance is None:
+        return None
 
     def known(counts: torch.Tensor) -> bool:
         seen = int(counts.sum())
-        low, high = interval(seen - int(counts.trace()), seen)
-        return tolerance is not None and high - low <= 2 * tolerance
+        low, high = _interval(seen - int(counts.trace()), seen, *_looks(evaluator))
+        return high - low <= 2 * tolerance
 
-    measured = evaluator.measure(known if tolerance is not None else None)
-    low, high = interval(measured.mistakes, measured.seen)
-    loss_sum = measured.loss_sum if not measured.undefined else np.full_like(measured.loss_sum, np.nan)
-    return {"counts": measured.counts, "loss_sum": loss_sum, "undefined": measured.undefined, "low": low, "high": high}
+    return known
+
+
+def _looks(evaluator: Evaluator) -> tuple[int, int]:
+    """Images in all, and batches after which one may stop."""
+    return evaluator.images.total, len(evaluator.images.batches)
 
 
 def _interval(mistakes: int, seen: int, total: int, looks: int) -> tuple[float, float]:
@@ -298,6 +312,25 @@ def _resumed(space: xr.Dataset, checkpoint: str | Path | None) -> xr.Dataset:
     found = artifacts.load_dataset(Path(checkpoint))
     _same_space(space, found, str(checkpoint))
     return found
+
+
+def _check_measured(space: xr.Dataset, evaluator: Evaluator, plane: Plane, tolerance: float | None) -> None:
+    """Raise ValueError unless a point that was measured before gives the same again, but for rounding: a network, or
+    images, can have changed in ways that no digest sees."""
+    if not space["done"].any():
+        return
+    row = min(np.flatnonzero(space["done"]), key=lambda each: abs(float(space["theta1"][each])))
+    point = row, space.sizes["theta2"] // 2  # of those there, that nearest the network
+    evaluator.move(plane.at(float(space["theta1"][row]), 0.0))
+    found = evaluator.measure(_known(evaluator, tolerance))
+    changed = int(np.abs(found.counts - space["counts"].values[point]).sum()) // 2
+    loss = space["loss_sum"].values[point].sum()
+    if changed > max(2, SAME * found.seen) or abs(found.loss_sum.sum() - loss) > 4 * SAME * loss:
+        raise ValueError(
+            f"the checkpoint is of another network or other images: at a point of it the summed loss was {loss:.5g}, "
+            f"and is {found.loss_sum.sum():.5g}; {changed} of {found.seen} images are predicted otherwise; use another "
+            "checkpoint file"
+        )
 
 
 def _same_space(ours: xr.Dataset, theirs: xr.Dataset, what: str) -> None:

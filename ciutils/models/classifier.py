@@ -5,13 +5,14 @@ Before anything is measured, the network proves itself on some images of the spl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import copy
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypedDict
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from ciutils.data import Split
 from ciutils.models import devices
@@ -22,6 +23,10 @@ PROOF_IMAGES = 100
 
 _ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """How far logits of one function computed in two ways may lie apart, in parts of their spread over the classes."""
+
+
+COMPANY = 10.0
+"""How many times that they may lie apart where products may be computed otherwise, as in batches of another size."""
 
 
 _WRAPPERS = (torch.jit.ScriptModule, nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -40,9 +45,9 @@ class Reading(TypedDict, total=False):
 class Classifier:
     """`model` in evaluation mode on `device`, as a function from images to logits at weights that can be moved.
 
-    The module is only read: weights and buffers are handed to it at each call (`torch.func.functional_call`), images
-    as copies, and what its forward pass leaves in the module is put back. logits: which of several outputs to take.
-    state: parameters and buffers by name. training: modules that are in training mode all the same.
+    Every call is the first one: weights, buffers and images are handed to the module as copies, and what it keeps of a
+    pass, or of going into evaluation mode, is taken from it again. logits: which of several outputs to take. state:
+    parameters and buffers by name. training: modules in training mode all the same, which write to `state`.
 
     Raises ValueError for what is no module or only wraps one, such as TorchScript or DataParallel.
     """
@@ -65,45 +70,108 @@ class Classifier:
         """Take these parameters and buffers, by name, from now on."""
         self.state = {**self.state, **state}
 
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """The module at `state` and in evaluation mode, for `forward`; at the end as it was."""
+        written = {id(value) for module in self.training for value in module.buffers(recurse=False)}
+        with _left_as_it_was(self.model):
+            given: dict[str, torch.Tensor] = {}
+            for module, kind, key, name in self._slots:
+                if name not in given:
+                    keep = id(getattr(module, kind)[key]) in written
+                    given[name] = self.state[name] if keep else self.state[name].clone()
+                getattr(module, kind)[key] = given[name]
+            self.model.eval()
+            for module in self.training:
+                module.train()
+            yield
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits [n, classes] of `images` [n, C, H, W], while `evaluating`."""
+        inputs = images.clone(memory_format=self.layout)
+        with devices.convolutions(self.device), devices.autocast(self.device, self.precision):
+            output = self.model(inputs)
+        return picked(output, self.classes, self.which)
+
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Logits [n, classes] of `images` [n, C, H, W], which may be changed by nothing."""
-        inputs = images.clone(memory_format=self.layout)
-        with (
-            _evaluating(self.model, self.training),
-            devices.convolutions(self.device),
-            devices.autocast(self.device, self.precision),
-        ):
-            held = {slot: self.state[name] for slot, name in self._slots.items()}
-            output = functional_call(self.model, held, (inputs,), tie_weights=False)
-        return picked(output, self.classes, self.which)
+        with self.evaluating():
+            return self.forward(images)
 
 
 def proven(
     model: nn.Module, split: Split, *, device: str = "auto", precision: str = "fp32", logits: str | int | None = None
 ) -> Classifier:
-    """`model` as a classifier of `split`, once it has shown that the same images give the same logits.
+    """`model` as a classifier of `split`, once it has shown that an image gets the same logits whenever it is shown.
 
     It reads images channels-last, the faster layout, if it takes them and says the same of them.
-    Raises ValueError for an empty split, for outputs that do not match the classes, and for a network that says
-    something else the second time, naming the module that does.
+    Raises ValueError for an empty split, for outputs that do not match the classes, for a network that says something
+    else the second time, naming the module that does, and for one that says something else in other company.
     """
     if not len(split):
         raise ValueError("the split holds no images: give at least one")
     where = devices.resolve_device(device)
     classify = Classifier(model, len(split.classes), where, "fp32", logits)
     images = proof_images(split, classify)
-    with torch.inference_mode():
-        first = classify(images)
-        if not agree(first, classify(images)):
+    with torch.no_grad():
+        with classify.evaluating():
+            first, second = classify.forward(images), classify.forward(images)
+        if not agree(first, second):
             raise ValueError(
                 f"the network says something else of the same images the second time, first in "
                 f"{_first_unsteady(classify, images)}: switch off what is random or kept there in evaluation mode"
+            )
+        halves = images.tensor_split(2) if len(images) > 1 else [images]
+        if not agree(first, torch.cat([classify(each) for each in halves]), slack=COMPANY):
+            raise ValueError(
+                "the network says something else of an image in other company: let nothing in it, such as batch-norm "
+                "without running statistics, depend on the other images of a batch in evaluation mode"
             )
         classify.layout = torch.channels_last
         if not same_function(classify, images, first):
             classify.layout = torch.contiguous_format
     classify.precision = devices.resolve_precision(precision, where)
     return classify
+
+
+@torch.no_grad()
+def beside(classify: Classifier, images: torch.Tensor) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Other parameters, each about a twentieth of its size from the network's, and the logits of `images` there.
+
+    Raises ValueError if the module itself, with these written into it, says something else: then it reaches some of its
+    weights otherwise than as parameters, and moving them, or asking for their gradient, would miss those.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def shaken(value: torch.Tensor) -> torch.Tensor:
+        noise = torch.randn(value.shape, generator=generator).to(value)
+        return value + 0.05 * noise * value.square().mean().sqrt().clamp_min(0.01)
+
+    model, home, precision = classify.model, classify.state, classify.precision
+    own = {name: value.data for name, value in model.named_parameters() if value.is_floating_point()}
+    held = own | dict(model.named_buffers())
+    before = {name: value.detach().clone() for name, value in held.items()}
+    classify.move({name: shaken(home[name]) for name in own})
+    try:
+        classify.precision = "fp32"
+        moved, logits = classify.state, classify(images)
+        with _left_as_it_was(model):
+            for name, value in own.items():
+                value.copy_(moved[name])
+            model.eval()
+            places = {value.device for value in own.values()}
+            inputs = images.to(places.pop() if len(places) == 1 else images.device, copy=True)
+            plainly = picked(model(inputs), classify.classes, classify.which)
+    finally:
+        classify.state, classify.precision = home, precision
+        for name, value in held.items():
+            value.copy_(before[name])
+    if not agree(logits, plainly.to(logits), slack=COMPANY):
+        raise ValueError(
+            "the network reaches some of its weights otherwise than as parameters, such as in a list, in a function or "
+            "as a copy made before: let its forward pass take each from the module that holds it"
+        )
+    return moved, logits
 
 
 def proof_images(split: Split, classify: Classifier) -> torch.Tensor:
@@ -126,15 +194,16 @@ def same_function(
     return agree(expected, found, dtype)
 
 
-def agree(expected: torch.Tensor, found: torch.Tensor, dtype: torch.dtype | None = None) -> bool:
-    """Whether two tables of logits are equal but for the rounding of `dtype`, by default that of `expected`."""
+def agree(expected: torch.Tensor, found: torch.Tensor, dtype: torch.dtype | None = None, slack: float = 1.0) -> bool:
+    """Whether two tables of logits are equal but for the rounding of `dtype`, by default that of `expected`, times
+    `slack`."""
     finite = torch.isfinite(expected)
     if not torch.equal(finite, torch.isfinite(found)):
         return False
     spread = torch.where(finite, expected, 0).double()
     spread = (spread - spread.mean(1, keepdim=True)).abs().max()
     difference = (expected.double() - found.double())[finite].abs()
-    return not difference.numel() or bool(difference.max() <= _ROUNDING[dtype or expected.dtype] * spread)
+    return not difference.numel() or bool(difference.max() <= slack * _ROUNDING[dtype or expected.dtype] * spread)
 
 
 def picked(output: object, classes: int, which: str | int | None = None) -> torch.Tensor:
@@ -143,7 +212,7 @@ def picked(output: object, classes: int, which: str | int | None = None) -> torc
     which: a key, a field or a position; without it the one called "logits", else the only one of the right shape.
     Raises ValueError if there is no such output, or none or several fit.
     """
-    if isinstance(output, torch.Tensor) and which is None:
+    if isinstance(output, torch.Tensor):
         if output.ndim != 2 or output.shape[1] != classes:
             raise ValueError(
                 f"the network's outputs have shape {tuple(output.shape)}: the split's {classes} classes need "
@@ -188,42 +257,64 @@ def checked_finite(logits: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-def _slots(model: nn.Module) -> dict[str, str]:
-    """Every place in `model` that holds a parameter or a buffer -> the name that it goes by there, its first.
-
-    `functional_call` finds such ties itself, but leaves its own tensors in a module that stands under two names.
-    """
+def _slots(model: nn.Module) -> list[tuple[nn.Module, str, str, str]]:
+    """Every place in `model` that holds a parameter or a buffer: module, "_parameters" or "_buffers", the key, and the
+    name that the tensor goes by, its first."""
     first = {id(value): name for name, value in (*model.named_parameters(), *model.named_buffers())}
-    return {
-        slot: first[id(value)]
-        for prefix, module in model.named_modules()
-        for named in (module.named_parameters, module.named_buffers)
-        for slot, value in named(prefix, recurse=False, remove_duplicate=False)
-    }
+    return [
+        (module, kind, key, first[id(value)])
+        for module in model.modules()
+        for kind in ("_parameters", "_buffers")
+        for key, value in getattr(module, kind).items()
+        if value is not None
+    ]
 
 
 @contextmanager
-def _evaluating(model: nn.Module, but: Collection[nn.Module]) -> Iterator[None]:
-    """Every submodule in evaluation mode, `but` those in training mode. Modes are put back at the end, and tensors that
-    a forward pass sets as plain attributes, as the old weight_norm does."""
-    modules = list(model.modules())
-    modes = [module.training for module in modules]
-    attributes = [
-        (module, key, value)
-        for module in modules
-        for key, value in vars(module).items()
-        if isinstance(value, torch.Tensor)
+def _left_as_it_was(model: nn.Module) -> Iterator[None]:
+    """Puts back, at the end, what stands in every submodule: modes, parameters and buffers (not their values), hooks,
+    plain attributes, and what lists, sets and dicts among these hold."""
+    tensors = [(getattr(module, kind), key, getattr(module, kind)[key]) for module, kind, key, _ in _slots(model)]
+    scripted = {module: module.training for module in model.modules() if isinstance(module, torch.jit.ScriptModule)}
+    held = [
+        (vars(module), dict(vars(module)), [(each, copy.copy(each)) for each in vars(module).values() if _holds(each)])
+        for module in model.modules()
+        if module not in scripted
     ]
     try:
-        model.eval()
-        for module in but:
-            module.train()
         yield
     finally:
-        for module, mode in zip(modules, modes, strict=True):
+        for attributes, before, containers in held:
+            attributes.clear()
+            attributes.update(before)
+            for container, content in containers:
+                _refill(container, content)
+        for holder, key, value in tensors:
+            holder[key] = value
+        for module, mode in scripted.items():
             module.training = mode
-        for module, key, value in attributes:
-            vars(module)[key] = value
+
+
+def held_by(model: nn.Module) -> list[object]:
+    """What a forward pass could leave in `model`: which objects stand in its modules, in their lists, sets and dicts,
+    and how often each tensor has been written to. Equal before and after a pass that leaves nothing."""
+    held: list[object] = []
+    for module in model.modules():
+        attributes = vars(module) if not isinstance(module, torch.jit.ScriptModule) else {}
+        for key, value in attributes.items():
+            members = value.values() if isinstance(value, dict) else value if _holds(value) else ()
+            held += [key, id(value), *((id(each), getattr(each, "_version", 0)) for each in members)]
+            held.append(getattr(value, "_version", 0))
+    return held
+
+
+def _holds(value: object) -> bool:
+    return isinstance(value, dict | list | set | deque)
+
+
+def _refill(container: dict | list | set | deque, content: dict | list | set | deque) -> None:
+    container.clear()
+    (container.extend if isinstance(container, list | deque) else container.update)(content)
 
 
 def _first_unsteady(classify: Classifier, images: torch.Tensor) -> str:
@@ -240,10 +331,11 @@ def _first_unsteady(classify: Classifier, images: torch.Tensor) -> str:
     modules = dict(classify.model.named_modules())
     hooks = [module.register_forward_hook(hook(name)) for name, module in modules.items()]
     try:
-        classify(images)
-        first = said.copy()
-        said.clear()
-        classify(images)
+        with classify.evaluating():
+            classify.forward(images)
+            first = said.copy()
+            said.clear()
+            classify.forward(images)
     finally:
         for each in hooks:
             each.remove()

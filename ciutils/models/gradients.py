@@ -18,7 +18,7 @@ from ciutils import checks
 from ciutils.classes import class_index
 from ciutils.data import Split
 from ciutils.models import devices
-from ciutils.models.classifier import Classifier, checked_finite, proven
+from ciutils.models.classifier import Classifier, beside, checked_finite, proof_images, proven
 
 _COLUMNS = 100_000
 
@@ -94,6 +94,7 @@ def ego_directions(
     parameters = trainable(model)
     positions = _with_images(split, classes)
     classify = proven(model, split, device=device, logits=logits)
+    beside(classify, proof_images(split, classify))
     if devices.memory_format(model, classify.device) == torch.contiguous_format:
         classify.layout = torch.contiguous_format
     leaves = {name: classify.state[name].clone().requires_grad_() for name in parameters}
@@ -127,11 +128,12 @@ def _summed_gradient(
     classify: Classifier, split: Split, index: torch.Tensor, leaves: Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
     """The gradient of the summed cross-entropy of the images `index`, by the names of the `leaves` that it reaches."""
-    logits = checked_finite(classify(split.inputs(index, classify.dtype, classify.device)))
-    if not logits.requires_grad:
-        raise ValueError("the network's outputs have no gradient: it detaches them, or runs under no_grad")
-    loss = functional.cross_entropy(logits, split.labels[index].to(classify.device), reduction="sum")
-    gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    with classify.evaluating():  # the way back too: a network that saves memory runs parts of itself again there
+        logits = checked_finite(classify.forward(split.inputs(index, classify.dtype, classify.device)))
+        if not logits.requires_grad:
+            raise ValueError("the network's outputs have no gradient: it detaches them, or runs under no_grad")
+        loss = functional.cross_entropy(logits, split.labels[index].to(classify.device), reduction="sum")
+        gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     return {name: each for name, each in zip(leaves, gradients, strict=True) if each is not None}
 
 
@@ -140,6 +142,10 @@ def trainable(model: nn.Module) -> dict[str, torch.Tensor]:
     parameters = {key: value.detach().cpu() for key, value in model.named_parameters() if value.requires_grad}
     if not parameters:
         raise ValueError("the network has no trainable parameters: set requires_grad on those to move")
+    if any("quantized" in type(module).__module__ for module in model.modules()):
+        raise ValueError(
+            "the network is quantised, and its weights have no gradient: give the one that it was made from"
+        )
     broken = [key for key, value in parameters.items() if not torch.isfinite(value).all()]
     if broken:
         raise ValueError(f"the network's parameter {broken[0]} is not finite: train it again or load sound weights")

@@ -48,7 +48,7 @@ def each_image(
     checks.whole(batch_size, "batch_size")
     classify = proven(model, split, **reading)
     found = []
-    with torch.inference_mode():
+    with torch.no_grad():  # what a network keeps of a pass may be asked for a gradient later
         for index in torch.arange(len(split)).split(batch_size):
             logits = checked_finite(classify(split.inputs(index, classify.dtype, classify.device)))
             found.append(reduce(logits, split.labels[index].to(classify.device)))
