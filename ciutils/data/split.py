@@ -44,6 +44,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        count, *shape = self.images.shape
+        kind = str(self.images.dtype).removeprefix("torch.")
+        normalised = ", normalised" if self.mean else ""
+        return f"Split({count:,} images {shape} {kind}, {len(self.classes)} classes{normalised})"
+
     @cached_property
     def sha256(self) -> str:
         """Digest of all that a network is given: class names, pixels, labels, normalisation."""
