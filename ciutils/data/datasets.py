@@ -23,7 +23,7 @@ def called(name: str) -> ImageData:
     given = lookup.function(name)()
     if isinstance(given, ImageData):
         return given
-    if not isinstance(given, tuple) or len(given) not in (2, 3):
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(f"{name} gives a {type(given).__name__}: let it give (train, test) or (train, test, classes)")
     train, test, *classes = given
     if isinstance(train, Split) or isinstance(test, Split):
