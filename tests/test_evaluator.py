@@ -7,7 +7,7 @@ from sklearn.metrics import confusion_matrix
 from torch import nn
 from torch.nn import functional
 
-from ciutils import data, models
+from ciutils import data, measure, models
 from ciutils.measure.evaluator import Evaluator
 from ciutils.measure.folding import foldable
 
@@ -203,3 +203,8 @@ def test_outputs_that_do_not_match_the_classes_get_one_line(tiny_data):
     with pytest.raises(ValueError, match=r"outputs have shape .* need \[images, 3\]") as error:
         evaluate(model, tiny_data.train, dict(model.named_parameters()))
     assert "\n" not in str(error.value)
+
+
+def test_batch_norms_are_those_that_keep_statistics():
+    layers = nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3, track_running_stats=False), nn.LayerNorm(3))
+    assert measure.batch_norms(nn.ModuleDict({"a": layers})) == {"a.0": layers[0]}
