@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -49,15 +50,19 @@ pre {{ white-space: pre-wrap; font-size: 0.8em; color: #555; }}
 def write(name: str, given: Mapping[str, str], file: Path) -> None:
     """Execute the notebook called `name` with the parameters `given`, as text, into the page `file`.
 
-    Raises ValueError for a parameter that it does not take, and with what its execution ended with.
+    Raises ValueError for a parameter that it does not take, a file that cannot be written, and with what its execution
+    ended with.
     """
     path = parameters.notebook(chapters.NOTEBOOKS, name)
+    if file.is_dir() or not os.access(file.parent, os.W_OK):
+        raise ValueError(f"{file} cannot be written: name a file in a folder that you can write to")
     parameters.verify(given, parameters.declared(parameters.of_notebook(path)))
     with tempfile.TemporaryDirectory() as folder:
         try:
             executed = papermill.execute_notebook(path, f"{folder}/{name}.ipynb", dict(given), kernel_name="python3")
         except papermill.PapermillExecutionError as error:
-            raise ValueError(error.evalue) from error
+            told = error.ename in ("ValueError", "FileNotFoundError")  # in one line; what else is raised needs its name
+            raise ValueError(error.evalue if told else f"{error.ename}: {error.evalue}") from error
     files.save_text(rendered(executed), file)
 
 

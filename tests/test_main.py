@@ -53,6 +53,7 @@ WRONG = [
     (["train", *RUN, "--dataset", "folder:/nowhere"], "no folder /nowhere"),
     (["train", *RUN, "--dataset", "folder:~nobody-of-this-name"], "nobody-of-this-name' leads to no folder: "),
     (["page", "your_networt", "x.html"], "unknown notebook 'your_networt'.*did you mean 'your_network'"),
+    (["page", "your_network", "/nowhere/x.html"], "/nowhere/x.html cannot be written: name a file in a folder"),
     (["page", "your_network", "x.html", "-p", "netwrk", "a"], "unknown parameter 'netwrk'.*did you mean 'network'"),
     (["page", "your_network", "x.html", "-p", "points", "many"], "parameter points = 'many': give int"),
     (["make"], "the following arguments are required: chapter"),

@@ -6,13 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import torch
+from test_names import HOSTILE, Elements
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from ciutils import artifacts
+from reproduction.page import rendered
 from reproduction.results import REPOSITORY
 
 OWN, RECORD = (REPOSITORY / "book" / name for name in ("your-network.md", "how-to-record.md"))
@@ -62,6 +65,29 @@ def test_the_page_on_your_own_network_by_its_command(folder):
     assert not re.search(r"\{glue|Traceback|nan%", page)
     assert page.count("<interference-plane") == page.count("<interference-dance") == 1
     assert len(re.findall(r'<img[^>]*alt="(?!No description)[^"]{20,}"', page)) == page.count("<img")
+
+
+def test_what_a_notebook_tells_is_text_in_its_page():
+    """Hostile names add no element to the page that plain ones make; links to other pages are text."""
+
+    def page(name):
+        told = {"application/papermill.record/text/plain": repr(name)}
+        outputs = [
+            nbformat.v4.new_output("display_data", told, metadata={"scrapbook": {"name": "called"}}),
+            nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}}),
+        ]
+        cells = [
+            nbformat.v4.new_markdown_cell("# Title\n\nIt is {glue:text}`called`, see [there](../there.md)."),
+            nbformat.v4.new_code_cell("tell", outputs=outputs),
+        ]
+        return Elements(rendered(nbformat.v4.new_notebook(cells=cells)))
+
+    plain = page("a")
+    assert "It is a, see there." in plain.text
+    for name in HOSTILE:
+        shown = page(name)
+        assert [element for element, *_ in shown.found] == [element for element, *_ in plain.found]
+        assert f"It is {name}, see there." in shown.text
 
 
 # --- callbacks
