@@ -21,8 +21,10 @@ if TYPE_CHECKING:  # torch takes seconds, and whoever reads counts does not need
 _DIGEST = "content_sha256"
 
 
-def save_dataset(dataset: xr.Dataset, path: Path) -> None:
-    """Write `dataset` as NetCDF with the digest of its contents, atomically."""
+def save_dataset(dataset: xr.Dataset | xr.DataArray, path: str | Path) -> None:
+    """Write `dataset` as NetCDF with the digest of its contents, atomically. An array, such as counts, becomes the
+    Dataset that holds it by its name."""
+    path, dataset = Path(path), dataset.to_dataset() if isinstance(dataset, xr.DataArray) else dataset
     stamped = dataset.assign_attrs({_DIGEST: _dataset_digest(dataset)})
     encoding = {name: _compression(array.shape) for name, array in dataset.data_vars.items() if array.ndim}
     # In memory first: after a disk that was full, HDF5 ends the process when it gives up its half-written file.
@@ -30,7 +32,7 @@ def save_dataset(dataset: xr.Dataset, path: Path) -> None:
     files.write_atomically(path, lambda file: file.write_bytes(content))
 
 
-def load_dataset(path: Path) -> xr.Dataset:
+def load_dataset(path: str | Path) -> xr.Dataset:
     """Read a dataset that `save_dataset` wrote.
 
     Raises FileNotFoundError if there is none, ValueError if the file is damaged, truncated or not ours.
@@ -108,7 +110,7 @@ def _tensors_digest(tensors: Mapping[str, torch.Tensor]) -> str:
     )
 
 
-def _existing(path: Path) -> Path:
+def _existing(path: str | Path) -> Path:
     path = files.expanded(path)
     if not path.is_file():
         raise FileNotFoundError(f"no artifact at {path}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -11,7 +11,7 @@ import xarray as xr
 from ciutils import artifacts, code
 
 
-def of(artifact: xr.Dataset) -> dict:
+def of(artifact: xr.Dataset | xr.DataArray) -> dict:
     """The provenance that an artifact carries. Raises ValueError if it carries none."""
     if "provenance" not in artifact.attrs:
         raise ValueError("this artifact carries no provenance: it was not made by ciutils.store")
@@ -33,9 +33,26 @@ def of_file(path: Path) -> dict:
     return found
 
 
-def line(*shown: xr.Dataset) -> str:
-    """One line on where artifacts come from, as shown under every figure of the book."""
-    made = [of(artifact) for artifact in shown]
+def line(*shown: xr.Dataset | xr.DataArray) -> str:
+    """One line on where artifacts come from, as shown under every figure of the book. Those that were measured without
+    a store are "yours", with the digests of network and images, and the time, where they hold these."""
+    own = [each.attrs for each in shown if "provenance" not in each.attrs]
+    return "; ".join(filter(None, [_recorded([of(each) for each in shown if "provenance" in each.attrs]), _yours(own)]))
+
+
+def _yours(own: Sequence[Mapping]) -> str:
+    """What artifacts with these attributes tell of themselves."""
+    told = [json.loads(attributes.get("configuration", "{}")) for attributes in own]
+    parts = {what: dict.fromkeys(one[what][:8] for one in told if what in one) for what in ("network", "images")}
+    seconds = sum(attributes.get("seconds", 0) for attributes in own)
+    digests = [f"{what} {', '.join(found)}" for what, found in parts.items() if found]
+    return "; ".join(["yours", *digests, *[duration(seconds)] * bool(seconds)]) if own else ""
+
+
+def _recorded(made: Sequence[dict]) -> str:
+    """What artifacts of these provenances share and differ in."""
+    if not made:
+        return ""
 
     def each(show: Callable[[dict, dict], str]) -> str:
         return ", ".join(dict.fromkeys(show(one, one["configuration"]) for one in made))

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. What a user can get wrong ends in one line."""
     parser = _Parser(prog="python -m reproduction", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_verify, _train, _make, _humans):
+    for add in (_verify, _train, _make, _humans, _page):
         add(commands)
     try:
         chosen = parser.parse_args(arguments)
@@ -121,6 +121,20 @@ def _humans(commands: argparse._SubParsersAction) -> None:
 
     def command(chosen: argparse.Namespace) -> None:
         print(humans.make(chosen.folder, runs.profile("laptop").run("vgg19"), Results()))
+
+    parser.set_defaults(command=command)
+
+
+def _page(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("page", help="execute a notebook into one HTML file that can be sent")
+    parser.add_argument("notebook", help="its name, such as your_network")
+    parser.add_argument("file", type=Path, help="such as mine.html")
+    parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter of it")
+
+    def command(chosen: argparse.Namespace) -> None:
+        from reproduction import page  # what renders notebooks takes a second, and no other command needs it
+
+        page.write(chosen.notebook, dict(chosen.p), files.expanded(chosen.file))
 
     parser.set_defaults(command=command)
 

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ciutils import checks
 
-_TYPES = {each.__name__: each for each in (str, int, float, bool, list)}
+_TYPES = {each.__name__: each for each in (str, int, float, bool, list, dict)}
 
 
 def notebook(folder: Path, name: str) -> Path:
@@ -111,7 +111,9 @@ def _type(annotation: ast.expr) -> Any:  # noqa: ANN401, what annotations name h
         case ast.BinOp(left=one, op=ast.BitOr(), right=other):
             return _type(one) | _type(other)
     text = ast.unparse(annotation)
-    raise ValueError(f"{text} is no type of a parameter: declare str, int, float, bool, list, list[...] or ... | None")
+    raise ValueError(
+        f"{text} is no type of a parameter: declare str, int, float, bool, list, list[...], dict or ... | None"
+    )
 
 
 def _plain(value: object) -> object:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 from torch import nn
 
@@ -147,10 +146,8 @@ class Results:
         digest = files.sha256_of({"positions": chosen})[:8]
 
         def compute(_: Path) -> xr.Dataset:
-            pixels = self.data(run).test.images[torch.from_numpy(chosen)].permute(0, 2, 3, 1).numpy()
-            dims = ("test_image", "row", "column", "channel")
             told = {"attribution": ATTRIBUTIONS[run.dataset]} if run.dataset in ATTRIBUTIONS else {}
-            return xr.Dataset({"images": (dims, pixels)}, coords={"test_image": chosen}, attrs=told)
+            return xr.Dataset({"images": self.data(run).test.pictures(chosen)}, attrs=told)
 
         return self._measured(run, f"images-{digest}.nc", {"test_images": digest}, compute)
 

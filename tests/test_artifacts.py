@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 
 from ciutils import artifacts, files
+from ciutils.counts import from_predictions
 
 
 @pytest.fixture
@@ -114,3 +115,9 @@ def test_a_full_disk_is_called_so_whatever_the_writer_raises(tmp_path, monkeypat
     with pytest.raises(kind, match=message):
         files.write_atomically(tmp_path / "a.nc", fail)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_counts_are_saved_as_the_dataset_that_holds_them(tmp_path):
+    counts = from_predictions([0, 1, 1], [0, 0, 1], ("a", "b"))
+    artifacts.save_dataset(counts, f"{tmp_path}/counts.nc")
+    xr.testing.assert_identical(artifacts.load_dataset(f"{tmp_path}/counts.nc")["counts"], counts)

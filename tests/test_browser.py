@@ -22,6 +22,7 @@ from test_names import HOSTILE, history, space
 from ciutils import artifacts
 from ciutils.analyse import confusion, dancing, surfaces
 from ciutils.show import explorer
+from reproduction import page as page_file
 from reproduction.results import REPOSITORY
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -530,6 +531,20 @@ def test_a_notebook_holds_all_that_its_figures_need(visit, tmp_path):
     page = visit(f"file://{tmp_path}/out.html")
     assert figure(page, "plane").locator("output").inner_text().startswith("10.0% of ")
     assert "recall of a 10.0%" in figure(page, "dance").locator("output").inner_text()
+
+
+def test_a_page_of_ones_own_network_is_one_file_that_is_played(visit, tmp_path):
+    given = {"arguments": '{"width": 0.02}', "epochs": "2", "points": "3", "images": "100"}
+    page_file.write("your_network", given, tmp_path / "mine.html")
+    page = visit(f"file://{tmp_path}/mine.html")
+    plane, dance = figure(page, "plane"), figure(page, "dance")
+    plane.locator("[data-part=map]").focus()
+    page.keyboard.press("ArrowRight")
+    assert values(plane, "theta1", "theta2") == [2, 1]
+    dance.locator("[name=forward]").click()
+    assert dance.locator("output").inner_text().startswith("Epoch 2: ")
+    narrow = visit(f"file://{tmp_path}/mine.html", **PHONE)
+    assert narrow.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_data_that_are_not_there_are_said_to_be_missing(chromium, book, tmp_path):

@@ -23,7 +23,7 @@ CHAPTERS = yaml.safe_load((REPOSITORY / "workflow" / "chapters.yaml").read_text(
 PUBLISHED = [
     name
     for name, chapter in CHAPTERS.items()
-    if chapter["parameters"]["profile"] != "digits" and chapter["notebook"] in chapters.CHAPTERS
+    if chapter["parameters"].get("profile", "digits") != "digits" and chapter["notebook"] in chapters.CHAPTERS
 ]
 
 

@@ -7,7 +7,7 @@ from sklearn.metrics import confusion_matrix
 from torch import nn
 from torch.nn import functional
 
-from ciutils import data, models
+from ciutils import data, measure, models
 from ciutils.measure.evaluator import Evaluator
 from ciutils.measure.folding import foldable
 
@@ -201,3 +201,18 @@ def test_outputs_that_do_not_match_the_classes_get_one_line(tiny_data):
     with pytest.raises(ValueError, match=r"outputs have shape .* need \[images, 3\]") as error:
         evaluate(model, tiny_data.train, dict(model.named_parameters()))
     assert "\n" not in str(error.value)
+
+
+def test_batch_norms_are_those_that_keep_statistics():
+    layers = nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3, track_running_stats=False), nn.LayerNorm(3))
+    assert measure.batch_norms(nn.ModuleDict({"a": layers})) == {"a.0": layers[0]}
+
+
+def test_what_is_said_of_test_images_is_what_the_module_says(tiny_model, tiny_data):
+    said = measure.of_test(tiny_model, tiny_data.test)
+    with torch.no_grad():
+        expected = tiny_model.eval()(tiny_data.test.inputs()).softmax(1)
+    np.testing.assert_array_equal(said["test_predictions"], expected.argmax(1))
+    np.testing.assert_allclose(said["test_probabilities"].astype(float), expected, atol=1e-3)
+    np.testing.assert_array_equal(said["test_labels"], tiny_data.test.labels)
+    assert said["predicted"].values.tolist() == ["a", "b", "c"]

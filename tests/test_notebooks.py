@@ -33,6 +33,10 @@ TINY |= {name: TINY[name] | {"networks": ["resnet18", "vgg19"]} for name in ("ag
 TINY["dancers"]["other"] = "vgg19"
 TINY["sharing"] |= {"pairs": ["3-8"], "updates": 2, "repeats": 1}
 TINY["doses"] |= {"rates": [0.2], "early": [1]}
+TINY["your_network"] |= {"arguments": {"width": 0.02}}
+
+OWN = ["your_network"]
+"""Notebooks of no profile, which keep nothing in the store: what they measure is the reader's."""
 
 by_name = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -72,12 +76,12 @@ def warned(executed):
 def test_it_executes_whole_and_every_figure_says_what_it_shows_and_where_it_comes_from(notebook, tmp_path, caplog):
     executed = execute(notebook, tmp_path, TINY[notebook.stem])
     assert "unknown parameter" not in caplog.text
-    assert any(Path(os.environ["CIUTILS_RUNS"]).glob("*/run.json")) == (notebook.stem not in READING)
+    assert any(Path(os.environ["CIUTILS_RUNS"]).glob("*/run.json")) == (notebook.stem not in READING + OWN)
     with_figure = [cell for cell in executed.cells if any(map(is_figure, cell.get("outputs", [])))]
     assert with_figure
     for cell in with_figure:
         text = "".join("".join(texts(each)) for each in cell.outputs)
-        assert "commit" in text, cell.source
+        assert ("yours" if notebook.stem in OWN else "commit") in text, cell.source
         described = (
             "aria-label" in text if any(map(is_played, cell.outputs)) else cell.metadata["mystnb"]["image"]["alt"]
         )
@@ -91,7 +95,7 @@ def test_it_executes_whole_and_every_figure_says_what_it_shows_and_where_it_come
     [
         ({"sead": 1}, "unknown parameter 'sead'.*did you mean 'seed'"),
         ({"seed": "one"}, "parameter seed = 'one': give int"),
-        ({"profile": "labtop"}, "unknown profile 'labtop'.*did you mean 'laptop'"),
+        ({"profile": "labtop"}, "unknown profile 'labtop'.*did you mean 'laptop'|unknown parameter 'profile'"),
     ],
 )
 def test_a_wrong_parameter_stops_it_before_anything_is_computed(notebook, tmp_path, wrong, message):
@@ -121,7 +125,9 @@ def typed(text):
 @by_name
 @pytest.mark.parametrize("text", ['datset: str = "folder:/data/x"', 'datset = "folder:/data/x"'])
 def test_a_name_misspelt_in_a_live_notebook_stops_it(notebook, tmp_path, text):
-    with pytest.raises(papermill.PapermillExecutionError, match="unknown parameter 'datset': choose from profile"):
+    with pytest.raises(
+        papermill.PapermillExecutionError, match="unknown parameter 'datset': choose from (profile|network)"
+    ):
         execute(live(notebook, tmp_path, typed(text)), tmp_path, TINY[notebook.stem])
     assert not Path(os.environ["CIUTILS_RUNS"]).exists()
 
@@ -211,7 +217,7 @@ def test_its_source_holds_no_output(notebook):
 @by_name
 def test_papermill_lists_its_parameters_with_their_types(notebook):
     found = papermill.inspect_notebook(notebook)
-    assert {"profile", "seed"} <= set(found)
+    assert {"seed"} | ({"profile"} if notebook.stem not in OWN else set()) <= set(found)
     assert all(each["inferred_type_name"] != "None" for each in found.values())
     assert found.keys() == parameters.declared(parameters.of_notebook(notebook)).keys()
 
@@ -238,6 +244,7 @@ CASES = [
         "label_dancing": ("two classes",),
         "classwise_losses": (),
         "sharpness": (),
+        "your_network": ("two classes",),
     }.items()
     for kind in DATA
 ]
@@ -261,7 +268,7 @@ def kept(executed):
         each.metadata["scrapbook"]["name"]: "".join(next(iter(each.data.values())))
         for cell in executed.cells
         for each in cell.get("outputs", [])
-        if "scrapbook" in each.metadata
+        if "scrapbook" in each.get("metadata", {})
     }
 
 
@@ -324,6 +331,9 @@ def test_data_of_one_class_is_one_line_before_anything_is_trained(name, tmp_path
         ("label_dancing", {"counts": "end"}, "unknown counts 'end': choose from running_counts"),
         ("sharpness", {"pairs": ["3-8", "8-8"]}, "has no interference space with itself"),
         ("classwise_losses", {"pairs": ["3-ten"]}, "unknown class"),
+        ("your_network", {"pairs": ["3-ten"]}, "unknown class"),
+        ("your_network", {"network": "mine.py:net"}, "no file mine.py: give package.module:function"),
+        ("your_network", {"points": 4}, "points = 4: give an odd number"),
     ],
 )
 def test_classes_that_the_data_lacks_are_one_line_before_anything_is_trained(name, wrong, message, tmp_path):

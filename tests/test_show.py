@@ -455,3 +455,16 @@ def test_times_are_stacked_by_what_they_were_spent_on():
     lengths = {(bar.get_y() + bar.get_height() / 2, bar.get_x()): bar.get_width() for bar in ax.patches}
     assert lengths == {(0.0, 0.0): 10.0, (0.0, 10.0): 3.0, (1.0, 0.0): 20.0, (1.0, 20.0): 0.0}
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+
+
+@pytest.mark.parametrize("count", [2, 10, 20, 40])
+def test_numbers_have_room_in_their_cells(count):
+    values = np.full((count, count), -0.25)
+    matrix = xr.DataArray(values, dims=("direction", "other"), coords={"direction": list(map(str, range(count)))})
+    for figure, ax in (
+        show.matrix(matrix, "cosine"),
+        show.cctm_heatmap(cctm(np.ones((count, count), int), range(count))),
+    ):
+        figure.canvas.draw()
+        cell = ax.transData.transform((1, 0))[0] - ax.transData.transform((0, 0))[0]
+        assert max(text.get_window_extent().width for text in ax.texts) <= cell

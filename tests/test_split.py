@@ -175,3 +175,14 @@ def test_every_class_has_its_share_of_any_subset_to_one_image(labels, seed, data
     assert [labels[int(image)] for image in chosen.images.flatten()] == chosen.labels.tolist()
     share = split.labels.bincount(minlength=20) * count / len(labels)
     assert (chosen.labels.bincount(minlength=20) - share).abs().max() <= 1
+
+
+def test_pictures_are_bytes_to_be_looked_at():
+    """Floats lie between the darkest and the brightest of all; of two channels the first shows."""
+    images = torch.tensor([[-1.0, 0.0], [0.5, 1.0]]).view(2, 1, 1, 2)
+    seen = Split(images, [0, 1], ("a", "b")).pictures([1])
+    assert (seen.dims, seen["test_image"].values.tolist()) == (("test_image", "row", "column", "channel"), [1])
+    np.testing.assert_array_equal(seen.values.ravel(), [round(255 * 0.75), 255])
+    assert seen.dtype == np.uint8
+    two = torch.tensor([[7, 8], [9, 10]], dtype=torch.uint8).view(1, 2, 1, 2)
+    assert Split(two, [0], ("a",)).pictures([0]).values.ravel().tolist() == [7, 8]

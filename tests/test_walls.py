@@ -49,7 +49,9 @@ def test_a_published_space_is_drawn_without_torch():
     assert done.stdout.endswith("drawn\n")
 
 
-@pytest.mark.parametrize("room", ["analyse", "show", "counts", "artifacts", "provenance", "store", "record", "machine"])
+@pytest.mark.parametrize(
+    "room", ["analyse", "show", "counts", "artifacts", "lookup", "provenance", "store", "record", "machine"]
+)
 def test_what_needs_no_torch_does_not_load_it(room):
     done = run(f"import ciutils.{room}; print('torch' in sys.modules)", [])
     assert done.stdout == "False\n", done.stderr

@@ -1,13 +1,14 @@
-"""Where images come from: scikit-learn's digits, CIFAR, Fashion-MNIST, and any folder of images.
+"""Where images come from: scikit-learn's digits, CIFAR, Fashion-MNIST, any folder of images, and anybody's function.
 
-Images stay uint8. Samples are put into one canonical order, so the same images give the same runs, bit for bit,
-whichever copy of a data set they were read from.
+Images stay uint8, and samples are put into one canonical order, so the same images give the same runs, bit for bit,
+whichever copy of a data set they were read from; those of a function stay as it gives them.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,13 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torchvision import datasets as tv
 
-from ciutils import checks, files
+from ciutils import checks, files, lookup
 from ciutils.classes import PAPER_NAMES
-from ciutils.data import folders
+from ciutils.data import datasets, folders
 from ciutils.data.split import ImageData, Split
 
 DATASETS = ("digits", "cifar10", "cifar100", "fashion-mnist")
-"""Data sets with a name; "folder:PATH" is the fifth way."""
+"""Data sets with a name; "folder:PATH" and a function are other ways."""
 
 
 NORMALISATIONS = ("data", "public-code")
@@ -41,11 +42,13 @@ _TORCHVISION = {
 
 
 def load(name: str, root: str | Path | None = None, download: bool = True) -> ImageData:
-    """Load a data set by name: "digits", "cifar10", "cifar100", "fashion-mnist" or "folder:PATH".
+    """Load a data set by name: "digits", "cifar10", "cifar100", "fashion-mnist", "folder:PATH", "file.py:function" or
+    "package.module:function".
 
     `root` is where copies are looked for and downloads go: by default $CIUTILS_DATA, else data/ in `folders.cache`.
     A copy is `root/NAME/{train,test}/CLASS/*` or torchvision's own files; with neither, torchvision downloads and
-    checks them. "folder:PATH" is `PATH/{train,test}/CLASS/*`; `folders.read` says how images in folders are read.
+    checks them. "folder:PATH" is `PATH/{train,test}/CLASS/*`; `folders.read` says how images in folders are read,
+    `datasets.called` what a function may give.
 
     Raises ValueError for an unknown name or images that do not fit together, FileNotFoundError, naming the three
     ways to get the data, when there is no copy and no download. Book: *Execute a notebook*.
@@ -56,7 +59,9 @@ def load(name: str, root: str | Path | None = None, download: bool = True) -> Im
         if not path.is_dir():
             raise FileNotFoundError(f"no folder {path}: give 'folder:PATH' with PATH/{{train,test}}/CLASS/*")
         return _image_data(name, *folders.read(path))
-    checks.one_of(name, (*DATASETS, "folder:PATH"), "dataset")
+    if ":" in name:
+        return datasets.called(name)
+    checks.one_of(name, (*DATASETS, "folder:PATH", *lookup.WAYS), "dataset")
     if name == "digits":
         return _digits()
     root = files.expanded(root) if root else folders.copies()
@@ -65,11 +70,16 @@ def load(name: str, root: str | Path | None = None, download: bool = True) -> Im
     return _image_data(name, *_read_torchvision(name, root, download))
 
 
-def normalised(images: ImageData, normalisation: str) -> ImageData:
-    """`images`, to be divided by the deviations that one of `NORMALISATIONS` means.
+def normalised(images: ImageData, normalisation: str | tuple[Sequence[float], Sequence[float]]) -> ImageData:
+    """`images`, to be normalised by what one of `NORMALISATIONS` means, or by a mean and a deviation for each channel,
+    of images scaled to 0..1, as a network was trained.
 
-    Raises ValueError for an unknown one, and for the public code's if the images have not 3 channels.
+    Raises ValueError for an unknown one, for the public code's if the images have not 3 channels, and as `Split` does.
     """
+    if not isinstance(normalisation, str):
+        mean, std = (tuple(each) for each in normalisation)
+        train, test = (dataclasses.replace(split, mean=mean, std=std) for split in (images.train, images.test))
+        return dataclasses.replace(images, train=train, test=test)
     if checks.one_of(normalisation, NORMALISATIONS, "normalisation") == "data":
         return images
     if (channels := images.train.images.shape[1]) != len(_PUBLIC_CODE_STD):

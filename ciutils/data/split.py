@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+import xarray as xr
 
 from ciutils import checks, files
 
@@ -44,6 +45,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        count, *shape = self.images.shape
+        kind = str(self.images.dtype).removeprefix("torch.")
+        normalised = ", normalised" if self.mean else ""
+        return f"Split({count:,} images {shape} {kind}, {len(self.classes)} classes{normalised})"
+
     @cached_property
     def sha256(self) -> str:
         """Digest of all that a network is given: class names, pixels, labels, normalisation."""
@@ -69,6 +76,18 @@ class Split:
         taken[most[: count - int(taken.sum())]] += 1
         chosen = order[rank < taken.repeat_interleave(sizes)].sort().values
         return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+
+    def pictures(self, positions: np.ndarray) -> xr.DataArray:
+        """The images at `positions` to be looked at: uint8 (test_image, row, column, channel), test_image being the
+        positions. Float images lie between the darkest and the brightest of their values; of two channels, or more than
+        three, the first is shown."""
+        chosen = self.images[torch.from_numpy(np.asarray(positions, np.int64))]
+        chosen = chosen if chosen.shape[1] in (1, 3) else chosen[:, :1]
+        if chosen.is_floating_point():
+            low, high = self.images.aminmax()
+            chosen = (255 * (chosen - low) / (high - low).clamp_min(1e-30)).round().to(torch.uint8)
+        dims = ("test_image", "row", "column", "channel")
+        return xr.DataArray(chosen.permute(0, 2, 3, 1).numpy(), dims=dims, coords={"test_image": positions})
 
     def inputs(
         self,

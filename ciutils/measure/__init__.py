@@ -2,7 +2,8 @@
 
 from ciutils.measure.curvature import plane_derivatives
 from ciutils.measure.directions import SCALES, random_directions, rescaled
-from ciutils.measure.predictions import counts, of_trained
+from ciutils.measure.evaluator import batch_norms
+from ciutils.measure.predictions import counts, of_test, of_trained
 from ciutils.measure.sigma import find_sigma, random_sigma, rounded_up
 from ciutils.measure.spaces import BN, OPTIONS, SIGNS, interference_space, measured_again, merge, standard_error
 from ciutils.models.gradients import Directions, ego_directions
@@ -13,12 +14,14 @@ __all__ = [
     "SCALES",
     "SIGNS",
     "Directions",
+    "batch_norms",
     "counts",
     "ego_directions",
     "find_sigma",
     "interference_space",
     "measured_again",
     "merge",
+    "of_test",
     "of_trained",
     "plane_derivatives",
     "random_directions",

@@ -149,13 +149,18 @@ def _fastest(classify: Classifier, images: torch.Tensor) -> Fast | Classifier:
     return proves("bf16") or exact if wanted == "bf16" else exact
 
 
+def batch_norms(model: nn.Module) -> dict[str, _BatchNorm]:
+    """The layers of `model` that keep batch-norm statistics, by name: what bn = "recalibrated" takes anew."""
+    return {
+        name: layer
+        for name, layer in model.named_modules()
+        if isinstance(layer, _BatchNorm) and layer.running_mean is not None
+    }
+
+
 def _statistics(classify: Classifier, batches: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
     """Batch-norm statistics at the weights of `classify`: the plain mean over `batches`, by the buffers' names."""
-    norms = {
-        name: module
-        for name, module in classify.model.named_modules()
-        if isinstance(module, _BatchNorm) and module.running_mean is not None
-    }
+    norms = batch_norms(classify.model)
     momenta = [norm.momentum for norm in norms.values()]
     found = {
         f"{name}.{key}": torch.full_like(value, key == "running_var")

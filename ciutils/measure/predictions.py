@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Unpack
 
+import torch
 import xarray as xr
 from torch import nn
 
@@ -29,6 +31,20 @@ def counts(model: nn.Module, split: Split, **options: Unpack[outputs.Options]) -
     return from_predictions(split.labels, predicted, split.classes)
 
 
+def of_test(model: nn.Module, split: Split, **options: Unpack[outputs.Options]) -> xr.Dataset:
+    """What a network says of test images, as `analyse.agreement.joined` takes it: test_labels, test_predictions
+    (test_image), test_probabilities (test_image, predicted). options: as in `counts`.
+
+    Book: chapter *Your own network, measured*.
+    """
+    found = {
+        "test_labels": split.labels,
+        "test_predictions": outputs.predicted(model, split, **options),
+        "test_probabilities": outputs.probabilities(model, split, **options),
+    }
+    return _said(found, split.classes)
+
+
 def of_trained(model: nn.Module, data: ImageData, **options: Unpack[outputs.Options]) -> xr.Dataset:
     """Everything that a trained network says of its data's images: the variables of `outputs.DIMS`.
 
@@ -41,7 +57,9 @@ def of_trained(model: nn.Module, data: ImageData, **options: Unpack[outputs.Opti
         | outputs.at_end_of_epoch(model, data, **options)
         | outputs.at_end_of_training(model, data, **options)
     )
-    return xr.Dataset(
-        {name: (outputs.DIMS[name], values.numpy()) for name, values in found.items()},
-        coords={"predicted": list(data.classes)},
-    )
+    return _said(found, data.classes)
+
+
+def _said(found: Mapping[str, torch.Tensor], classes: tuple[str, ...]) -> xr.Dataset:
+    named = {name: (outputs.DIMS[name], values.numpy()) for name, values in found.items()}
+    return xr.Dataset(named, coords={"predicted": list(classes)})

@@ -1,14 +1,19 @@
-"""The paper's networks in their CIFAR form: a 3x3 stem of stride 1, and down-sampling that also suits small images."""
+"""The paper's networks in their CIFAR form: a 3x3 stem of stride 1, and down-sampling that also suits small images; and
+anybody's network by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from ciutils import checks
+from ciutils import checks, lookup
+from ciutils.data import ImageData
 from ciutils.models import dla, googlenet, resnet, vgg
+from ciutils.models.weights import load_weights
 
 NETWORKS: dict[str, Callable[[int, int, float], nn.Module]] = {
     "vgg19": vgg.VGG19,
@@ -39,3 +44,33 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return NETWORKS[name](num_classes, in_channels, width)
+
+
+def load(
+    network: str, images: ImageData, arguments: Mapping[str, object] | None = None, weights: str | Path = ""
+) -> nn.Module:
+    """The module that `network` names: one of `NETWORKS`, made for the classes and channels of `images`, or what a
+    function gives, see `lookup.function`; in
+    evaluation mode.
+
+    arguments: of the function, or width and seed of one of `NETWORKS`. weights: a file that `load_weights` reads; ""
+    leaves those that the module has.
+
+    Raises ValueError for a name that means none, arguments that the function does not take, what is no module, and as
+    `load_weights` does. Book: *Your own network*.
+    """
+    given = dict(arguments or {})
+    if ":" in network:
+        make = lookup.function(network)
+    else:
+        checks.one_of(network, (*NETWORKS, *lookup.WAYS), "network")
+        make = partial(build, network, len(images.classes), images.train.images.shape[1])
+    try:
+        model = make(**given)
+    except Exception as error:  # somebody's code may raise anything
+        raise ValueError(f"{network} with {given} fails ({type(error).__name__}: {error})") from error
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"{network} gives a {type(model).__name__}: let it give a torch.nn.Module")
+    if weights:
+        load_weights(model, weights)
+    return model.eval()

@@ -21,6 +21,7 @@ from ciutils.models import devices
 from ciutils.models.classifier import Classifier, beside, checked_finite, proof_images, proven
 
 _COLUMNS = 100_000
+_SHOWN = 10  # names in a line
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,11 @@ class Directions:
     names: tuple[str, ...]
     tensors: Mapping[str, torch.Tensor]
     weight_norm: float
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self.names[:_SHOWN])) + ", ..." * (len(self.names) > _SHOWN)
+        size = sum(tensor[0].numel() for tensor in self.tensors.values()) if self.names else 0
+        return f"Directions({len(self.names)} of {size:,} weights in {len(self.tensors)} tensors: {shown})"
 
     def __getitem__(self, name: str | int) -> dict[str, torch.Tensor]:
         """The direction called `name` (class aliases and positions work too): parameter name -> tensor."""
@@ -60,13 +66,13 @@ class Directions:
     def norms(self) -> xr.DataArray:
         """Norm of each direction: (direction), float64."""
         inner = self.inner
-        return xr.ones_like(inner.isel(other=0, drop=True)) * inner.values.diagonal() ** 0.5
+        return (xr.ones_like(inner.isel(other=0, drop=True)) * inner.values.diagonal() ** 0.5).rename("norms")
 
     @property
     def cosine(self) -> xr.DataArray:
         """Cosines between directions: (direction, other). Negative: what helps one class harms the other."""
         norms = self.norms
-        return self.inner / norms / norms.rename(direction="other")
+        return (self.inner / norms / norms.rename(direction="other")).rename("cosine")
 
 
 def ego_directions(

@@ -29,8 +29,9 @@ def cctm_heatmap(
 
     Source: arXiv:2211.01370, Figures 1 and 8. Book: *CCTM*.
     """
-    figure, ax = figure_and_axes(ax, (5.6, 5.2))
-    _draw_cctm(ax, cctm, most_confused([_rates(cctm)]), highest, title)
+    chosen = most_confused([_rates(cctm)])
+    figure, ax = figure_and_axes(ax, (_side(chosen) + 0.4, _side(chosen)))
+    _draw_cctm(ax, cctm, chosen, highest, title)
     return figure, ax
 
 
@@ -104,9 +105,9 @@ def error_share(shares: Mapping[str, np.ndarray], even: float, ax: Axes | None =
 def matrix(values: xr.DataArray, label: str, title: str = "", ax: Axes | None = None) -> tuple[Figure, Axes]:
     """Heat map of a matrix of cosines or correlations (class, class), -1 to 1 with its values written in; the diagonal
     is left out. Of more than `axes.READABLE` classes those of the largest values of either sign are shown."""
-    figure, ax = figure_and_axes(ax, (6.0, 5.2))
     names = values[values.dims[0]].values
     chosen = most_confused([np.abs(values.values)])
+    figure, ax = figure_and_axes(ax, (_side(chosen) + 0.8, _side(chosen)))
     shown = _off_diagonal(values.values)[chosen][:, chosen]
     image = ax.imshow(shown, cmap="PuOr", vmin=-1, vmax=1)
     _write_cells(ax, image, shown, "{:.2f}")
@@ -124,6 +125,11 @@ def _draw_cctm(ax: Axes, cctm: xr.DataArray, chosen: np.ndarray, highest: float 
     _write_cells(ax, image, np.where(rates > 0, rates, np.nan), "{:.1f}")
     _name_cells(ax, classes[chosen])
     ax.set(xlabel="predicted class" + out_of(chosen, classes, _LARGEST), ylabel="true class", title=in_figure(title))
+
+
+def _side(chosen: np.ndarray) -> float:
+    """Inches of a heat map of these classes: up to ten have room for their numbers in 5.2."""
+    return max(5.2, 1.6 + 0.36 * len(chosen))
 
 
 def _write_cells(ax: Axes, image: AxesImage, values: np.ndarray, form: str) -> None:

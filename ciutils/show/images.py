@@ -170,7 +170,8 @@ def _coloured(pixels: np.ndarray) -> np.ndarray:
 
 
 def _votes(row: pd.Series) -> str:
-    return f"{row['networks']} of {row['of']}, {100 * row['probability']:.0f}%"
+    votes = f"{row['networks']} of {row['of']}, " if row["of"] > 1 else ""
+    return f"{votes}{100 * row['probability']:.0f}%"
 
 
 def _choice(key: str, words: str, rate: float, highest: float) -> str:

@@ -20,8 +20,9 @@ LONGEST_WHOLE = 16
 """Characters of a table's longest entry up to which no entry is broken into lines."""
 
 
-def display(shown: Figure | pd.DataFrame | HTML, *artifacts: xr.Dataset) -> Image | SVG | HTML:
-    """Display a figure or a table in a notebook, and under it one line on where its `artifacts` come from.
+def display(shown: Figure | pd.DataFrame | HTML, *artifacts: xr.Dataset | xr.DataArray) -> Image | SVG | HTML:
+    """Display a figure or a table in a notebook, and under it one line on where its `artifacts` come from: published
+    ones, or anybody's own.
 
     Returns what was displayed, so that another page can show the same. A table's entries are text, whatever is in them;
     its index is shown unless it only counts rows. Book: every chapter.
@@ -44,7 +45,7 @@ def display(shown: Figure | pd.DataFrame | HTML, *artifacts: xr.Dataset) -> Imag
     return rendered
 
 
-def source(*artifacts: xr.Dataset) -> HTML:
+def source(*artifacts: xr.Dataset | xr.DataArray) -> HTML:
     """The line on where `artifacts` come from, folded."""
     told = text.in_page(provenance.line(*artifacts))
     return HTML(f'<details class="source"><summary>where from</summary>{told}</details>')

@@ -1,0 +1,64 @@
+"""Functions by their names: what a name says is looked up, never run as text."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ciutils import checks, files
+
+WAYS = ("package.module:function", "file.py:function")
+"""How a function is named."""
+
+
+def function(name: str) -> Callable[..., Any]:
+    """The function, or class, that `name` means: "package.module:function" or "file.py:function".
+
+    A file may import those beside it. What comes after the colon may be a method, as in "module:Class.method".
+    Raises ValueError for a name that means none, and for what cannot be imported; FileNotFoundError for a file that is
+    not there.
+    Book: *Your own network*.
+    """
+    where, _, what = str(name).rpartition(":")
+    if not where or not all(part.isidentifier() for part in what.split(".")):
+        raise ValueError(f"{name!r} names no function: give {' or '.join(WAYS)}")
+    found: Any = _module(where)
+    for part in what.split("."):
+        if not hasattr(found, part):
+            named = [each for each, value in vars(found).items() if callable(value) and not each.startswith("_")]
+            checks.one_of(part, named, f"function of {where}")  # raises, with the nearest name
+        found = getattr(found, part)
+    if not callable(found):
+        raise ValueError(f"{name!r} is a {type(found).__name__}: name a function")
+    return found
+
+
+def _module(where: str) -> ModuleType:
+    try:
+        return _of_file(files.expanded(where)) if where.endswith(".py") else importlib.import_module(where)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # importing runs somebody's code
+        raise ValueError(f"{where} cannot be imported ({type(error).__name__}: {error}): mend or install it") from error
+
+
+def _of_file(path: Path) -> ModuleType:
+    """The module in a file, run anew at each call: a live notebook sees what was changed in it."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}: give {' or '.join(WAYS)}")
+    path = path.resolve()
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None  # a .py file has one
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,260 @@
+"""Functions, networks and images by name: each given in a file of its own, as somebody would write it."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from ciutils import data, lookup, measure, models, provenance
+
+MINE = """
+import beside
+import torch
+from PIL import Image
+from torch import nn
+
+class Pictures(torch.utils.data.Dataset):
+    classes = ["shell", "stone"]
+    def __init__(self, sizes, mode="RGB"):
+        self.sizes, self.mode = sizes, mode
+    def __len__(self):
+        return len(self.sizes)
+    def __getitem__(self, place):
+        return Image.new(self.mode, self.sizes[place], (10 * place, 20, 30)[:3 if self.mode == "RGB" else 1]), place % 2
+
+def pictures():
+    return Pictures([(4, 3)] * 5), Pictures([(4, 3)] * 2)
+
+def parts():
+    return torch.utils.data.Subset(pictures()[0], [1, 3]), pictures()[1]
+
+def tensors():
+    ready = torch.utils.data.TensorDataset(torch.full((6, 1, 4, 4), 0.5), torch.tensor([0, 1, 2] * 2))
+    return ready, ready
+
+def named():
+    return *tensors(), ("x", "y", "z")
+
+def grey():
+    return Pictures([(4, 4)] * 2, "L"), Pictures([(4, 4)] * 2, "L")
+
+def mixed():
+    return Pictures([(4, 3), (5, 3)]), Pictures([(4, 3)])
+
+def one():
+    return Pictures([(4, 3)])
+
+def network(outputs=2):
+    return nn.Sequential(nn.Flatten(), nn.Linear(36, outputs))
+
+class Made(nn.Linear):
+    @classmethod
+    def of(cls, outputs):
+        return cls(3, outputs)
+
+def no_network():
+    return 1
+
+value = 3
+"""
+
+
+@pytest.fixture
+def mine(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "beside.py").write_text("")
+    return f"{tmp_path}/mine.py"
+
+
+def digits():
+    return data.load("digits")
+
+
+# --- functions
+
+
+def test_a_function_of_a_module_is_found():
+    assert lookup.function("collections.abc:Mapping") is __import__("collections").abc.Mapping
+    assert lookup.function("torch.nn:Linear.forward") is nn.Linear.forward
+
+
+def test_a_file_that_was_changed_is_read_anew(tmp_path):
+    path = tmp_path / "new.py"
+    for number in (1, 2):
+        path.write_text(f"def given(): return {number}" + " " * number)
+        assert lookup.function(f"{path}:given")() == number
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mine.py", "'mine.py' names no function: give package.module:function or file.py:function"),
+        ("math:__import__('os').abort()", "names no function"),
+        (":f", "':f' names no function"),
+        ("no_such_package:f", r"no_such_package cannot be imported \(ModuleNotFoundError: No module named 'no_such"),
+        ("math:sqr", "unknown function of math 'sqr': choose from .*did you mean 'sqrt'"),
+        ("math:pi", "'math:pi' is a float: name a function"),
+    ],
+)
+def test_a_name_that_means_no_function_is_one_line(name, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        lookup.function(name)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_is_not_there_or_fails_is_one_line(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file .*no.py: give package.module:function or file.py:function"):
+        lookup.function(f"{tmp_path}/no.py:f")
+    (tmp_path / "bad.py").write_text("1 / 0")
+    with pytest.raises(ValueError, match=r"bad.py cannot be imported \(ZeroDivisionError: division by zero\)"):
+        lookup.function(f"{tmp_path}/bad.py:f")
+
+
+# --- images
+
+
+def test_pictures_become_bytes_with_the_names_that_their_set_knows(mine):
+    found = data.load(f"{mine}:pictures")
+    assert (found.classes, found.train.images.dtype, found.train.images.shape) == (
+        ("shell", "stone"),
+        torch.uint8,
+        (5, 3, 3, 4),
+    )
+    assert found.train.images[:, :, 0, 0].tolist() == [[10 * place, 20, 30] for place in range(5)]
+    assert found.train.labels.tolist() == [0, 1, 0, 1, 0]
+    assert (len(found.test), found.mean) == (2, None)
+
+
+def test_grey_pictures_have_one_channel(mine):
+    assert data.load(f"{mine}:grey").train.images[:, 0, 0, 0].tolist() == [0, 10]
+
+
+def test_a_part_of_a_set_keeps_the_names_of_the_whole(mine):
+    found = data.load(f"{mine}:parts")
+    assert (found.classes, found.train.labels.tolist()) == (("shell", "stone"), [1, 1])
+
+
+@pytest.mark.parametrize(("name", "classes"), [("tensors", ("0", "1", "2")), ("named", ("x", "y", "z"))])
+def test_tensors_are_taken_as_they_are(mine, name, classes):
+    found = data.load(f"{mine}:{name}")
+    assert (found.classes, found.test.images.dtype, len(found.test)) == (classes, torch.float32, 6)
+    assert bool((found.train.images == 0.5).all())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mixed", r"train: image 1 is \[3, 3, 5\], those before it \[3, 3, 4\]: let the data set resize them"),
+        ("one", r"gives a Pictures: let it give \(train, test\) or \(train, test, classes\)"),
+        ("no_network", r"gives a int: let it give \(train, test\)"),
+    ],
+)
+def test_what_is_no_data_is_one_line(mine, name, message):
+    with pytest.raises(ValueError, match=message):
+        data.load(f"{mine}:{name}")
+
+
+def test_a_mean_and_a_deviation_are_those_that_a_network_was_trained_with(mine):
+    found = data.normalised(data.load(f"{mine}:pictures"), ((0.1, 0.2, 0.3), (0.5, 0.5, 0.5)))
+    expected = (np.array([10, 20, 30]) / 255 - [0.1, 0.2, 0.3]) / 0.5
+    np.testing.assert_allclose(found.train.inputs()[1, :, 0, 0], expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="give one number for each of 3 channels"):
+        data.normalised(found, ((0.1,), (0.5,)))
+
+
+# --- networks and weights
+
+
+def test_a_network_is_one_of_the_packages_or_what_a_function_gives(mine):
+    own = models.load("resnet18", digits(), {"width": 0.05, "seed": 1})
+    expected = models.build("resnet18", 10, 1, 0.05, 1).state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in own.state_dict().items())
+    found = models.load(f"{mine}:network", digits(), {"outputs": 7})
+    assert (found[1].out_features, found.training) == (7, False)
+    assert models.load(f"{mine}:Made.of", digits(), {"outputs": 4}).out_features == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("resnet19", {}, "unknown network 'resnet19'.*did you mean 'resnet18'"),
+        ("resnet18", {"width": -1}, r"resnet18 with {'width': -1} fails \(ValueError: width = -1: give a number above"),
+        ("network", {"outs": 2}, r"network with {'outs': 2} fails \(TypeError: .*unexpected keyword argument 'outs'"),
+        ("no_network", {}, "no_network gives a int: let it give a torch.nn.Module"),
+    ],
+)
+def test_what_is_no_network_is_one_line(mine, name, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        models.load(name if name.startswith("res") else f"{mine}:{name}", digits(), arguments)
+
+
+def saved(path, state):
+    """As anybody saves weights, by the file's ending."""
+    if path.suffix == ".safetensors":
+        save_file(state, path)
+    else:
+        torch.save({"state_dict": state, "epoch": 3} if path.suffix == ".ckpt" else state, path)
+    return path
+
+
+@pytest.mark.parametrize("file", ["w.safetensors", "w.pt", "w.ckpt"])
+def test_weights_of_a_file_are_put_in(mine, tmp_path, file):
+    torch.manual_seed(1)
+    path = saved(tmp_path / file, nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).state_dict())
+    torch.manual_seed(1)
+    expected = nn.Linear(36, 2).weight
+    assert torch.equal(models.load(f"{mine}:network", digits(), weights=path)[1].weight, expected)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"1.weight": torch.zeros(2, 36)}, "do not match Sequential: of 2, 1 are missing, such as 1.bias$"),
+        (
+            {"net.1.weight": torch.zeros(2, 36), "1.bias": torch.zeros(3)},
+            r"1 are missing, such as 1.weight; 1 are not of this network, such as net.1.weight; 1.bias is \[3\], here "
+            r"\[2\]$",
+        ),
+        ({"1.weight": 3}, "holds a dict: give one of torch.save"),
+        (nn.Linear(2, 2), "holds more than weights: give one of torch.save"),
+    ],
+)
+def test_weights_that_do_not_match_are_named_in_one_line(mine, tmp_path, state, message):
+    path = tmp_path / "w.pt"
+    torch.save(state, path)
+    with pytest.raises(ValueError, match=message) as raised:
+        models.load(f"{mine}:network", digits(), weights=path)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("file", ["w.pt", "w.safetensors"])
+def test_a_file_of_something_else_is_one_line(mine, tmp_path, file):
+    (tmp_path / file).write_text("something else")
+    with pytest.raises(ValueError, match=f"{file} (cannot be read as|holds more than) weights"):
+        models.load(f"{mine}:network", digits(), weights=tmp_path / file)
+    with pytest.raises(FileNotFoundError, match=r"no weights at .*no.pt"):
+        models.load(f"{mine}:network", digits(), weights=tmp_path / "no.pt")
+
+
+# --- what is printed and told of one's own
+
+
+def test_results_are_printed_in_a_line(tiny_model, tiny_data):
+    size = sum(each.numel() for each in tiny_model.parameters())
+    directions = measure.ego_directions(tiny_model, tiny_data.train)
+    assert repr(directions) == f"Directions(3 of {size:,} weights in 6 tensors: 'a', 'b', 'c')"
+    assert repr(tiny_data.train) == "Split(101 images [2, 8, 8] uint8, 3 classes)"
+    assert re.fullmatch(r"ImageData\(name='digits', train=Split\(1,200 .*, normalised\), test=.*\)", repr(digits()))
+
+
+def test_ones_own_artifacts_say_so(tiny_model, tiny_data):
+    directions = measure.ego_directions(tiny_model, tiny_data.train)
+    space = measure.interference_space(tiny_model, tiny_data.train, directions, "a-b", 0.1, 3)
+    told = json.loads(space.attrs["configuration"])
+    line = provenance.line(space.assign_attrs(seconds=3.0), directions.cosine)
+    assert line == f"yours; network {told['network'][:8]}; images {tiny_data.train.sha256[:8]}; 3 s"
+    assert provenance.line(measure.counts(tiny_model, tiny_data.test)) == "yours"

@@ -1,0 +1,189 @@
+"""Your own network: what the page says is done as it is written, and libraries use the callbacks made for them."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from test_names import HOSTILE, Elements
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from ciutils import artifacts
+from reproduction.page import rendered
+from reproduction.results import REPOSITORY
+
+OWN, RECORD = (REPOSITORY / "book" / name for name in ("your-network.md", "how-to-record.md"))
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+def run(*words, folder):
+    path = Path(sys.executable).parent
+    done = subprocess.run(
+        words,
+        cwd=folder,
+        env={**os.environ, "PATH": f"{path}:/usr/bin:/bin", "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-900:]
+    return done.stdout
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """With mine.py, as the page has it."""
+    (tmp_path / "mine.py").write_text(blocks(OWN, "python")[0])
+    return tmp_path
+
+
+def test_the_page_on_your_own_network_in_python(folder):
+    _, *code = blocks(OWN, "python")
+    said = run(sys.executable, "-c", "\n".join(code) + "\nprint(repr(directions))", folder=folder)
+    assert "commit" not in said
+    assert re.search(r"Directions\(10 of 5,962 weights in 6 tensors", said)
+    whole, kept = (artifacts.load_dataset(folder / name) for name in ("shard-0.nc", "space.nc"))
+    assert (whole["done"].sum(), kept["done"].sum()) == (5, 9)
+    assert int(artifacts.load_dataset(folder / "counts.nc")["counts"].sum()) == 397
+
+
+def test_the_page_on_your_own_network_by_its_command(folder):
+    (command,) = blocks(OWN, "bash")
+    run("bash", "-c", command, folder=folder)
+    page = (folder / "mine.html").read_text()
+    assert "Here it is Sequential on mine.py:pictures, 10 classes" in page.replace("&#46;", ".").replace("&#58;", ":")
+    assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!data:|#)[^"']*""", page)
+    assert not re.search(r"\{glue|Traceback|nan%", page)
+    assert page.count("<interference-plane") == page.count("<interference-dance") == 1
+    assert len(re.findall(r'<img[^>]*alt="(?!No description)[^"]{20,}"', page)) == page.count("<img")
+
+
+def test_what_a_notebook_tells_is_text_in_its_page():
+    """Hostile names add no element to the page that plain ones make; links to other pages are text."""
+
+    def page(name):
+        told = {"application/papermill.record/text/plain": repr(name)}
+        outputs = [
+            nbformat.v4.new_output("display_data", told, metadata={"scrapbook": {"name": "called"}}),
+            nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}}),
+        ]
+        cells = [
+            nbformat.v4.new_markdown_cell("# Title\n\nIt is {glue:text}`called`, see [there](../there.md)."),
+            nbformat.v4.new_code_cell("tell", outputs=outputs),
+        ]
+        return Elements(rendered(nbformat.v4.new_notebook(cells=cells)))
+
+    plain = page("a")
+    assert "It is a, see there." in plain.text
+    for name in HOSTILE:
+        shown = page(name)
+        assert [element for element, *_ in shown.found] == [element for element, *_ in plain.found]
+        assert f"It is {name}, see there." in shown.text
+
+
+# --- callbacks
+
+IMAGES, LABELS = torch.randn(60, 4, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 3
+EPOCHS = 2
+
+
+def callback(place):
+    found = {}
+    exec(blocks(RECORD, "python")[place], found)
+    return found["Record"](["a", "b", "c"])
+
+
+def assert_recorded(record, model, running=True):
+    """As many images as there are in each epoch; the last test counts are those of the trained network."""
+    history = record.recorder.history()
+    assert history.test_counts.sum(("true", "predicted")).values.tolist() == [60] * EPOCHS
+    if running:
+        assert history.running_counts.sum(("true", "predicted")).values.tolist() == [60] * EPOCHS
+    with torch.no_grad():
+        said = model.eval()(IMAGES)
+    expected = np.zeros((3, 3), int)
+    np.add.at(
+        expected, (LABELS.numpy(), (said if isinstance(said, torch.Tensor) else said["logits"]).argmax(1).numpy()), 1
+    )
+    np.testing.assert_array_equal(history.test_counts[-1], expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_lightning_records(tmp_path):
+    lightning = pytest.importorskip("lightning", reason="needs lightning: pip install -e .[loops]")
+
+    class Net(lightning.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 3)
+
+        def forward(self, images):
+            return self.layer(images)
+
+        def training_step(self, batch, _):
+            logits = self(batch[0])
+            return {"loss": nn.functional.cross_entropy(logits, batch[1]), "logits": logits}
+
+        validation_step = training_step
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    record, net = callback(1), Net()
+    loader = DataLoader(TensorDataset(IMAGES, LABELS), 20)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "default_root_dir": tmp_path}
+    trainer = lightning.Trainer(max_epochs=EPOCHS, callbacks=[record], accelerator="cpu", **quiet)
+    trainer.fit(net, loader, loader)
+    assert_recorded(record, net)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_hugging_faces_trainer_records(tmp_path):
+    transformers = pytest.importorskip("transformers", reason="needs transformers: pip install -e .[loops]")
+    pytest.importorskip("accelerate", reason="needs accelerate: pip install -e .[loops]")
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 3)
+
+        def forward(self, images, labels=None):
+            logits = self.layer(images)
+            told = {} if labels is None else {"loss": nn.functional.cross_entropy(logits, labels)}
+            return told | {"logits": logits}
+
+    record, net = callback(2), Net()
+    rows = [{"images": image, "labels": label} for image, label in zip(IMAGES, LABELS, strict=True)]
+    arguments = transformers.TrainingArguments(
+        str(tmp_path), num_train_epochs=EPOCHS, eval_strategy="epoch", use_cpu=True, report_to=[], save_strategy="no"
+    )
+    trainer = transformers.Trainer(net, arguments, train_dataset=rows, eval_dataset=rows, compute_metrics=record)
+    trainer.train()
+    assert_recorded(record, net, running=False)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_skorch_records():
+    skorch = pytest.importorskip("skorch", reason="needs skorch: pip install -e .[loops]")
+    from skorch.helper import predefined_split
+
+    record, whole = callback(3), TensorDataset(IMAGES, LABELS)
+    net = skorch.NeuralNetClassifier(
+        nn.Linear(4, 3),
+        criterion=nn.CrossEntropyLoss,
+        max_epochs=EPOCHS,
+        train_split=predefined_split(whole),
+        callbacks=[record],
+        verbose=0,
+    )
+    net.fit(whole, None)
+    assert_recorded(record, net.module_)
