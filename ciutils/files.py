@@ -13,8 +13,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import platformdirs
+
+CACHE = "CIUTILS_CACHE"
+"""Environment variable that names another cache folder."""
 
 _FULL = 1 << 16  # bytes free, beside what a failed writer still holds
+
+
+def cache() -> Path:
+    """The folder for what can be decoded or downloaded again: $CIUTILS_CACHE, or the system's place for caches."""
+    return Path(os.environ.get(CACHE) or platformdirs.user_cache_path("ciutils")).expanduser()
+
+
+def copies() -> Path:
+    """The folder for copies of data sets: $CIUTILS_DATA, or data/ in `cache`."""
+    return expanded(os.environ.get("CIUTILS_DATA") or cache() / "data")
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

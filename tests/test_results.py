@@ -651,7 +651,7 @@ def test_sigma_is_found_once_and_short_enough_for_a_name(trained, monkeypatch):
 
 @pytest.mark.parametrize(("value", "expected"), [(0.1234, 0.13), (12.0, 12.0), (1.21e-7, 1.3e-7), (99.5, 100.0)])
 def test_rounding_up_to_two_digits(value, expected):
-    assert measure.rounded_up(value) == pytest.approx(expected)
+    assert results._rounded_up(value) == pytest.approx(expected)
 
 
 def test_pairs_without_a_profiles_own_come_from_the_confusion_matrix(trained):

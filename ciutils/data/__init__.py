@@ -1,6 +1,7 @@
 """Labelled images, whole sets in memory."""
 
-from ciutils.data.sources import DATASETS, NORMALISATIONS, load, normalised
+from ciutils.choices import DATASETS, NORMALISATIONS
+from ciutils.data.sources import load, normalised
 from ciutils.data.split import ImageData, Split
 from ciutils.data.variants import only, swapped
 

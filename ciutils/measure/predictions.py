@@ -7,7 +7,7 @@ from typing import Unpack
 import xarray as xr
 from torch import nn
 
-from ciutils.counts import from_predictions
+from ciutils.counts import IMAGE_DIMS, from_predictions
 from ciutils.data import ImageData, Split
 from ciutils.models import outputs
 
@@ -30,7 +30,7 @@ def counts(model: nn.Module, split: Split, **options: Unpack[outputs.Options]) -
 
 
 def of_trained(model: nn.Module, data: ImageData, **options: Unpack[outputs.Options]) -> xr.Dataset:
-    """Everything that a trained network says of its data's images: the variables of `outputs.DIMS`.
+    """Everything that a trained network says of its data's images: the variables of `counts.IMAGE_DIMS`.
 
     options: as in `counts`.
 
@@ -42,6 +42,6 @@ def of_trained(model: nn.Module, data: ImageData, **options: Unpack[outputs.Opti
         | outputs.at_end_of_training(model, data, **options)
     )
     return xr.Dataset(
-        {name: (outputs.DIMS[name], values.numpy()) for name, values in found.items()},
+        {name: (IMAGE_DIMS[name], values.numpy()) for name, values in found.items()},
         coords={"predicted": list(data.classes)},
     )

@@ -15,6 +15,7 @@ from scipy import stats
 from torch import nn
 
 from ciutils import artifacts, checks
+from ciutils.choices import BN, SIGNS
 from ciutils.classes import class_pair
 from ciutils.counts import CELLS
 from ciutils.data import Split
@@ -23,14 +24,6 @@ from ciutils.measure.evaluator import Evaluator, Plane
 from ciutils.models.classifier import Reading
 from ciutils.models.gradients import Directions
 from ciutils.progress import Progress
-
-SIGNS = ("descent", "paper")
-
-
-BN = ("frozen", "recalibrated")
-OPTIONS = {"scale": "gradient", "sign": "descent", "bn": "frozen", "precision": "auto"}
-"""The choices of `interference_space` that change what is measured, and their defaults."""
-
 
 AUDITED = ((0, 0), (0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5))
 """Points, in units of sigma, at which a bf16 space is compared with float32."""

@@ -16,16 +16,6 @@ from ciutils import checks
 from ciutils.data import ImageData, Split
 from ciutils.models.classifier import Reading, checked_finite, proven
 
-DIMS = {
-    "train_labels": ("train_image",),
-    "test_labels": ("test_image",),
-    "train_predictions": ("train_image",),
-    "test_predictions": ("test_image",),
-    "test_probabilities": ("test_image", "predicted"),
-    "train_losses": ("train_image",),
-}
-"""Dimensions of the variables that hold a value for each image."""
-
 
 class Options(Reading, total=False):
     """How a network is evaluated: as `classifier.Reading` says, so many images at a time."""
