@@ -26,3 +26,7 @@ BN = ("frozen", "recalibrated")
 
 OPTIONS = {"scale": "gradient", "sign": "descent", "bn": "frozen", "precision": "auto"}
 """The choices of `measure.interference_space` that change what is measured, and their defaults."""
+
+COUNTS = ("running_counts", "end_counts", "test_counts")
+"""Counts that a history may hold: of training images as the network met them during the epoch (augmented, in training
+mode, weights changing); of all training images at its end; of the test images at its end."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ciutils import checks, choices, counts, files
+from ciutils import checks, choices, files
 from reproduction import runs
 
 Rule = Callable[[Any, str], object]
@@ -88,7 +88,7 @@ RULES: dict[str, Rule] = {
     "level": _unless_empty(checks.share),
     "scale": _one_of(OPTIONS["scale"]),
     "precision": _one_of(OPTIONS["precision"]),
-    "counts": _one_of(counts.COUNTS),
+    "counts": _one_of(choices.COUNTS),
     "tolerance": checks.share,
     "threshold": _below_one,
 }

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 import xarray as xr
 
-from ciutils.counts import COUNTS, IMAGE_DIMS
+from ciutils.choices import COUNTS
+from ciutils.counts import IMAGE_DIMS
 
 Epoch = dict[str, torch.Tensor]
 """What one epoch adds to a history, by the names of its variables."""

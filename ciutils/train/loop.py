@@ -55,7 +55,7 @@ def train(
     augment: "crop-flip" (pad by 1/8 of the image, crop, flip), "crop", or "none".
 
     Returns a Dataset over epoch = 1..epochs, with images in the order of their split:
-    `running_counts`, `end_counts`, `test_counts` (epoch, true, predicted) int64, see `counts.COUNTS`;
+    `running_counts`, `end_counts`, `test_counts` (epoch, true, predicted) int64, see `choices.COUNTS`;
     `train_predictions` (epoch, train_image), `test_predictions` (epoch, test_image): positions of the predicted classes
     at the epoch's end, in evaluation mode, not augmented; `train_labels`, `test_labels` beside them;
     `train_loss` (mean cross-entropy of the epoch's batches), `learning_rate`, `seconds` (epoch);

@@ -1,4 +1,5 @@
-"""Run Snakemake quietly: a line for each step begun and ended, errors in full, all else in a log file that is named.
+"""Run Snakemake quietly: a line for each step begun and ended, and now and then for how far a notebook is; errors in
+full, all else in a log file that is named.
 
 python workflow/scripts/drive.py [Snakemake's arguments]
 """
@@ -23,11 +24,12 @@ TROUBLE = re.compile(
     r"|\d+ of \d+ runs have no result)"
 )
 STEPS = ("begin  ", "end    ")
+PROGRESS = re.compile(r"^.+: \d+ of \d+, .* s left$")  # as ciutils/progress.py writes it
 
 
 def told(lines: Iterator[str]) -> Iterator[str]:
     """What a person wants to read of Snakemake's `lines`, as they come."""
-    rule, name, total, done = "", "", "?", 0
+    rule, name, total, done, start = "", "", "?", 0, time.monotonic()
     began: dict[str, tuple[str, float]] = {}
     trouble = False
     for line in lines:
@@ -43,8 +45,10 @@ def told(lines: Iterator[str]) -> Iterator[str]:
         elif found := ENDED.match(line):
             done += 1
             what, since = began.pop(found[1], ("a step", time.monotonic()))
-            yield f"{STEPS[1]}{what}, {done} of {total}, {time.monotonic() - since:.0f} s"
-        elif line.startswith(("Nothing to be done", "waiting for the process")):
+            now = time.monotonic()
+            rest = f", about {(now - start) / done * (int(total) - done):.0f} s left" if total.isdigit() else ""
+            yield f"{STEPS[1]}{what}, {done} of {total}, {now - since:.0f} s{rest}"
+        elif line.startswith(("Nothing to be done", "waiting for the process")) or PROGRESS.match(line):
             yield line
         elif TROUBLE.match(line):
             trouble = True
@@ -79,7 +83,8 @@ def main(arguments: list[str]) -> int:
         signal.signal(signal.SIGTERM, lambda number, _: run.send_signal(number))
         try:
             for line in told(copied()):
-                print(line, flush=True, file=sys.stdout if line.startswith((*STEPS, "Nothing")) else sys.stderr)
+                said = line.startswith((*STEPS, "Nothing")) or PROGRESS.match(line)
+                print(line, flush=True, file=sys.stdout if said else sys.stderr)
         except KeyboardInterrupt:  # Snakemake was told too, and ends its jobs
             log.write(run.stdout.read())
     print(f"whole log: {LOG}")
