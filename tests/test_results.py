@@ -16,7 +16,7 @@ import xarray as xr
 from bound import quick
 from PIL import Image
 
-from ciutils import artifacts, code, data, measure, provenance, store, train
+from ciutils import artifacts, choices, code, data, measure, provenance, store, train
 from ciutils.analyse import confusion
 from ciutils.classes import class_pair
 from reproduction import chapters, results, runs
