@@ -19,7 +19,8 @@ def counts(model: nn.Module, split: Split, **options: Unpack[outputs.Options]) -
     or a dict, the one called "logits" counts, or the only one of the right shape, or the one that `logits` names. It
     comes back as it was: mode of every submodule, device, parameters and buffers, also when it raises.
 
-    options: batch_size = 500, device = "auto", logits, precision = "fp32", the model's own, or "bf16", or "auto".
+    options: batch_size (500, fewer of images larger than 32 x 32), device = "auto", logits, precision = "fp32", the
+    model's own, or "bf16", or "auto".
 
     Raises ValueError for an empty split, outputs that do not match the classes or are not finite, and a network that
     says something else of the same images the second time, as with dropout left on.

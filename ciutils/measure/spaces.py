@@ -230,6 +230,7 @@ def _empty(axes: list[np.ndarray], split: Split, chosen: Directions) -> xr.Datas
             "norm2": norm2,
             "cosine": chosen.cosine.values[0, 1],
             "weight_norm": chosen.weight_norm,
+            **({"resized": split.resized} if split.resized else {}),
         },
     )
 
@@ -247,7 +248,7 @@ def _measure(evaluator: Evaluator, tolerance: float | None) -> dict[str, object]
     """One point: its counts, loss sums, undefined outputs, and the interval of its mistake rate."""
 
     def interval(mistakes: int, seen: int) -> tuple[float, float]:
-        return _interval(mistakes, seen, evaluator.images.total, len(evaluator.images.batches))
+        return _interval(mistakes, seen, evaluator.images.total, len(evaluator.images))
 
     def known(counts: torch.Tensor) -> bool:
         seen = int(counts.sum())

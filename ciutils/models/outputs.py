@@ -28,18 +28,18 @@ def each_image(
     split: Split,
     reduce: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     *,
-    batch_size: int = 500,
+    batch_size: int | None = None,
     **reading: Unpack[Reading],
 ) -> torch.Tensor:
     """What `reduce`(logits, labels) gives for each image of `split`, in evaluation mode: [images, ...], on the CPU.
 
     The model is treated, and errors are raised, as in `measure.counts`.
     """
-    checks.whole(batch_size, "batch_size")
+    size = split.batch_size(500) if batch_size is None else checks.whole(batch_size, "batch_size")
     classify = proven(model, split, **reading)
     found = []
     with torch.inference_mode():
-        for index in torch.arange(len(split)).split(batch_size):
+        for index in torch.arange(len(split)).split(size):
             logits = checked_finite(classify(split.inputs(index, classify.dtype, classify.device)))
             found.append(reduce(logits, split.labels[index].to(classify.device)))
     return torch.cat(found).cpu()
