@@ -554,7 +554,7 @@ def test_in_jupyterlab_a_plane_is_walked_and_a_training_played_with_a_running_ke
     page.set_default_timeout(240_000)
     page.goto(f"{lab}/live.ipynb")
     page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
-    page.get_by_text("Idle", exact=False).first.wait_for()  # the kernel's state, in the bar below
+    page.get_by_text("Kernel status: Idle").first.wait_for(state="attached")
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
 

@@ -66,6 +66,41 @@ def test_a_line_for_each_step_and_errors_in_full():
     ]
 
 
+DRY = """Building DAG of jobs...
+Job stats:
+job          count
+---------  -------
+sweep_run        2
+
+[Wed Nov 25 22:41:36 2026]
+rule sweep_run:
+    input: notebooks/toy.ipynb
+    output: sweeps/mine/toy-value=1.ipynb
+    jobid: 1
+    reason: Missing output files: sweeps/mine/toy-value=1.ipynb
+    wildcards: sweep=mine, run=toy-value=1
+    resources: tmpdir=<TBD>
+
+[Wed Nov 25 22:41:36 2026]
+localrule collect:
+    output: sweeps/mine/table.csv, book/chapters/sweep-mine.md
+    jobid: 2
+    reason: Input files updated by another job: sweeps/mine/toy-value=1.ipynb
+
+Reasons:
+"""
+
+
+def test_a_dry_run_is_a_line_for_each_step():
+    assert list(drive.planned(iter(DRY.splitlines()))) == [
+        "sweep_run toy-value=1: Missing output files: sweeps/mine/toy-value=1.ipynb",
+        "collect sweeps/mine/table.csv: Input files updated by another job: sweeps/mine/toy-value=1.ipynb",
+        "2 steps would be done",
+    ]
+    nothing = "Nothing to be done (all requested files are present and up to date)."
+    assert list(drive.planned(iter(["Building DAG of jobs...", nothing]))) == [nothing]
+
+
 def test_a_call_with_nothing_to_do_says_so():
     lines = ["Building DAG of jobs...", "Nothing to be done (all requested files are present and up to date)."]
     assert list(drive.told(iter(lines))) == lines[1:]

@@ -18,6 +18,7 @@ LOG = Path(".snakemake/driver.log")
 STEP = re.compile(r"^(?:local)?rule (\w+):$")
 JOB, ENDED = re.compile(r"^    jobid: (\d+)$"), re.compile(r"^Finished jobid: (\d+) ")
 NAMED = re.compile(r"^    (?:wildcards: .*?(?:name|job|run)=([^,]+)|output: ([^\s,]+))")
+REASON = re.compile(r"^    reason: (.*)$")
 TOTAL = re.compile(r"^total\s+(\d+)$")
 TROUBLE = re.compile(
     r"^(Error in |\w*(Error|Exception)\b|([\w.]+: )?error:|Traceback|.*: not a whole notebook"
@@ -58,12 +59,35 @@ def told(lines: Iterator[str]) -> Iterator[str]:
             yield line
 
 
+def planned(lines: Iterator[str]) -> Iterator[str]:
+    """Of a dry run's `lines` one for each step that would be done, with why, and what is wrong."""
+    rule, name, count = "", "", 0
+    for line in lines:
+        if found := STEP.match(line):
+            rule, name = found[1], ""
+        elif found := NAMED.match(line):
+            name = found[1] or name or found[2]
+        elif found := REASON.match(line):
+            why = found[1]
+        elif rule and not line.startswith(" "):  # its block has ended
+            count += 1
+            yield f"{rule} {name}".strip() + f": {why}"
+            rule = ""
+        if TROUBLE.match(line) or line.startswith("Nothing to be done"):
+            yield line
+    if count:
+        yield f"{count} steps would be done"
+
+
 def main(arguments: list[str]) -> int:
     """Snakemake's exit status."""
     command = [sys.executable, "-m", "snakemake", *arguments]
     spoken = os.environ | {"PYTHONUTF8": "1"}  # Snakemake's logs fail on names that the locale does not know
     if "--dry-run" in arguments or "-n" in arguments:
-        return subprocess.run(command, check=False, env=spoken).returncode
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=spoken)
+        for line in planned(iter(done.stdout.decode(errors="replace").splitlines())):
+            print(line)
+        return done.returncode
     try:
         LOG.parent.mkdir(exist_ok=True)
         log = LOG.open("wb", buffering=0)
