@@ -520,8 +520,9 @@ display(planes, explorer.dance({{"training": history}}, ("cat", "dog")), explore
 
 
 @pytest.fixture
-def lab(tmp_path):
+def lab(tmp_path, monkeypatch):
     """Where JupyterLab shows the folder `tmp_path`."""
+    monkeypatch.delenv("MPLBACKEND")  # a kernel's own shows figures
     pytest.importorskip("jupyterlab", reason="`make lab` installs JupyterLab")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -551,7 +552,7 @@ def test_in_jupyterlab_a_plane_is_walked_and_a_training_played_with_a_running_ke
     written = nbformat.v4.new_notebook(cells=[cell], metadata=notebook().metadata)
     nbformat.write(written, tmp_path / "live.ipynb")
     page = chromium.new_page(viewport={"width": 1400, "height": 900})
-    page.set_default_timeout(240_000)
+    page.set_default_timeout(120_000)
     page.goto(f"{lab}/live.ipynb")
     page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
     page.get_by_text("Kernel status: Idle").first.wait_for(state="attached")
