@@ -2,6 +2,7 @@
 # make pdf    the same, printed into _build/book.pdf; needs Chromium
 # make test   lint, check walls and types, run the tests
 # make sweep  SWEEP=workflow/sweeps/digits.yaml   execute notebooks with many parameters, collect their results
+# make lab    open JupyterLab on lab/, a copy of the notebooks; FLAGS=--no-browser and others are JupyterLab's
 # make bench  measure speed against plain loops and a peer
 # Each sets itself up in .venv; nothing but Python 3.11 or newer, make and a network is needed.
 # PROFILE=slurm runs on a cluster; FLAGS=--dry-run says what would run and why; book with SWEEP= gets the sweep's page.
@@ -16,7 +17,7 @@ override FLAGS := $(value FLAGS)
 export SWEEP PROFILE FLAGS
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: book pdf sweep test bench clean
+.PHONY: book pdf sweep test lab bench clean
 
 book: $(STAMP)
 	python workflow/scripts/drive.py --workflow-profile "workflow/profiles/$$PROFILE" $$FLAGS
@@ -40,6 +41,13 @@ test: $(STAMP)
 	lint-imports --no-cache
 	mypy
 	OMP_NUM_THREADS=1 python -m pytest --numprocesses=auto --maxprocesses=4 --cov --cov-report=term:skip-covered
+
+# A copy: what is tried in a notebook changes no chapter of the book. What one has changed there stays.
+lab: $(STAMP)
+	pip install --quiet --disable-pip-version-check -c constraints.txt "jupyterlab>=4,<5"
+	mkdir -p lab
+	for notebook in notebooks/*.ipynb; do test -e "lab/$${notebook##*/}" || cp "$$notebook" lab; done
+	jupyter lab --notebook-dir=lab $$FLAGS
 
 bench: $(STAMP)
 	pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt

@@ -63,7 +63,7 @@ def bare_forward(split: Split, device: torch.device, precision: str, layout: str
     evaluator = Evaluator(network(), split, "frozen", batch, device=str(device), precision=precision)
     memory_format = getattr(torch, layout)
     model = evaluator.network.model.to(memory_format=memory_format)
-    batches = [inputs.contiguous(memory_format=memory_format) for inputs, _ in evaluator.images.batches]
+    batches = [inputs.contiguous(memory_format=memory_format) for inputs, _ in evaluator.images]
 
     @torch.inference_mode()
     def forward() -> None:

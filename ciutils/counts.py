@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 CELLS = ("true", "predicted")
 
 
-COUNTS = ("running_counts", "end_counts", "test_counts")
-"""Counts that a history may hold: of training images as the network met them during the epoch (augmented, in training
-mode, weights changing); of all training images at its end; of the test images at its end."""
+IMAGE_DIMS = {
+    "train_labels": ("train_image",),
+    "test_labels": ("test_image",),
+    "train_predictions": ("train_image",),
+    "test_predictions": ("test_image",),
+    "test_probabilities": ("test_image", "predicted"),
+    "train_losses": ("train_image",),
+}
+"""Dimensions of the variables that hold a value for each image."""
 
 
 def from_predictions(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -13,8 +14,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import platformdirs
+
+CACHE = "CIUTILS_CACHE"
+"""Environment variable that names another cache folder."""
 
 _FULL = 1 << 16  # bytes free, beside what a failed writer still holds
+
+
+def cache() -> Path:
+    """The folder for what can be decoded or downloaded again: $CIUTILS_CACHE, or the system's place for caches."""
+    return Path(os.environ.get(CACHE) or platformdirs.user_cache_path("ciutils")).expanduser()
+
+
+def copies() -> Path:
+    """The folder for copies of data sets: $CIUTILS_DATA, or data/ in `cache`."""
+    return expanded(os.environ.get("CIUTILS_DATA") or cache() / "data")
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -125,3 +140,9 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def rounded_up(value: float, digits: int = 2) -> float:
+    """`value` rounded up to so many significant digits: short enough for a file name."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
+    return float(f"{math.ceil(value / unit - 1e-9) * unit:.{digits}g}")

@@ -70,7 +70,7 @@ class Store:
         if fault and not self.compute:
             file = next(file for file in item.files if not (published / file).exists())
             where = f"neither in {self.published} nor in {self.own}" if fault == "missing" else fault
-            raise FileNotFoundError(f"{item.folder}/{file} is {where}: compute it first")
+            raise FileNotFoundError(f"{item.folder}/{file} is {where}: compute it first, which takes torch")
         # A note that is still there: whoever finished the work was killed before removing its checkpoint.
         if fault or Path(f"{checkpoint}.note").exists():
             item.origin()  # first: what cannot be made leaves no folder behind

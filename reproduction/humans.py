@@ -13,14 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
-from torchvision import datasets as tv
 
 from ciutils import artifacts, files
 from ciutils.analyse import agreement
 from ciutils.counts import CELLS
-from ciutils.data import folders
 from ciutils.record import Record
 from reproduction import paper
 from reproduction.results import Results
@@ -65,6 +62,8 @@ def tabulate(votes: np.ndarray, labels: np.ndarray, training: np.ndarray) -> xr.
 def make(folder: Path, run: Run, results: Results) -> Path:
     """Write the tables of `choices`, to be published, from cifar10h-counts.npy, cifar10-test-labels.npy and
     cifar10n-class-counts.csv in `folder`; returns where they are. `run`: any on CIFAR-10."""
+    import torch
+
     record = Record({"tables": list(GROUPS)}, (), torch.device("cpu"))
     votes, labels = _checked(folder / VOTES), np.load(folder / "cifar10-test-labels.npy")
     training = np.loadtxt(folder / "cifar10n-class-counts.csv", delimiter=",", dtype=np.int64)
@@ -83,13 +82,15 @@ def votes(run: Run, results: Results) -> xr.Dataset:
     FileNotFoundError, saying what to fetch, without these files, and for other data than CIFAR-10; ValueError if they
     are not what they should be. Book: *Humans*.
     """
-    folder = folders.copies()
+    folder = files.copies()
     needed = (folder / VOTES, folder / "cifar-10-batches-py")
     if run.dataset != "cifar10" or not all(path.exists() for path in needed):
         raise FileNotFoundError(
             f"no human votes on single images of {run.dataset}: for cifar10 put {SOURCE} (CC BY-NC-SA 4.0) at "
             f"{needed[0]} and torchvision's files at {needed[1]}"
         )
+    from torchvision import datasets as tv
+
     counts, original, test = _checked(needed[0]), tv.CIFAR10(folder, train=False), results.data(run).test
     images = test.images.permute(0, 2, 3, 1).numpy()
     row_of = {image.tobytes(): row for row, image in enumerate(original.data)}

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from ciutils import checks
+from reproduction import ranges
 
 _TYPES = {each.__name__: each for each in (str, int, float, bool, list, dict)}
 
@@ -60,7 +61,7 @@ def check(namespace: dict[str, Any], names: str) -> dict[str, object]:
     papermill (it begins with "# Parameters") sets some of them. Lists, truth values and numbers that came as text
     ("[1]", "true", "1e-3", as papermill's command line and YAML pass them) are read, and written back. Raises
     ValueError, naming the nearest right name, for one that the notebook does not take, for one that is missing, and for
-    a value of the wrong type. Book: *Sweep with papermill*.
+    a value of the wrong type or, as `ranges.check` does, out of its range. Book: *Sweep with papermill*.
     """
     known = names.split()
     cells = _cells(namespace)
@@ -78,6 +79,7 @@ def check(namespace: dict[str, Any], names: str) -> dict[str, object]:
             f"parameter {lacking[0]} is missing: declare it as {lacking[0]}: TYPE = VALUE in the first cell"
         )
     values = verify({name: namespace[name] for name in known}, types)
+    ranges.check(values)
     namespace.update(values)
     return values
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ciutils import checks, counts, data, files, measure, models, train
-from ciutils.models import devices
+from ciutils import checks, choices, files
 from reproduction import runs
 
 Rule = Callable[[Any, str], object]
@@ -48,7 +47,7 @@ def _unless_empty(rule: Rule) -> Rule:
 
 def _data(value: str, what: str) -> None:
     if not value.startswith("folder:"):
-        checks.one_of(value, (*data.DATASETS, "folder:PATH"), what)
+        checks.one_of(value, (*choices.DATASETS, "folder:PATH"), what)
     elif not ((folder := files.named_folder(value)) / "train").is_dir():
         raise FileNotFoundError(f"{what} = {value!r}: no folder {folder} that holds train/ and test/")
 
@@ -65,16 +64,16 @@ def _below_one(value: float, what: str) -> None:
         raise ValueError(f"{what} = {value!r}: give a share from 0 up to 1")
 
 
-OPTIONS = {"scale": measure.SCALES, "sign": measure.SIGNS, "bn": measure.BN, "precision": devices.PRECISIONS}
+OPTIONS = {"scale": choices.SCALES, "sign": choices.SIGNS, "bn": choices.BN, "precision": choices.PRECISIONS}
 """What the options of a plane may be."""
 
 RULES: dict[str, Rule] = {
     "profile": _one_of(runs.PROFILES),
-    "network": _one_of(models.NETWORKS),
-    "other": _one_of(models.NETWORKS),
-    "networks": _each(_one_of(models.NETWORKS)),
-    "setup": _one_of(train.SETUPS),
-    "setups": _each(_one_of(train.SETUPS)),
+    "network": _one_of(choices.NETWORKS),
+    "other": _one_of(choices.NETWORKS),
+    "networks": _each(_one_of(choices.NETWORKS)),
+    "setup": _one_of(choices.SETUPS),
+    "setups": _each(_one_of(choices.SETUPS)),
     "dataset": _unless_empty(_data),
     "pairs": _each(_pair),
     "classes": _each(lambda name, _: name),
@@ -89,7 +88,7 @@ RULES: dict[str, Rule] = {
     "level": _unless_empty(checks.share),
     "scale": _one_of(OPTIONS["scale"]),
     "precision": _one_of(OPTIONS["precision"]),
-    "counts": _one_of(counts.COUNTS),
+    "counts": _one_of(choices.COUNTS),
     "tolerance": checks.share,
     "threshold": _below_one,
 }

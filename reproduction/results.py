@@ -12,21 +12,26 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from torch import nn
 
-from ciutils import artifacts, checks, code, data, files, measure, models, provenance, train
+from ciutils import artifacts, checks, choices, code, files, provenance
 from ciutils.classes import class_index, class_pair
-from ciutils.data import Split
-from ciutils.models import devices, outputs
+from ciutils.counts import IMAGE_DIMS
 from ciutils.record import Record
 from ciutils.store import RUNS, Item, Store, check_configuration, loaded
 from reproduction import paper, ranges
 from reproduction.runs import Run
+
+if TYPE_CHECKING:  # whatever is trained or measured imports what it needs: reading published results takes no torch
+    from torch import nn
+
+    from ciutils.data import ImageData, Split
+    from ciutils.measure import Directions
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 """The clone that this is used from."""
@@ -46,7 +51,8 @@ Pair = str | Sequence[str]
 
 
 def _default_store() -> Store:
-    return Store(files.expanded(os.environ.get(RUNS) or REPOSITORY / "runs"), REPOSITORY / "results")
+    own = files.expanded(os.environ.get(RUNS) or REPOSITORY / "runs")
+    return Store(own, REPOSITORY / "results", compute=find_spec("torch") is not None)
 
 
 @dataclass(frozen=True)
@@ -55,18 +61,23 @@ class Results:
 
     store: Store = field(default_factory=_default_store)
     device: str = "auto"
-    _loaded: dict[tuple[object, ...], data.ImageData] = field(default_factory=dict, repr=False, compare=False)
+    _loaded: dict[tuple[object, ...], ImageData] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        devices.resolve_device(self.device)  # a wrong one is said now, not after loading data
+        if self.device != "auto":
+            from ciutils.models import devices
+
+            devices.resolve_device(self.device)  # a wrong one is said now, not after loading data
 
     @property
     def loading(self) -> Results:
         """The same artifacts, of which none is computed: FileNotFoundError for one that is not there."""
         return dataclasses.replace(self, store=dataclasses.replace(self.store, compute=False))
 
-    def data(self, run: Run) -> data.ImageData:
+    def data(self, run: Run) -> ImageData:
         """The run's data set, loaded once. Raises ValueError if it has a single class."""
+        from ciutils import data
+
         key = (run.dataset, run.normalisation)
         if key not in self._loaded:
             images = data.load(run.dataset)
@@ -116,6 +127,8 @@ class Results:
     def model(self, run: Run) -> nn.Module:
         """The trained network, on the CPU, in evaluation mode. It is trained anew where only its history and
         measurements are published; the history names the digest of the weights that those were made on."""
+        from ciutils import models
+
         weights, _ = artifacts.load_tensors(self._trained(run) / WEIGHTS)
         made = provenance.of(self.history(run))
         model = models.build(run.network, len(made["classes"]), made["image_shape"][0], run.width, run.seed)
@@ -130,10 +143,12 @@ class Results:
         """
         history = self.history(run)
         if "test_probabilities" in history:
-            return history[list(outputs.DIMS)].isel(epoch=-1, drop=True).assign_attrs(history.attrs)
+            return history[list(IMAGE_DIMS)].isel(epoch=-1, drop=True).assign_attrs(history.attrs)
         precision = history.attrs["precision"]
 
         def compute(_: Path) -> xr.Dataset:
+            from ciutils import measure
+
             found = measure.of_trained(self.model(run), self.data(run), device=self.device, precision=precision)
             return found.assign_attrs(precision=precision)
 
@@ -161,8 +176,10 @@ class Results:
 
         return self._measured(run, EGO, {"directions": "ego"}, compute)
 
-    def directions(self, run: Run) -> measure.Directions:
+    def directions(self, run: Run) -> Directions:
         """The class gradients themselves, kept in one's own folder: they are ten times as large as the network."""
+
+        from ciutils import measure
 
         def make(folder: Path, _: Path) -> None:
             record = self._record(run.configuration, code.MEASUREMENTS)
@@ -184,6 +201,8 @@ class Results:
         digits; see `measure.find_sigma`. images: as in `space`."""
 
         def compute(_: Path) -> xr.Dataset:
+            from ciutils import measure
+
             split, directions = self._images(run, images), self.directions(run)
             sigma = measure.find_sigma(self.model(run), split, directions, pairs, level, device=self.device)
             return xr.Dataset({"sigma": sigma})
@@ -191,7 +210,7 @@ class Results:
         images, level = checks.whole(images, "images", at_least=0), checks.share(level, "level")
         settings = {"pairs": list(pairs), "images": images, "level": level}
         file = f"sigma-{_file_part(*pairs)}-n{images or 'all'}-l{level:g}.nc"
-        return measure.rounded_up(float(self._measured(run, file, settings, compute)["sigma"]))
+        return files.rounded_up(float(self._measured(run, file, settings, compute)["sigma"]))
 
     def paper_sigma(self, run: Run, pairs: Sequence[Pair], images: int = 0, level: float = 0.5) -> float:
         """The sigma of the same network trained with big-lr, times the paper's ratio for this run's setup.
@@ -206,13 +225,15 @@ class Results:
         see `measure.random_sigma`."""
 
         def compute(_: Path) -> xr.Dataset:
+            from ciutils import measure
+
             model = self.model(run)
             scaled = measure.rescaled(self.directions(run), scale, model)
             norms = self.ego(run)["norms"] if scale == "gradient" else scaled.norms
             return xr.Dataset({"sigma": measure.random_sigma(model, norms, pair, sigma)})
 
         sigma = checks.positive(sigma, "sigma")
-        settings = {"pair": pair, "sigma": sigma, "scale": checks.one_of(scale, measure.SCALES, "scale")}
+        settings = {"pair": pair, "sigma": sigma, "scale": checks.one_of(scale, choices.SCALES, "scale")}
         file = f"sigma-random-{_file_part(pair)}-s{sigma!r}" + f"-scale={scale}" * (scale != "gradient")
         return float(f"{float(self._measured(run, f'{file}.nc', settings, compute)['sigma']):.3g}")
 
@@ -241,14 +262,16 @@ class Results:
         sigma, points = checks.positive(sigma, "sigma"), ranges.odd(points, "points")
         images, shards = checks.whole(images, "images", at_least=0), checks.whole(shards, "shards")
         shard = ranges.shard(shard, "shard") if shard else None
-        chosen: dict[str, Any] = measure.OPTIONS | options
+        chosen: dict[str, Any] = choices.OPTIONS | options
         for name, value in chosen.items():
             checks.one_of(value, ranges.OPTIONS[checks.one_of(name, ranges.OPTIONS, "option")], name)
         settings = {"pair": pair, "sigma": sigma, "points": points, "images": images, "random": random, **chosen}
         stem = f"space-{_file_part(pair)}{'-random' * random}-s{sigma!r}-p{points}-n{images or 'all'}"
-        stem += "".join(f"-{key}={value}" for key, value in chosen.items() if value != measure.OPTIONS[key])
+        stem += "".join(f"-{key}={value}" for key, value in chosen.items() if value != choices.OPTIONS[key])
 
         def rows(checkpoint: Path, shard: tuple[int, int]) -> xr.Dataset:
+            from ciutils import measure
+
             model, split = self.model(run), self._images(run, images)
             directions = measure.random_directions(model) if random else self.directions(run)
             both = directions.names if random else pair
@@ -269,6 +292,8 @@ class Results:
             return self._measured(run, _part_file(stem, shard), settings, lambda checkpoint: rows(checkpoint, shard))
 
         def whole(checkpoint: Path) -> xr.Dataset:
+            from ciutils import measure
+
             parts = [part((i, shards)) for i in range(shards)] if shards > 1 else [rows(checkpoint, (0, 1))]
             space = measure.merge(parts)
             return space.assign(standard_error=measure.standard_error(space, len(self.data(run).train)))
@@ -290,6 +315,8 @@ class Results:
         return split.stratified(count) if count else split
 
     def _record(self, configuration: Mapping[str, object], rooms: tuple[str, ...]) -> Record:
+        from ciutils.models import devices
+
         return Record(configuration, rooms, devices.resolve_device(self.device))
 
     def _item(self, run: Run, file: str, settings: Mapping[str, Any]) -> Item:
@@ -325,6 +352,8 @@ class Results:
         """The folder that holds history and weights; trains if there is none."""
 
         def make(folder: Path, checkpoint: Path) -> None:
+            from ciutils import models, train
+
             record, images = self._record(run.configuration, code.WEIGHTS), self.data(run)
             model = models.build(run.network, len(images.classes), images.train.images.shape[1], run.width, run.seed)
             history = train.train(
@@ -347,6 +376,8 @@ class Results:
             artifacts.save_dataset(history.assign_attrs(provenance=json.dumps(told)), folder / HISTORY)
 
         def origin() -> dict[str, str]:
+            from ciutils import train
+
             train.check_batches(len(self.data(run).train), run.batch_size)
             return {"data_sha256": self.data(run).sha256}
 

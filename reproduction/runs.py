@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ciutils import checks, data, files, models, train
-from ciutils.models import devices
+from ciutils import checks, choices, files
 
 WIDEST = 10
 """Times the paper's channel counts: a network of more has weights for no machine."""
@@ -48,12 +47,12 @@ class Run:
         if self.dataset.startswith("folder:"):  # one folder is one data set, however it is written
             dataset = f"folder:{files.named_folder(self.dataset)}"
         else:
-            dataset = checks.one_of(self.dataset, (*data.DATASETS, "folder:PATH"), "dataset")
-        checks.one_of(self.network, models.NETWORKS, "network")
-        checks.one_of(self.setup, train.SETUPS, "setup")
-        checks.one_of(self.augment, train.AUGMENTS, "augment")
-        checks.one_of(self.normalisation, data.NORMALISATIONS, "normalisation")
-        checks.one_of(self.precision, devices.PRECISIONS, "precision")
+            dataset = checks.one_of(self.dataset, (*choices.DATASETS, "folder:PATH"), "dataset")
+        checks.one_of(self.network, choices.NETWORKS, "network")
+        checks.one_of(self.setup, choices.SETUPS, "setup")
+        checks.one_of(self.augment, choices.AUGMENTS, "augment")
+        checks.one_of(self.normalisation, choices.NORMALISATIONS, "normalisation")
+        checks.one_of(self.precision, choices.PRECISIONS, "precision")
         plain = {  # numpy's numbers become Python's, which a record can hold
             "dataset": dataset,
             "epochs": checks.whole(self.epochs, "epochs"),

@@ -5,9 +5,11 @@ import functools
 import http.server
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import nbformat
@@ -578,3 +580,83 @@ def test_a_page_of_the_book_is_quiet_and_its_figures_are_drawn(visit, page):
 def test_the_book_is_light():
     assert sum(path.stat().st_size for path in BOOK.rglob("*") if path.is_file()) < 30e6
     assert max(path.stat().st_size for path in BOOK.glob("_static/data/*")) < 300_000
+
+
+LIVE = """
+from pathlib import Path
+from IPython.display import display
+from ciutils import artifacts
+from ciutils.show import explorer
+
+results = Path({results!r})
+one, other, history = (artifacts.load_dataset(next(results.glob(each))) for each in {patterns!r})
+history = history.rename(train_counts="running_counts")
+planes = explorer.planes({{("resnet18", "big-lr", "cat-dog"): one, ("resnet18", "big-lr", "truck-car"): other}})
+display(planes, explorer.dance({{"training": history}}, ("cat", "dog")), explorer.walk(one))
+"""
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """Where JupyterLab shows the folder `tmp_path`."""
+    monkeypatch.delenv("MPLBACKEND")  # a kernel's own shows figures
+    pytest.importorskip("jupyterlab", reason="`make lab` installs JupyterLab")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = [
+        f"--port={port}",
+        "--no-browser",
+        "--allow-root",
+        "--IdentityProvider.token=",
+        f"--notebook-dir={tmp_path}",
+    ]
+    with subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], cwd=tmp_path) as server:
+        while server.poll() is None and socket.socket().connect_ex(("127.0.0.1", port)):
+            time.sleep(1)
+        yield f"http://127.0.0.1:{port}/lab/tree"
+        server.terminate()
+
+
+@pytest.mark.slow
+def test_in_jupyterlab_a_plane_is_walked_and_a_training_played_with_a_running_kernel(chromium, lab, tmp_path):
+    patterns = (
+        "cifar10-resnet18-big-lr-*-s0/space-cat-dog-s0.027-p19-n10000.nc",
+        "cifar10-resnet18-big-lr-*-s0/space-truck-car-*.nc",
+        "cifar10-vgg19-anneal-lr-*-s0/history.nc",
+    )
+    cell = nbformat.v4.new_code_cell(LIVE.format(results=str(RESULTS), patterns=patterns))
+    written = nbformat.v4.new_notebook(cells=[cell], metadata=notebook().metadata)
+    nbformat.write(written, tmp_path / "live.ipynb")
+    page = chromium.new_page(viewport={"width": 1400, "height": 900})
+    page.set_default_timeout(120_000)
+    page.goto(f"{lab}/live.ipynb")
+    page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
+    page.get_by_text("Kernel status: Idle").first.wait_for(state="attached")
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+
+    plane, dance = figure(page, "plane"), figure(page, "dance")
+    assert_told(plane, FROZEN)
+    drawn = plane.locator("[data-part=map]").inner_html()
+    plane.locator("[name=plane]").select_option("truck-car")
+    plane.get_by_text("θ, truck", exact=True).wait_for()
+    assert plane.locator("[data-part=map]").inner_html() != drawn
+    matrix = plane.locator("[data-part=there]").inner_html()
+    plane.locator("[name=theta1]").press("Home")
+    assert_told(plane, artifacts.load_dataset(next(RESULTS.glob(patterns[1]))))
+    assert plane.locator("[data-part=there]").inner_html() != matrix
+
+    danced = dance.locator("[data-part=matrix]").inner_html()
+    dance.locator("[name=epoch]").press("End")
+    assert values(dance, "epoch") == [29]
+    assert dance.locator("[data-part=matrix]").inner_html() != danced
+
+    walked = page.locator(".widget-vbox")
+    seen, said = walked.locator("img").get_attribute("src"), walked.locator(".widget-label").last.inner_text()
+    rate = 100 * float(surfaces.mistake_rate(FROZEN)[9, 9])
+    assert said.startswith(f"{rate:.1f}%")
+    walked.locator(".noUi-handle").first.press("ArrowRight")
+    rate = 100 * float(surfaces.mistake_rate(FROZEN)[10, 9])
+    walked.get_by_text(f"{rate:.1f}% of the training images are misclassified here").wait_for()
+    page.wait_for_function("seen => document.querySelector('.widget-vbox img')?.src !== seen", arg=seen)

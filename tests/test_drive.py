@@ -1,6 +1,7 @@
 """What the driver tells of Snakemake's output, and what its scripts say of what they cannot use."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -40,6 +41,7 @@ rule chapter:
     output: book/chapters/cctm-digits.ipynb
     jobid: 1
     wildcards: name=cctm-digits
+cctm-digits, training: 7 of 30, loss 0.3, about 60 s left
 [Wed Nov 25 22:41:37 2026]
 Error in rule chapter:
     jobid: 1
@@ -53,14 +55,50 @@ Shutting down, this might take some time.
 def test_a_line_for_each_step_and_errors_in_full():
     told = list(drive.told(iter(OUTPUT.splitlines())))
     assert told[0] == "begin  estimates book/chapters/estimates.md"
-    assert told[1].startswith("end    estimates book/chapters/estimates.md, 1 of 3, ")
+    assert re.fullmatch(r"end    estimates book/chapters/estimates.md, 1 of 3, \d+ s, about \d+ s left", told[1])
     assert told[2].startswith("begin  chapter")
-    assert told[3:] == [
+    assert told[3] == "cctm-digits, training: 7 of 30, loss 0.3, about 60 s left"
+    assert told[4:] == [
         "Error in rule chapter:",
         "    jobid: 1",
         "    message: None",
         "ValueError: the value, what is allowed, what to do",
     ]
+
+
+DRY = """Building DAG of jobs...
+Job stats:
+job          count
+---------  -------
+sweep_run        2
+
+[Wed Nov 25 22:41:36 2026]
+rule sweep_run:
+    input: notebooks/toy.ipynb
+    output: sweeps/mine/toy-value=1.ipynb
+    jobid: 1
+    reason: Missing output files: sweeps/mine/toy-value=1.ipynb
+    wildcards: sweep=mine, run=toy-value=1
+    resources: tmpdir=<TBD>
+
+[Wed Nov 25 22:41:36 2026]
+localrule collect:
+    output: sweeps/mine/table.csv, book/chapters/sweep-mine.md
+    jobid: 2
+    reason: Input files updated by another job: sweeps/mine/toy-value=1.ipynb
+
+Reasons:
+"""
+
+
+def test_a_dry_run_is_a_line_for_each_step():
+    assert list(drive.planned(iter(DRY.splitlines()))) == [
+        "sweep_run toy-value=1: Missing output files: sweeps/mine/toy-value=1.ipynb",
+        "collect sweeps/mine/table.csv: Input files updated by another job: sweeps/mine/toy-value=1.ipynb",
+        "2 steps would be done",
+    ]
+    nothing = "Nothing to be done (all requested files are present and up to date)."
+    assert list(drive.planned(iter(["Building DAG of jobs...", nothing]))) == [nothing]
 
 
 def test_a_call_with_nothing_to_do_says_so():
@@ -133,6 +171,21 @@ def test_a_script_says_in_one_line_what_it_cannot_use(words, message, tmp_path):
     assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stdout
     assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_how_far_a_notebook_is_is_told_while_it_runs(tmp_path):
+    cells = [
+        "from ciutils import progress",
+        "progress._SECONDS_BETWEEN_LINES = 0",
+        "counted = progress.Progress(3, 'x')",
+    ]
+    toy(tmp_path, *cells, "for _ in range(3):\n    counted.step('note')")
+    words = ["bash", SCRIPTS / "execute.sh", "notebooks/toy.ipynb", "log.ipynb", "run-a.ipynb", "{}"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment(REPOSITORY), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    told = [f"run-a, x: {k} of 3, note, about 0 s left" for k in (1, 2, 3)]
+    assert done.stdout.splitlines() == told
+    assert all(map(drive.PROGRESS.match, told))
 
 
 def test_estimates_and_tables_are_written_whole_or_not(tmp_path, monkeypatch, capsys):

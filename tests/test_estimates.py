@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import estimates
-from ciutils import models
+from ciutils import choices, models
 from reproduction import chapters, runs
 
 ASSUMED = estimates.Speed("a GPU", 1e14, 2e14, "assumed")
@@ -49,6 +49,7 @@ def test_training_a_network_of_ones_own(monkeypatch):
         return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 10))
 
     monkeypatch.setitem(models.NETWORKS, "linear", linear)
+    monkeypatch.setattr(choices, "NETWORKS", tuple(models.NETWORKS))
     own = chapters.Want("history", ("linear",), runs.profile("laptop").run("linear", epochs=7))
     monkeypatch.setattr(chapters, "of_profile", lambda _: [own])
     expected = 7 * (50_000 * 3 * 61_440 / 1e14 + 60_000 * 61_440 / 2e14)

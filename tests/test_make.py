@@ -35,6 +35,23 @@ def test_the_pdf_is_printed_of_the_book_as_it_is(clone):
     assert 0 < told.index("scripts/drive.py") < told.index("--builder singlehtml") < told.index("--print-to-pdf=")
 
 
+def test_the_lab_is_a_copy_in_which_changes_stay(clone):
+    (clone / "notebooks").mkdir()
+    (clone / "notebooks" / "a b.ipynb").write_text("template")
+    tools = clone / ".venv" / "bin"
+    tools.mkdir()
+    for name in ("pip", "jupyter"):
+        (tools / name).write_text(f'#!/bin/sh\necho {name} "$@" >> told')
+        (tools / name).chmod(0o755)
+    make(clone, "lab", "FLAGS=--no-browser")
+    assert (clone / "told").read_text().endswith("jupyter lab --notebook-dir=lab --no-browser\n")
+    mine = clone / "lab" / "a b.ipynb"
+    assert mine.read_text() == "template"
+    mine.write_text("mine")
+    make(clone, "lab")
+    assert (mine.read_text(), (clone / "notebooks" / "a b.ipynb").read_text()) == ("mine", "template")
+
+
 @pytest.mark.parametrize("name", ["copy", "c o p y", "`touch run`", "кóпия"])
 def test_a_copied_clone_makes_its_own_installation(clone, tmp_path_factory, name):
     copy = shutil.copytree(clone, tmp_path_factory.mktemp("elsewhere") / name)

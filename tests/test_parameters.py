@@ -107,7 +107,13 @@ def test_lists_truth_values_and_numbers_passed_as_text_are_read_and_written_back
 
 
 def test_text_stays_text():
-    assert check(CELL, '# Parameters\nprofile = "1"\n')["profile"] == "1"
+    given = notebook('title: str = "a"', '# Parameters\ntitle = "1"\n')
+    assert parameters.check(given, "title")["title"] == "1"
+
+
+def test_a_value_out_of_range_is_refused_with_the_names():
+    with pytest.raises(ValueError, match="unknown profile 'digit': .*did you mean 'digits'"):
+        check(CELL, '# Parameters\nprofile = "digit"\n')
 
 
 def test_numpys_numbers_are_numbers():

@@ -16,7 +16,7 @@ import xarray as xr
 from bound import quick
 from PIL import Image
 
-from ciutils import artifacts, code, counts, data, measure, provenance, store, train
+from ciutils import artifacts, choices, code, data, files, measure, provenance, store, train
 from ciutils.analyse import confusion
 from ciutils.classes import class_pair
 from reproduction import chapters, results, runs
@@ -407,7 +407,7 @@ def test_a_space_is_measured_once_and_then_loaded(trained, monkeypatch):
 def test_a_published_history_of_the_older_form_names_its_counts(trained):
     new = published_in_the_older_form(trained, "running", trained.name)
     history = trained.history()
-    assert {"running_counts", "test_counts"} == {name for name in counts.COUNTS if name in history}
+    assert {"running_counts", "test_counts"} == {name for name in choices.COUNTS if name in history}
     assert history["running_counts"].equals(new["running_counts"])
 
 
@@ -415,7 +415,7 @@ def test_counts_at_the_end_come_from_the_same_training_made_once_more(trained):
     new = published_in_the_older_form(trained, "running", trained.name)
     published_in_the_older_form(trained, "end", f"{trained.name}-train_counts=end")
     history = trained.history()
-    for name in counts.COUNTS:
+    for name in choices.COUNTS:
         assert history[name].equals(new[name])
     assert list(records([trained.run], trained.results)["artifact"]) == ["history.nc", "history.nc (counts at the end)"]
 
@@ -651,7 +651,7 @@ def test_sigma_is_found_once_and_short_enough_for_a_name(trained, monkeypatch):
 
 @pytest.mark.parametrize(("value", "expected"), [(0.1234, 0.13), (12.0, 12.0), (1.21e-7, 1.3e-7), (99.5, 100.0)])
 def test_rounding_up_to_two_digits(value, expected):
-    assert measure.rounded_up(value) == pytest.approx(expected)
+    assert files.rounded_up(value) == pytest.approx(expected)
 
 
 def test_pairs_without_a_profiles_own_come_from_the_confusion_matrix(trained):

@@ -15,6 +15,7 @@ from scratch import drive, scratch, toy
 from test_notebooks import TINY
 
 import sweeps
+import swept
 from ciutils import files
 from ciutils.store import Store
 from reproduction import chapters
@@ -203,6 +204,64 @@ def test_no_text_of_a_sweep_means_anything_on_its_page(folder):
     for text in (" ".join(each.split()) for each in HOSTILE):
         assert f"ValueError: {text}; " in lost.get_text()
         assert {text, f"glued.{text}"} <= set(cells)
+
+
+# --- numbers against parameters
+
+
+def test_a_mean_over_seeds_has_students_interval():
+    """Of 1, 2, 3: 2, and 4.3027 standard errors of 1 / sqrt(3) to either side. A single seed has none."""
+    found = swept.over_seeds(pd.Series([1.0, 2.0, 3.0, np.nan]))
+    assert found.to_dict() == pytest.approx({"mean": 2, "half": 4.302653 / 3**0.5})
+    assert np.isnan(swept.over_seeds(pd.Series([5.0]))["half"])
+
+
+TABLE = pd.DataFrame(
+    [
+        {
+            "width": width,
+            "network": network,
+            "seed": seed,
+            "glued.a": 10 * width + seed,
+            "glued.same": 1,
+            "glued.t": "x",
+        }
+        for width in (1, 2)
+        for network in ("one", "$two$")
+        for seed in (0, 2)
+    ]
+)
+
+
+def test_each_number_is_drawn_against_a_parameter_with_a_line_for_each_of_the_others():
+    assert swept.varied(TABLE, ["width", "network", "seed"]) == ["width", "network"]
+    assert swept.numbers(TABLE) == ["glued.a"]
+    drawn = swept.figure(TABLE, "width", ["network"])
+    (ax,) = drawn.axes
+    assert (ax.get_xlabel(), ax.get_title()) == ("width", "a")
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"one", r"\$two\$"}
+    for line, _, (bars,) in ax.containers:
+        np.testing.assert_allclose(line.get_xydata(), [[1, 11], [2, 21]])
+        (low, high), _ = (each[:, 1] for each in bars.get_segments())
+        np.testing.assert_allclose([low, high], [11 - 12.7062, 11 + 12.7062], rtol=1e-5)  # t of one degree, times 1
+
+
+def test_the_page_draws_what_the_runs_glued(folder):
+    places = [f"folder:/data/{name}" for name in ("кошки и собаки", "猫", "قطط")]
+    sweep = read(folder, {"notebooks": [{"notebook": "toy", "product": {"name": places, "value": [1, 2]}}]})
+    assert len({run.name for run in sweep.runs}) == 6
+    for place, run in enumerate(sweep.runs):
+        executed(folder / sweeps.executed(sweep, run), glue("number", place))
+    sweeps.collect(sweep)
+    (page,) = folder.glob("book/chapters/*.md")
+    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))[3:]
+    assert [token.type for token in tokens] == ["html_block"] * 4
+    pictures = [BeautifulSoup(token.content, "html.parser").img for token in tokens[2:]]
+    assert [picture["alt"].partition(";")[0] for picture in pictures] == [
+        "toy: each number against name",
+        "toy: each number against value",
+    ]
+    assert all(picture["src"].startswith("data:image/png;base64,") for picture in pictures)
 
 
 def test_a_missing_declaration_names_an_example(folder):

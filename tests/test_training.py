@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ciutils import artifacts, data, measure, train
 from ciutils.analyse import dancing
-from ciutils.counts import COUNTS
+from ciutils.choices import COUNTS
 from ciutils.train import augment, loop
 from reproduction.results import REPOSITORY
 

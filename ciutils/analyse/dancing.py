@@ -1,7 +1,7 @@
 """Interference during training: label dances between two recalls, and dancing notes, from a history of counts.
 
 A history is what `train.train` returns: confusion counts (epoch, true, predicted) of every epoch, counted in one or
-more of the ways of `counts.COUNTS`.
+more of the ways of `choices.COUNTS`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from scipy.signal import find_peaks, savgol_filter
 
 from ciutils import checks
 from ciutils.analyse import confusion
+from ciutils.choices import COUNTS
 from ciutils.classes import class_index, class_pair
-from ciutils.counts import COUNTS
 
 NO_NOTE = -2
 """The note of a class that no class interferes with above the threshold; the paper's own value."""

@@ -1,7 +1,9 @@
 """Labelled images, whole sets in memory."""
 
-from ciutils.data.sources import DATASETS, NORMALISATIONS, load, normalised
+from ciutils.choices import DATASETS, NORMALISATIONS
+from ciutils.data.mapped import read_once
+from ciutils.data.sources import load, normalised
 from ciutils.data.split import ImageData, Split
 from ciutils.data.variants import only, swapped
 
-__all__ = ["DATASETS", "NORMALISATIONS", "ImageData", "Split", "load", "normalised", "only", "swapped"]
+__all__ = ["DATASETS", "NORMALISATIONS", "ImageData", "Split", "load", "normalised", "only", "read_once", "swapped"]

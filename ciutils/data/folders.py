@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import PIL
-import platformdirs
 import torch
 from filelock import FileLock
 from PIL import Image, ImageFile, ImageOps
@@ -28,21 +27,8 @@ Labelled = tuple[np.ndarray, np.ndarray]
 Raw = tuple[Labelled, Labelled, tuple[str, ...]]
 """Training images, test images, classes."""
 
-CACHE = "CIUTILS_CACHE"
-"""Environment variable that names another cache folder."""
-
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")  # Pillow's names of what becomes RGB without loss
-
-
-def cache() -> Path:
-    """The folder for what can be decoded or downloaded again: $CIUTILS_CACHE, or the system's place for caches."""
-    return Path(os.environ.get(CACHE) or platformdirs.user_cache_path("ciutils")).expanduser()
-
-
-def copies() -> Path:
-    """The folder for copies of data sets: $CIUTILS_DATA, or data/ in `cache`."""
-    return files.expanded(os.environ.get("CIUTILS_DATA") or cache() / "data")
 
 
 def read(folder: Path) -> Raw:
@@ -91,7 +77,7 @@ def _files(folder: Path) -> Iterator[Path]:
 def _decoded(folder: Path, paths: Sequence[Path]) -> np.ndarray:
     """The images at `paths`, from the cache if it holds them: in one file for `folder`, with what it was made of."""
     key = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    kept = cache() / "decoded" / f"{folder.name[:40]}.{key}.safetensors"
+    kept = files.cache() / "decoded" / f"{folder.name[:40]}.{key}.safetensors"
     contents = [files.folder_sha256(folder / part) for part in ("train", "test")]
     made_of = {"contents": " ".join(contents), "code": code.digest(("data",)), "pillow": PIL.__version__}
 
@@ -116,7 +102,7 @@ def _decoded(folder: Path, paths: Sequence[Path]) -> np.ndarray:
         why = os.strerror(error.errno) if error.errno else str(error)
         raise OSError(
             error.errno,
-            f"cannot keep decoded images in {kept.parent}: {why}; free some space, or set {CACHE} to another folder",
+            f"cannot keep decoded images in {kept.parent}: {why}; free some space, or set {files.CACHE} to another one",
         ) from error
 
 

@@ -18,17 +18,10 @@ from sklearn.model_selection import train_test_split
 from torchvision import datasets as tv
 
 from ciutils import checks, files, lookup
+from ciutils.choices import DATASETS, NORMALISATIONS
 from ciutils.classes import PAPER_NAMES
 from ciutils.data import datasets, folders
 from ciutils.data.split import ImageData, Split
-
-DATASETS = ("digits", "cifar10", "cifar100", "fashion-mnist")
-"""Data sets with a name; "folder:PATH" and a function are other ways."""
-
-
-NORMALISATIONS = ("data", "public-code")
-"""By the data's own channel deviations, or by those of the public CIFAR-10 training code."""
-
 
 _PUBLIC_CODE_STD = (0.2023, 0.1994, 0.2010)
 """CIFAR-10's own are (0.2470, 0.2435, 0.2616)."""
@@ -45,7 +38,7 @@ def load(name: str, root: str | Path | None = None, download: bool = True) -> Im
     """Load a data set by name: "digits", "cifar10", "cifar100", "fashion-mnist", "folder:PATH", "file.py:function" or
     "package.module:function".
 
-    `root` is where copies are looked for and downloads go: by default $CIUTILS_DATA, else data/ in `folders.cache`.
+    `root` is where copies are looked for and downloads go: by default $CIUTILS_DATA, else data/ in `files.cache`.
     A copy is `root/NAME/{train,test}/CLASS/*` or torchvision's own files; with neither, torchvision downloads and
     checks them. "folder:PATH" is `PATH/{train,test}/CLASS/*`; `folders.read` says how images in folders are read,
     `datasets.called` what a function may give.
@@ -64,7 +57,7 @@ def load(name: str, root: str | Path | None = None, download: bool = True) -> Im
     checks.one_of(name, (*DATASETS, "folder:PATH", *lookup.WAYS), "dataset")
     if name == "digits":
         return _digits()
-    root = files.expanded(root) if root else folders.copies()
+    root = files.expanded(root) if root else files.copies()
     if (root / name / "train").is_dir():
         return _image_data(name, *folders.read(root / name))
     return _image_data(name, *_read_torchvision(name, root, download))

@@ -19,7 +19,8 @@ class Split:
 
     images: uint8 [N, C, H, W], normalised by `mean` and `std` when they enter a network; or float, taken as they are.
     labels: whole numbers [N], positions in `classes`. classes: names; whole numbers become names.
-    mean, std: per channel, of images scaled to 0..1; both or neither.
+    mean, std: per channel, of images scaled to 0..1; both or neither. resized: how images of other sizes were
+    brought to this one, for records.
 
     Both may be tensors or numpy arrays, labels also a list. They are kept as tensors on the CPU, labels as int64,
     float16 and bfloat16 images as float32, which holds the same values.
@@ -33,6 +34,7 @@ class Split:
     classes: tuple[str, ...]
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    resized: str = ""
 
     def __post_init__(self) -> None:
         images, classes = _images(self.images), checks.class_names(self.classes)
@@ -50,6 +52,11 @@ class Split:
         kind = str(self.images.dtype).removeprefix("torch.")
         normalised = ", normalised" if self.mean else ""
         return f"Split({count:,} images {shape} {kind}, {len(self.classes)} classes{normalised})"
+
+    def batch_size(self, most: int) -> int:
+        """`most`, or as many larger images as have the pixels of `most` of 32 x 32: a batch's memory has a bound."""
+        height, width = self.images.shape[2:]
+        return max(1, min(most, most * 32 * 32 // (height * width)))
 
     @cached_property
     def sha256(self) -> str:
@@ -186,8 +193,10 @@ def _images(values: object) -> torch.Tensor:
         images = images.float()
     if images.dtype not in (torch.uint8, torch.float32, torch.float64):
         raise ValueError(f"images are {images.dtype}: give uint8, or float that needs no normalisation")
-    if images.is_floating_point() and not (finite := images.isfinite().flatten(1).all(1)).all():
-        raise ValueError(f"image {int(finite.int().argmin())} holds NaN or infinity: replace or remove it")
+    for start in range(0, len(images) if images.is_floating_point() else 0, 500):  # a part of them: all may be many
+        finite = images[start : start + 500].isfinite().flatten(1).all(1)
+        if not finite.all():
+            raise ValueError(f"image {start + int(finite.int().argmin())} holds NaN or infinity: replace or remove it")
     return images
 
 

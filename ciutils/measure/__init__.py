@@ -1,11 +1,12 @@
 """Measurements on trained networks: counts, directions, interference spaces."""
 
+from ciutils.choices import BN, OPTIONS, SCALES, SIGNS
 from ciutils.measure.curvature import plane_derivatives
-from ciutils.measure.directions import SCALES, random_directions, rescaled
+from ciutils.measure.directions import random_directions, rescaled
 from ciutils.measure.evaluator import batch_norms
 from ciutils.measure.predictions import counts, of_test, of_trained
-from ciutils.measure.sigma import find_sigma, random_sigma, rounded_up
-from ciutils.measure.spaces import BN, OPTIONS, SIGNS, interference_space, measured_again, merge, standard_error
+from ciutils.measure.sigma import find_sigma, random_sigma
+from ciutils.measure.spaces import interference_space, measured_again, merge, standard_error
 from ciutils.models.gradients import Directions, ego_directions
 
 __all__ = [
@@ -27,6 +28,5 @@ __all__ = [
     "random_directions",
     "random_sigma",
     "rescaled",
-    "rounded_up",
     "standard_error",
 ]

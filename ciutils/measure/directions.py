@@ -8,11 +8,10 @@ import torch
 from torch import nn
 
 from ciutils import checks
+from ciutils.choices import SCALES
 from ciutils.classes import class_pair
 from ciutils.data import Split
 from ciutils.models.gradients import Directions, norm_of, trainable
-
-SCALES = ("gradient", "unit", "filter")
 
 
 def random_directions(model: nn.Module, names: Sequence[str] = ("random1", "random2"), seed: int = 0) -> Directions:

@@ -1,13 +1,14 @@
 """Evaluate one network at many points of a plane in weight space, as fast as the machine allows.
 
-The images are converted once and stay on the device. Nothing here knows what the plane is spanned by.
+The images are converted once and stay on the device, unless they are large. Nothing here knows what the plane is
+spanned by.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
@@ -23,15 +24,19 @@ from ciutils.measure.folding import Fast
 from ciutils.models import devices, outputs
 from ciutils.models.classifier import Classifier, Reading, beside, held_by, proof_images, proven, same_function
 
+BATCH = {"cpu": 250, "cuda": 2000}
+"""Images of 32 x 32 that keep a device busy; more would leave a CPU's caches."""
 
-def _batch_size(split: Split, device: torch.device) -> int:
-    """Images that keep the machine busy: 250 of 32 x 32 on a CPU, where more would leave its caches, or 2,000."""
-    height, width = split.images.shape[2:]
-    return max(1, (2000 if device.type == "cuda" else 250) * 32 * 32 // (height * width))
+
+KEPT = 1 << 30
+"""Bytes up to which converted images are kept; more are converted a batch at a time, at every point anew."""
 
 
 class Images:
-    """A split on the device, in batches: converted once to what the network reads, in a seeded random order."""
+    """A split on the device, in batches (inputs, labels), as the network reads it, in a seeded random order.
+
+    Converted once if it takes at most `KEPT` bytes.
+    """
 
     def __init__(
         self, split: Split, batch_size: int, device: torch.device, dtype: torch.dtype, layout: torch.memory_format
@@ -39,10 +44,19 @@ class Images:
         order = torch.randperm(len(split), generator=torch.Generator().manual_seed(0))
         self.classes = len(split.classes)
         self.total = len(split)
-        self.batches = [
-            (split.inputs(index, dtype, device).contiguous(memory_format=layout), split.labels[index].to(device))
-            for index in order.tensor_split(-(-len(split) // batch_size))
-        ]
+        self._index = order.tensor_split(-(-len(split) // batch_size))
+        self._convert = lambda index: (
+            split.inputs(index, dtype, device).contiguous(memory_format=layout),
+            split.labels[index].to(device),
+        )
+        small = split.images.numel() * dtype.itemsize <= KEPT
+        self._kept = [self._convert(index) for index in self._index] if small else None
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        return map(self._convert, self._index) if self._kept is None else iter(self._kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +102,7 @@ class Evaluator:
         self.network = _fastest(self.classify, proof_images(split, self.classify))
         self.precision = self.classify.precision = self.network.precision
         self.evaluated = "fast copy" if isinstance(self.network, Fast) else "module"
-        size = batch_size or _batch_size(split, self.classify.device)
+        size = batch_size or split.batch_size(BATCH[self.classify.device.type])
         self.images = Images(split, size, self.classify.device, self.network.dtype, self.network.layout)
 
     @torch.no_grad()
@@ -96,7 +110,7 @@ class Evaluator:
         """Go to the parameters given by name; the others stay."""
         if self.bn == "recalibrated":
             self.classify.move(weights)
-            weights = {**weights, **_statistics(self.classify, [inputs for inputs, _ in self.images.batches])}
+            weights = {**weights, **_statistics(self.classify, (inputs for inputs, _ in self.images))}
         self.network.move(weights)
 
     @torch.no_grad()
@@ -106,7 +120,7 @@ class Evaluator:
         counts = torch.zeros(classes, classes, dtype=torch.int64, device=device)
         loss_sum = torch.zeros(classes, dtype=torch.float64, device=device)
         undefined = torch.zeros((), dtype=torch.int64, device=device)
-        for inputs, labels in self.images.batches:
+        for inputs, labels in self.images:
             logits = self.network(inputs)
             logits = logits if logits.dtype == torch.float64 else logits.float()
             outputs.count_into(counts, labels, logits)
@@ -158,7 +172,7 @@ def batch_norms(model: nn.Module) -> dict[str, _BatchNorm]:
     }
 
 
-def _statistics(classify: Classifier, batches: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+def _statistics(classify: Classifier, batches: Iterable[torch.Tensor]) -> dict[str, torch.Tensor]:
     """Batch-norm statistics at the weights of `classify`: the plain mean over `batches`, by the buffers' names."""
     norms = batch_norms(classify.model)
     momenta = [norm.momentum for norm in norms.values()]

@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from ciutils.counts import from_predictions
+from ciutils.counts import IMAGE_DIMS, from_predictions
 from ciutils.data import ImageData, Split
 from ciutils.models import outputs
 
@@ -21,7 +21,8 @@ def counts(model: nn.Module, split: Split, **options: Unpack[outputs.Options]) -
     or a dict, the one called "logits" counts, or the only one of the right shape, or the one that `logits` names. It
     comes back as it was: mode of every submodule, device, parameters and buffers, also when it raises.
 
-    options: batch_size = 500, device = "auto", logits, precision = "fp32", the model's own, or "bf16", or "auto".
+    options: batch_size (500, fewer of images larger than 32 x 32), device = "auto", logits, precision = "fp32", the
+    model's own, or "bf16", or "auto".
 
     Raises ValueError for an empty split, outputs that do not match the classes or are not finite, and a network that
     says something else of the same images the second time, as with dropout left on.
@@ -46,7 +47,7 @@ def of_test(model: nn.Module, split: Split, **options: Unpack[outputs.Options]) 
 
 
 def of_trained(model: nn.Module, data: ImageData, **options: Unpack[outputs.Options]) -> xr.Dataset:
-    """Everything that a trained network says of its data's images: the variables of `outputs.DIMS`.
+    """Everything that a trained network says of its data's images: the variables of `counts.IMAGE_DIMS`.
 
     options: as in `counts`.
 
@@ -61,5 +62,5 @@ def of_trained(model: nn.Module, data: ImageData, **options: Unpack[outputs.Opti
 
 
 def _said(found: Mapping[str, torch.Tensor], classes: tuple[str, ...]) -> xr.Dataset:
-    named = {name: (outputs.DIMS[name], values.numpy()) for name, values in found.items()}
+    named = {name: (IMAGE_DIMS[name], values.numpy()) for name, values in found.items()}
     return xr.Dataset(named, coords={"predicted": list(classes)})

@@ -80,9 +80,3 @@ def random_sigma(model: nn.Module, norms: xr.DataArray, pair: str | Sequence[str
     random = rescaled(random_directions(model), "filter", model)
     both = norms[list(class_pair(norms["direction"].values.tolist(), pair))]
     return sigma * float(both.mean() / random.norms.mean())
-
-
-def rounded_up(value: float, digits: int = 2) -> float:
-    """`value` rounded up to so many significant digits: short enough for a file name."""
-    unit = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
-    return float(f"{math.ceil(value / unit - 1e-9) * unit:.{digits}g}")

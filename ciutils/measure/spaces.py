@@ -15,6 +15,7 @@ from scipy import stats
 from torch import nn
 
 from ciutils import artifacts, checks
+from ciutils.choices import BN, SIGNS
 from ciutils.counts import CELLS
 from ciutils.data import Split
 from ciutils.measure.directions import check_belong, of_pair, rescaled
@@ -22,14 +23,6 @@ from ciutils.measure.evaluator import Evaluator, Plane
 from ciutils.models.classifier import Reading
 from ciutils.models.gradients import Directions
 from ciutils.progress import Progress
-
-SIGNS = ("descent", "paper")
-
-
-BN = ("frozen", "recalibrated")
-OPTIONS = {"scale": "gradient", "sign": "descent", "bn": "frozen", "precision": "auto"}
-"""The choices of `interference_space` that change what is measured, and their defaults."""
-
 
 AUDITED = ((0, 0), (0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5))
 """Points, in units of sigma, at which a bf16 space is compared with float32."""
@@ -242,6 +235,7 @@ def _empty(axes: list[np.ndarray], split: Split, chosen: Directions) -> xr.Datas
             "norm2": norm2,
             "cosine": chosen.cosine.values[0, 1],
             "weight_norm": chosen.weight_norm,
+            **({"resized": split.resized} if split.resized else {}),
         },
     )
 
@@ -278,7 +272,7 @@ def _known(evaluator: Evaluator, tolerance: float | None) -> Callable[[torch.Ten
 
 def _looks(evaluator: Evaluator) -> tuple[int, int]:
     """Images in all, and batches after which one may stop."""
-    return evaluator.images.total, len(evaluator.images.batches)
+    return evaluator.images.total, len(evaluator.images)
 
 
 def _interval(mistakes: int, seen: int, total: int, looks: int) -> tuple[float, float]:

@@ -9,12 +9,9 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 
-from ciutils import checks, machine
+from ciutils import checks, choices, machine
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # names of mallopt's parameters in malloc.h
-
-
-PRECISIONS = ("auto", "fp32", "bf16")
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -33,7 +30,7 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 def resolve_precision(name: str, device: torch.device) -> str:
     """ "fp32" or "bf16"; "auto" is bf16 where the hardware multiplies bf16 matrices faster than float32 ones."""
-    checks.one_of(name, PRECISIONS, "precision")
+    checks.one_of(name, choices.PRECISIONS, "precision")
     if name != "auto":
         return name
     if device.type == "cuda":

@@ -80,7 +80,7 @@ def ego_directions(
     split: Split,
     classes: Sequence[str | int] | None = None,
     *,
-    batch_size: int = 500,
+    batch_size: int | None = None,
     device: str = "auto",
     logits: str | int | None = None,
 ) -> Directions:
@@ -96,7 +96,7 @@ def ego_directions(
     Raises ValueError for outputs that do not match the classes or are not finite, a network without trainable
     parameters, and as `counts` does. Source: arXiv:2211.01370, Section 2.2, Definition 1. Book: *Sharpness*.
     """
-    checks.whole(batch_size, "batch_size")
+    size = split.batch_size(500) if batch_size is None else checks.whole(batch_size, "batch_size")
     parameters = trainable(model)
     positions = _with_images(split, classes)
     classify = proven(model, split, device=device, logits=logits)
@@ -109,7 +109,7 @@ def ego_directions(
     for row, position in enumerate(positions):
         mine = (split.labels == position).nonzero().flatten()
         sums = {name: torch.zeros(value.shape, dtype=torch.float64) for name, value in parameters.items()}
-        for index in mine.split(batch_size):
+        for index in mine.split(size):
             for name, gradient in _summed_gradient(classify, split, index, leaves).items():
                 sums[name] += gradient.double().cpu()
         for name, total in sums.items():

@@ -16,16 +16,6 @@ from ciutils import checks
 from ciutils.data import ImageData, Split
 from ciutils.models.classifier import Reading, checked_finite, proven
 
-DIMS = {
-    "train_labels": ("train_image",),
-    "test_labels": ("test_image",),
-    "train_predictions": ("train_image",),
-    "test_predictions": ("test_image",),
-    "test_probabilities": ("test_image", "predicted"),
-    "train_losses": ("train_image",),
-}
-"""Dimensions of the variables that hold a value for each image."""
-
 
 class Options(Reading, total=False):
     """How a network is evaluated: as `classifier.Reading` says, so many images at a time."""
@@ -38,18 +28,18 @@ def each_image(
     split: Split,
     reduce: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     *,
-    batch_size: int = 500,
+    batch_size: int | None = None,
     **reading: Unpack[Reading],
 ) -> torch.Tensor:
     """What `reduce`(logits, labels) gives for each image of `split`, in evaluation mode: [images, ...], on the CPU.
 
     The model is treated, and errors are raised, as in `measure.counts`.
     """
-    checks.whole(batch_size, "batch_size")
+    size = split.batch_size(500) if batch_size is None else checks.whole(batch_size, "batch_size")
     classify = proven(model, split, **reading)
     found = []
     with torch.no_grad():  # what a network keeps of a pass may be asked for a gradient later
-        for index in torch.arange(len(split)).split(batch_size):
+        for index in torch.arange(len(split)).split(size):
             logits = checked_finite(classify(split.inputs(index, classify.dtype, classify.device)))
             found.append(reduce(logits, split.labels[index].to(classify.device)))
     return torch.cat(found).cpu()

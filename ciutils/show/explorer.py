@@ -23,8 +23,8 @@ from IPython.display import HTML, display
 from matplotlib.figure import Figure
 
 from ciutils.analyse import confusion, dancing, surfaces
+from ciutils.choices import COUNTS
 from ciutils.classes import class_pair
-from ciutils.counts import COUNTS
 from ciutils.show import spaces as pictures
 from ciutils.show.axes import INTERFERENCE_COLOURS, most_confused
 from ciutils.show.confusion import cctm_heatmap, same_classes

@@ -10,11 +10,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from IPython import display as ipython
+from IPython.core.formatters import format_display_data
 from IPython.display import HTML, SVG, Image
 from matplotlib.figure import Figure
 
 from ciutils import provenance
 from ciutils.show import text
+
+_GLUED = "application/papermill.record/"
+"""Of what myst-nb reads from a page, and another page, by its name; see its `glue`, which takes Sphinx."""
 
 LONGEST_WHOLE = 16
 """Characters of a table's longest entry up to which no entry is broken into lines."""
@@ -75,7 +79,7 @@ def tell(**values: object) -> None:
 
     Book: every chapter.
     """
-    from myst_nb import glue
-
     for name, value in values.items():
-        glue(name, value.item() if isinstance(value, np.generic) else value, display=False)
+        shown, metadata = format_display_data(value.item() if isinstance(value, np.generic) else value)
+        told = {f"{_GLUED}{kind}": content for kind, content in shown.items()}
+        ipython.display(told, raw=True, metadata=metadata | {"scrapbook": {"name": name, "mime_prefix": _GLUED}})

@@ -1,6 +1,6 @@
 """Training, and a recorder for other people's loops."""
 
-from ciutils.train.augment import AUGMENTS
+from ciutils.choices import AUGMENTS
 from ciutils.train.loop import EGO_EPOCHS, check_batches, train
 from ciutils.train.recorder import Recorder
 from ciutils.train.setups import SETUPS, Setup

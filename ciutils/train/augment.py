@@ -9,8 +9,6 @@ from torch.nn import functional
 
 from ciutils.data import Split
 
-AUGMENTS = ("crop-flip", "crop", "none")
-
 
 def draw_crops(index: torch.Tensor, room: tuple[int, int], flip: bool, generator: torch.Generator) -> torch.Tensor:
     """For each of the images `index` [n] a place of its crop, out of `room` (rows, columns), and whether to mirror it,

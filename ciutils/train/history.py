@@ -8,8 +8,8 @@ import numpy as np
 import torch
 import xarray as xr
 
-from ciutils.counts import COUNTS
-from ciutils.models import outputs
+from ciutils.choices import COUNTS
+from ciutils.counts import IMAGE_DIMS
 
 Epoch = dict[str, torch.Tensor]
 """What one epoch adds to a history, by the names of its variables."""
@@ -19,15 +19,15 @@ _EPOCH_DIMS = dict.fromkeys(COUNTS, ("true", "predicted")) | {
     "train_loss": (),
     "learning_rate": (),
     "seconds": (),
-    "train_predictions": outputs.DIMS["train_predictions"],
-    "test_predictions": outputs.DIMS["test_predictions"],
+    "train_predictions": IMAGE_DIMS["train_predictions"],
+    "test_predictions": IMAGE_DIMS["test_predictions"],
 }
 
 
 _EGO_DIMS = {"ego_norms": ("direction",), "ego_cosines": ("direction", "other")}
 
 
-_LAST_DIMS = {name: outputs.DIMS[name] for name in ("test_probabilities", "train_losses")}
+_LAST_DIMS = {name: IMAGE_DIMS[name] for name in ("test_probabilities", "train_losses")}
 
 
 def tensors(record: Mapping[str, torch.Tensor | np.ndarray | float]) -> Epoch:

@@ -19,12 +19,13 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ciutils import checks
-from ciutils.counts import from_predictions
+from ciutils.choices import AUGMENTS
+from ciutils.counts import IMAGE_DIMS, from_predictions
 from ciutils.data import ImageData, Split
 from ciutils.models import devices, gradients, outputs
 from ciutils.models.classifier import Classifier, picked, proven
 from ciutils.progress import Progress
-from ciutils.train.augment import AUGMENTS, Batches
+from ciutils.train.augment import Batches
 from ciutils.train.checkpoint import Checkpoint
 from ciutils.train.history import as_history, tensors
 from ciutils.train.setups import SETUPS, Setup
@@ -54,7 +55,7 @@ def train(
     augment: "crop-flip" (pad by 1/8 of the image, crop, flip), "crop", or "none".
 
     Returns a Dataset over epoch = 1..epochs, with images in the order of their split:
-    `running_counts`, `end_counts`, `test_counts` (epoch, true, predicted) int64, see `counts.COUNTS`;
+    `running_counts`, `end_counts`, `test_counts` (epoch, true, predicted) int64, see `choices.COUNTS`;
     `train_predictions` (epoch, train_image), `test_predictions` (epoch, test_image): positions of the predicted classes
     at the epoch's end, in evaluation mode, not augmented; `train_labels`, `test_labels` beside them;
     `train_loss` (mean cross-entropy of the epoch's batches), `learning_rate`, `seconds` (epoch);
@@ -130,7 +131,7 @@ def train(
             progress.step(f"loss {loss:.3f}, test accuracy {accuracy:.3f}")
     model.to(memory_format=torch.contiguous_format)
     history = as_history(records, data.classes, {"precision": precision})
-    return history.assign({name: (outputs.DIMS[name], each) for name, each in outputs.labels(data).items()})
+    return history.assign({name: (IMAGE_DIMS[name], each) for name, each in outputs.labels(data).items()})
 
 
 def check_batches(images: int, batch_size: int) -> None:

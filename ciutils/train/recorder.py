@@ -10,7 +10,8 @@ import torch
 import xarray as xr
 
 from ciutils import checks
-from ciutils.counts import COUNTS, from_predictions
+from ciutils.choices import COUNTS
+from ciutils.counts import from_predictions
 from ciutils.train.history import Epoch, as_history, tensors
 
 
@@ -35,7 +36,7 @@ class Recorder:
     def add(self, counted: str, true: torch.Tensor | np.ndarray, predicted: torch.Tensor | np.ndarray) -> None:
         """Count predictions, [n] positions in `classes` each; as often as wanted.
 
-        counted: "running", "end" or "test", see `counts.COUNTS`; each in every epoch, or in none.
+        counted: "running", "end" or "test", see `choices.COUNTS`; each in every epoch, or in none.
         Raises ValueError for labels that do not fit, see `counts.from_predictions`.
         """
         kinds = [name.removesuffix("_counts") for name in COUNTS]

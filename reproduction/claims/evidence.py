@@ -15,7 +15,7 @@ from ciutils import checks, provenance
 from ciutils.analyse import confusion
 from ciutils.analyse.agreement import counts_drawn_anew
 from ciutils.analyse.likeness import drawn_anew
-from ciutils.measure import OPTIONS
+from ciutils.choices import OPTIONS
 from reproduction.readings import CHOICES, Reading
 from reproduction.results import Results
 from reproduction.runs import PROFILES, Profile, Run, profile

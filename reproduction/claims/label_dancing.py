@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 import xarray as xr
-from statsmodels.stats import proportion
+from scipy import stats
 
 from ciutils.analyse import confusion, dancing
 from ciutils.analyse.agreement import Estimate
@@ -182,8 +182,8 @@ def _appear(evidence: Evidence, reading: Reading) -> list[Part]:
     def effect(name: str, note: str) -> Callable[[xr.DataArray], Estimate]:
         def frequency(counts: xr.DataArray) -> Estimate:
             hits, epochs = int((song(counts, name) == note).sum()), counts.sizes["epoch"]
-            low, high = proportion.proportion_confint(hits, epochs, method="wilson")
-            return Estimate(100 * hits / epochs, 100 * low, 100 * high)
+            found = stats.binomtest(hits, epochs).proportion_ci(method="wilson")
+            return Estimate(100 * hits / epochs, 100 * found.low, 100 * found.high)
 
         return frequency
 

@@ -1,4 +1,5 @@
-"""Run Snakemake quietly: a line for each step begun and ended, errors in full, all else in a log file that is named.
+"""Run Snakemake quietly: a line for each step begun and ended, and now and then for how far a notebook is; errors in
+full, all else in a log file that is named.
 
 python workflow/scripts/drive.py [Snakemake's arguments]
 """
@@ -17,17 +18,19 @@ LOG = Path(".snakemake/driver.log")
 STEP = re.compile(r"^(?:local)?rule (\w+):$")
 JOB, ENDED = re.compile(r"^    jobid: (\d+)$"), re.compile(r"^Finished jobid: (\d+) ")
 NAMED = re.compile(r"^    (?:wildcards: .*?(?:name|job|run)=([^,]+)|output: ([^\s,]+))")
+REASON = re.compile(r"^    reason: (.*)$")
 TOTAL = re.compile(r"^total\s+(\d+)$")
 TROUBLE = re.compile(
     r"^(Error in |\w*(Error|Exception)\b|([\w.]+: )?error:|Traceback|.*: not a whole notebook"
     r"|\d+ of \d+ runs have no result)"
 )
 STEPS = ("begin  ", "end    ")
+PROGRESS = re.compile(r"^.+: \d+ of \d+, .* s left$")  # as ciutils/progress.py writes it
 
 
 def told(lines: Iterator[str]) -> Iterator[str]:
     """What a person wants to read of Snakemake's `lines`, as they come."""
-    rule, name, total, done = "", "", "?", 0
+    rule, name, total, done, start = "", "", "?", 0, time.monotonic()
     began: dict[str, tuple[str, float]] = {}
     trouble = False
     for line in lines:
@@ -43,8 +46,10 @@ def told(lines: Iterator[str]) -> Iterator[str]:
         elif found := ENDED.match(line):
             done += 1
             what, since = began.pop(found[1], ("a step", time.monotonic()))
-            yield f"{STEPS[1]}{what}, {done} of {total}, {time.monotonic() - since:.0f} s"
-        elif line.startswith(("Nothing to be done", "waiting for the process")):
+            now = time.monotonic()
+            rest = f", about {(now - start) / done * (int(total) - done):.0f} s left" if total.isdigit() else ""
+            yield f"{STEPS[1]}{what}, {done} of {total}, {now - since:.0f} s{rest}"
+        elif line.startswith(("Nothing to be done", "waiting for the process")) or PROGRESS.match(line):
             yield line
         elif TROUBLE.match(line):
             trouble = True
@@ -54,12 +59,35 @@ def told(lines: Iterator[str]) -> Iterator[str]:
             yield line
 
 
+def planned(lines: Iterator[str]) -> Iterator[str]:
+    """Of a dry run's `lines` one for each step that would be done, with why, and what is wrong."""
+    rule, name, count = "", "", 0
+    for line in lines:
+        if found := STEP.match(line):
+            rule, name = found[1], ""
+        elif found := NAMED.match(line):
+            name = found[1] or name or found[2]
+        elif found := REASON.match(line):
+            why = found[1]
+        elif rule and not line.startswith(" "):  # its block has ended
+            count += 1
+            yield f"{rule} {name}".strip() + f": {why}"
+            rule = ""
+        if TROUBLE.match(line) or line.startswith("Nothing to be done"):
+            yield line
+    if count:
+        yield f"{count} steps would be done"
+
+
 def main(arguments: list[str]) -> int:
     """Snakemake's exit status."""
     command = [sys.executable, "-m", "snakemake", *arguments]
     spoken = os.environ | {"PYTHONUTF8": "1"}  # Snakemake's logs fail on names that the locale does not know
     if "--dry-run" in arguments or "-n" in arguments:
-        return subprocess.run(command, check=False, env=spoken).returncode
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=spoken)
+        for line in planned(iter(done.stdout.decode(errors="replace").splitlines())):
+            print(line)
+        return done.returncode
     try:
         LOG.parent.mkdir(exist_ok=True)
         log = LOG.open("wb", buffering=0)
@@ -79,7 +107,8 @@ def main(arguments: list[str]) -> int:
         signal.signal(signal.SIGTERM, lambda number, _: run.send_signal(number))
         try:
             for line in told(copied()):
-                print(line, flush=True, file=sys.stdout if line.startswith((*STEPS, "Nothing")) else sys.stderr)
+                said = line.startswith((*STEPS, "Nothing")) or PROGRESS.match(line)
+                print(line, flush=True, file=sys.stdout if said else sys.stderr)
         except KeyboardInterrupt:  # Snakemake was told too, and ends its jobs
             log.write(run.stdout.read())
     print(f"whole log: {LOG}")

@@ -24,7 +24,7 @@ import itertools
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -267,8 +267,21 @@ def _page(sweep: Sweep, table: pd.DataFrame, missing: str) -> str:
         rows = shown.to_html(index=False, border=0)
     head = f"Collected from {len(sweep.runs)} runs, declared in <code>{_escaped(str(sweep.file))}</code>."
     lost = "<br>\n".join(map(_escaped, missing.splitlines()))
-    blocks = [f"<p>{head}</p>", f"<p>{lost}</p>" if lost else "", rows]
+    blocks = [f"<p>{head}</p>", f"<p>{lost}</p>" if lost else "", rows, *_figures(sweep, table)]
     return "\n\n".join([f"# Sweep: {sweep.name}", *filter(None, blocks)]) + "\n"
+
+
+def _figures(sweep: Sweep, table: pd.DataFrame) -> Iterator[str]:
+    """The numbers of each notebook against each parameter that takes several values."""
+    import swept  # with matplotlib, which only the collecting process loads
+
+    for notebook, runs in table[table["done"]].groupby("notebook"):
+        given = dict.fromkeys(name for run in sweep.runs if run.notebook.stem == notebook for name in run.parameters)
+        varied = swept.varied(runs, list(given)) if swept.numbers(runs) else []
+        for name in varied:
+            drawn = swept.figure(runs, name, [other for other in varied if other != name])
+            said = _escaped(f"{notebook}: each number against {name}; bars are 95% intervals over seeds")
+            yield f'<p><img alt="{said}" src="{swept.address(drawn)}"><br>\n{said}</p>'
 
 
 def _shown(value: object) -> str:
