@@ -2,7 +2,7 @@
 
 from ciutils.show.confusion import cctm_heatmap, cctm_heatmaps, error_share, matrix, recall_dots
 from ciutils.show.dancing import dance, notes_score
-from ciutils.show.page import display, tell
+from ciutils.show.page import display, heat_table, tell
 from ciutils.show.spaces import class_maps, class_surfaces, contours, sensitivities, surfaces
 from ciutils.show.text import in_figure, number
 
@@ -15,6 +15,7 @@ __all__ = [
     "dance",
     "display",
     "error_share",
+    "heat_table",
     "in_figure",
     "matrix",
     "notes_score",
