@@ -4,6 +4,7 @@
 - Pictures that notebooks hold move into files.
 - The data that figures to play with carry in a notebook move into files of their own, one for each space and history,
   which `figures.js` loads when they are chosen; its script and style stand once in the book.
+- Search finds text, not code, and of pages that stand twice the one that is to be read.
 - Copies of notebooks that readers download have no outputs. Nothing loads or names a script of another host.
 """
 
@@ -59,6 +60,20 @@ def move_data(app: Sphinx, doctree: nodes.document, page: str) -> None:
         node.rawsource = node.astext()
 
 
+def search_text_alone(app: Sphinx) -> None:
+    """Leave code, and copies of chapters that run on digits, out of the index of words."""
+    index_page = app.builder.index_page
+
+    def without_code(page: str, doctree: nodes.document, title: str) -> None:
+        text = doctree.deepcopy()
+        for block in list(text.findall(nodes.literal_block)):
+            block.parent.remove(block)
+        if not page.endswith("-digits"):
+            index_page(page, text, title)
+
+    app.builder.index_page = without_code
+
+
 def drop_thebe(_: Sphinx, __: str, ___: str, context: dict[str, Any], ____: nodes.document | None) -> None:
     """Leave out the scripts that start kernels at another host; Jupyter Book adds them, twice, though they are off."""
     context["script_files"] = [each for each in context["script_files"] if "thebe" not in f"{each} {each.attributes}"]
@@ -82,6 +97,7 @@ def lighten(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect all of it to Sphinx."""
     app.add_html_math_renderer("mathml", (inline_formula, None), (formula, None))
+    app.connect("builder-inited", search_text_alone)
     app.connect("doctree-resolved", move_data, priority=900)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", lighten)

@@ -30,7 +30,7 @@ def from_predictions(
     """Count how often each class was predicted for each true class: (true, predicted) int64, classes as coordinates.
 
     true, predicted: [N] whole numbers, positions in `classes`. Raises ValueError if they differ in length, are not
-    whole, or lie outside 0..C-1, and for names as `checks.class_names` does. Book: chapter *CCTM*.
+    whole, or lie outside 0..C-1, and for names as `checks.class_names` does. Book: *CCTM*.
     """
     names = list(checks.class_names(classes))
     labels, predictions = _positions(true, "true", classes), _positions(predicted, "predicted", classes)

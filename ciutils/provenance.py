@@ -45,13 +45,18 @@ def line(*shown: xr.Dataset) -> str:
         each(lambda _, run: f"{run['setup']}, {run['epochs']} epochs, width {run['width']:g}, seed {run['seed']}"),
         each(lambda one, run: f"{run['dataset']} {one['data_sha256'][:8]}"),
         "commit " + each(lambda one, _: one["git_commit"][:8] + (" with changes" if one["git_dirty"] else "")),
-        each(lambda one, _: f"{one['device_name']}, torch {one['versions']['torch']}"),
+        each(lambda one, _: f"{device(one)}, torch {one['versions']['torch']}"),
         duration(sum(one["seconds"] for one in made)) + " in all",
         "last begun " + max(one["started"] for one in made)[:10],
     ]
     # Artifacts in one's own folder name the rooms they were made by; published ones are of the code at their commit.
     other = any(code.digest(tuple(one["rooms"])) != one["code"] for one in made if "rooms" in one)
     return "; ".join(parts + ["made by other code than is here now"] * other)
+
+
+def device(made: dict) -> str:
+    """The device's name, for readers; for programs a record says "1 threads"."""
+    return made["device_name"].replace(", 1 threads", ", 1 thread")
 
 
 def duration(seconds: float) -> str:

@@ -20,7 +20,7 @@ from ciutils.analyse.agreement import joined
 from ciutils.classes import as_pair
 from reproduction import gallery, paper, parameters, ranges
 from reproduction.results import HISTORY, RANDOM, REPOSITORY, WEIGHTS, Pair, Results
-from reproduction.runs import Profile, Run, profile
+from reproduction.runs import Profile, Run, in_print, profile
 
 STEPS = ("history", "predictions", "test_images", "ego", "sigma", "random_sigma", "space")
 """Methods of `Results`, each of which may need what those before it give."""
@@ -122,6 +122,21 @@ def fetch(listed: Sequence[Want], step: str, results: Results, lenient: bool = F
 def said(listed: Sequence[Want], results: Results) -> xr.Dataset:
     """What the networks of `listed` say of the test images, put together; see `agreement.joined`."""
     return joined({network: each for (network, _), each in fetch(listed, "predictions", results).items()})
+
+
+def setting(listed: Sequence[Want]) -> str:
+    """One line on what the trainings of a chapter are, and on how the paper's differ. Book: every chapter."""
+    runs = [want.run for want in listed]
+
+    def every(field: str) -> str:
+        *first, last = (in_print(each) for each in dict.fromkeys(getattr(run, field) for run in runs))
+        return f"{', '.join(first)} and {last}" if first else last
+
+    part = {"1.0": "", "0.5": "half ", "0.25": "a quarter of "}.get(every("width"), f"{every('width')} of ")
+    what = f"{every('network')} on {every('dataset')}, {part}the full width"
+    line = f"{what}, {every('epochs')} epochs, seed {every('seed')}"
+    same = {(run.dataset, run.width, run.epochs) for run in runs} == {("cifar10", 1.0, 200)}
+    return line + ("" if same else "; the paper: CIFAR-10, the full width, 200 epochs")
 
 
 def have(want: Want, loading: Results) -> bool:

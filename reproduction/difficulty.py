@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ciutils.analyse.agreement import Estimate
+from ciutils.show import text
 
 LEVEL = 0.05
 """Of every test. Intervals are of 95%."""
@@ -100,7 +101,7 @@ QUESTIONS = {
     ),
 }
 """By name. Intervals are of 95%, over images drawn anew within their classes (humans' tables: rows drawn anew, each
-image counted as one choice, since choices of one image hang together)."""
+image counted as one choice, since choices of one image are alike)."""
 
 
 def table(answers: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
@@ -115,7 +116,9 @@ def table(answers: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
 def told(estimate: Estimate, unit: str = "") -> str:
     """A number with its interval, as text: "0.51 (0.49 to 0.53)"; with unit "%" a share in percent."""
     scale, form = (100, ".1f") if unit == "%" else (1, ".2f")
-    value, low, high = (f"{scale * each:{form}}{unit}" for each in (estimate.value, estimate.low, estimate.high))
+    value, low, high = (
+        text.number(scale * each, form) + unit for each in (estimate.value, estimate.low, estimate.high)
+    )
     return f"{value} ({low} to {high})" if math.isfinite(estimate.low + estimate.high) else f"{value} (no interval)"
 
 

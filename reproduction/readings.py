@@ -2,7 +2,7 @@
 the smallest effects that would matter.
 
 Written down before any of the trainings over 200 epochs was looked at. What is not primary is shown beside it.
-Book: pages *The paper, and where it is open*, *Which claims hold?*
+Book: *The paper, and where it is open*, *Which claims hold?*
 """
 
 from __future__ import annotations

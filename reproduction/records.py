@@ -21,7 +21,7 @@ def records(runs: Iterable[Run], results: Results) -> pd.DataFrame:
     """Where each artifact of `runs` comes from, as far as it exists; nothing is computed.
 
     One row for each training, space and so on: run, network, setup, artifact (file), kind, device, precision, torch,
-    seconds, memory (peak, bytes), started, commit. Book: page *Machines and times*.
+    seconds, memory (peak, bytes), started, commit. Book: *Machines and times*.
     """
     rows = []
     for run in runs:
@@ -37,7 +37,7 @@ def records(runs: Iterable[Run], results: Results) -> pd.DataFrame:
                     "setup": run.setup,
                     "artifact": path.name + " (counts at the end)" * (path.parent.name != run.name),
                     "kind": {"history": "training", "ego": "class gradients"}.get(path.stem, path.name.split("-")[0]),
-                    "device": made["device_name"],
+                    "device": provenance.device(made),
                     "precision": artifact.attrs.get("precision", settings.get("precision", "")),
                     "torch": made["versions"]["torch"],
                     "seconds": made["seconds"],
@@ -52,7 +52,7 @@ def records(runs: Iterable[Run], results: Results) -> pd.DataFrame:
 def times(records: pd.DataFrame, ax: Axes | None = None) -> tuple[Figure, Axes]:
     """Minutes that each run took, by what they were spent on; `records` as `records` gives.
 
-    Book: page *Machines and times*.
+    Book: *Machines and times*.
     """
     minutes = records.pivot_table(index="run", columns="kind", values="seconds", aggfunc="sum", fill_value=0) / 60
     minutes = minutes[[kind for kind in records["kind"].unique() if kind in minutes]]

@@ -94,6 +94,18 @@ def _slug(dataset: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9]+', '_', path.name)[:40]}.{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}"
 
 
+NAMES = {
+    **{"vgg19": "VGG19", "resnet18": "ResNet18", "googlenet": "GoogLeNet", "dla": "DLA", "simple-dla": "simple DLA"},
+    **{"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "fashion-mnist": "Fashion-MNIST", "digits": "8 x 8 digits"},
+}
+"""Networks and data sets, as papers print their names."""
+
+
+def in_print(name: object) -> str:
+    """The name of a network or a data set as papers print it; a user's own as it is."""
+    return NAMES.get(str(name), str(name))
+
+
 Pair = tuple[str, str]
 
 MOST_CONFUSED: tuple[Pair, ...] = (

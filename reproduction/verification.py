@@ -1,6 +1,6 @@
 """Checks of published artifacts: are they whole, and do the published weights give the published numbers?
 
-Book: page *Machines and times*.
+Book: *Machines and times*.
 """
 
 from __future__ import annotations

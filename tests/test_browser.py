@@ -58,26 +58,43 @@ $$
 """
 
 
+TEXT_PAGES = {
+    "chapters/cctm-cifar10": "# Confused\n\nA {term}`CCTM`, as {cite:t}`diao2022` call it.\n",
+    "glossary": "# Glossary\n\n```{glossary}\nCCTM\n  A matrix of classes $c_1$.\n```\n",
+    "functions": "# Functions\n\n```{eval-rst}\n.. automodule:: ciutils.analyse.confusion\n   :members:\n```\n",
+}
+EXTENSIONS = sorted(REPOSITORY.glob("book/*.py"))
+
+
 def notebook(*shown):
     cells = [nbformat.v4.new_markdown_cell(PROSE)]
     for each in shown:
         output = nbformat.v4.new_output("display_data", {"text/html": each.data})
-        cells.append(nbformat.v4.new_code_cell("drawn", outputs=[output], execution_count=1))
+        cells.append(nbformat.v4.new_code_cell("sourceword", outputs=[output], execution_count=1))
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python"}, "language_info": {"name": "python"}}
     metadata["language_info"]["pygments_lexer"] = "ipython3"
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
 
 def build(folder):
-    """A book of two pages, as the repository's is built; its pages."""
-    for part in ("_config.yml", "book/light.py", "book/references.bib", "book/static", "ciutils/show/static"):
+    """A book of a few pages, as the repository's is built; its pages."""
+    parts = ("_config.yml", "book/references.bib", "book/references.md", "workflow/chapters.yaml")
+    for part in (*parts, "book/static", "ciutils/show/static", *(f"book/{each.name}" for each in EXTENSIONS)):
         (folder / part).parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if (REPOSITORY / part).is_dir() else shutil.copy)(REPOSITORY / part, folder / part)
+    config = (folder / "_config.yml").read_text()
+    assert config.count('repository: ""') == 1
+    (folder / "_config.yml").write_text(config.replace('repository: ""', "repository: https://github.com/some/book"))
     recalibrated = {("resnet18", "big-lr", "cat-dog"): RECALIBRATED}
     page = notebook(explorer.planes(SPACES, recalibrated), explorer.dance(HISTORIES, ("cat", "dog")))
     nbformat.write(page, folder / "book" / "playing.ipynb")
     (folder / "book" / "index.md").write_text("# Start\n\n[Play](playing.ipynb).\n")
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n  - file: book/playing\n")
+    for name, text in TEXT_PAGES.items():
+        (folder / "book" / f"{name}.md").parent.mkdir(exist_ok=True)
+        (folder / "book" / f"{name}.md").write_text(text)
+    pages = ["playing", "references", *TEXT_PAGES]
+    chapters = "".join(f"  - file: book/{name}\n" for name in pages)
+    (folder / "_toc.yml").write_text(f"format: jb-book\nroot: book/index\nchapters:\n{chapters}")
     words = [str(Path(sys.executable).parent / "jupyter-book"), "build", ".", "-W", "-n", "--keep-going"]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -441,6 +458,51 @@ def test_figures_are_readable_and_within_reach(visit, book, size, mode):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     serious = Axe().run(page, context="article", options={"preload": False}).response["violations"]
     assert [each["id"] for each in serious if each["impact"] in ("serious", "critical")] == []
+
+
+@pytest.mark.parametrize(("link", "said"), [("CCTM", "A matrix of classes"), ("2022", "Class Interference of Deep")])
+def test_terms_and_citations_say_what_they_stand_for(visit, book, link, said):
+    page = visit(f"file://{book}/book/chapters/cctm-cifar10.html")
+    found, tip = page.locator("article a", has_text=link).first, page.locator(".tip", has_text=said)
+    assert not tip.is_visible()
+    found.hover()
+    assert tip.is_visible()
+    page.mouse.move(0, 0)
+    assert not tip.is_visible()
+    page.keyboard.press("Tab")  # the browser shows focus that a key has moved
+    found.focus()
+    assert tip.is_visible()
+
+
+def test_functions_lead_to_the_page_that_explains_them_and_it_leads_back(visit, book):
+    page = visit(f"file://{book}/book/chapters/cctm-cifar10.html")
+    page.locator(".in-code a", has_text="analyse.confusion.interferers").click()
+    assert page.url.endswith("book/functions.html#ciutils.analyse.confusion.interferers")
+    explained = page.locator("dl", has=page.locator("[id='ciutils.analyse.confusion.interferers']"))
+    explained.get_by_role("link", name="CCTM").click()
+    assert page.url.endswith("book/chapters/cctm-cifar10.html")
+
+
+def found_for(visit, address, words):
+    """Where the hits of a search lead, the best first."""
+    page = visit(address(f"search.html?q={words.replace(' ', '+')}"))
+    page.locator("#search-results .search-summary", has_text=re.compile("finished|did not match")).wait_for()
+    return [each.get_attribute("href") for each in page.locator("#search-results li a").all()]
+
+
+def test_search_finds_text_and_no_code(visit, address):
+    assert found_for(visit, address, "formula") == ["book/playing.html"]
+    assert found_for(visit, address, "sourceword") == []
+
+
+def test_a_repository_with_a_host_gives_buttons_to_sources_and_live_copies(visit, book):
+    page = visit(f"file://{book}/book/chapters/cctm-cifar10.html")
+    links = {each.get_attribute("href") for each in page.locator(".article-header-buttons a").all()}
+    assert "https://github.com/some/book/blob/HEAD/notebooks/cctm.ipynb" in links
+    assert "https://mybinder.org/v2/gh/some/book/HEAD?labpath=notebooks/cctm.ipynb" in links
+    page.goto(f"file://{book}/book/glossary.html")
+    links = {each.get_attribute("href") for each in page.locator(".article-header-buttons a").all()}
+    assert "https://github.com/some/book/blob/HEAD/book/glossary.md" in links
 
 
 def test_names_are_text_in_a_browser(visit, tmp_path):

@@ -314,3 +314,16 @@ def test_doses_differ_in_their_labels_alone_and_lie_on_one_plane():
     early = {want.key: want.run for want in wants if want.key[0] == "early"}
     assert early["early", 1] == dataclasses.replace(early["early", 12], epochs=1)
     assert early["early", 1].setup == "big-lr"
+
+
+def test_the_setting_of_a_chapter_is_told_in_a_line_and_how_the_papers_differ():
+    line = chapters.setting(chapters.wants("sharpness", {"profile": "laptop"}))
+    assert line == (
+        "VGG19 and ResNet18 on CIFAR-10, a quarter of the full width, 30 epochs, seed 0; "
+        "the paper: CIFAR-10, the full width, 200 epochs"
+    )
+    assert chapters.setting(chapters.wants("cctm", {"profile": "paper", "networks": ["dla"]})) == (
+        "DLA on CIFAR-10, the full width, 200 epochs, seed 0"
+    )
+    own = chapters.wants("cctm", {"profile": "laptop", "networks": ["vgg19"], "width": 0.3, "dataset": "fashion-mnist"})
+    assert chapters.setting(own).startswith("VGG19 on Fashion-MNIST, 0.3 of the full width, 30 epochs")

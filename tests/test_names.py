@@ -130,7 +130,7 @@ def squeezed(text):
 
 
 def test_every_figure_is_tried():
-    drawn = set(show.__all__) - {"display", "heat_table", "tell", "in_figure", "number"}
+    drawn = set(show.__all__) - {"counted", "display", "heat_table", "in_figure", "number", "pictures", "tell"}
     assert set(FIGURES) == drawn
 
 
@@ -257,9 +257,25 @@ def test_names_are_text_in_the_table_of_claims():
     assert all(each in table(HOSTILE).text for each in HOSTILE)
 
 
-@pytest.mark.parametrize(("value", "shown"), [(0.256, "25.6"), (np.nan, "undefined"), (np.inf, "undefined")])
-def test_a_number_that_is_none_is_called_undefined(value, shown):
-    assert show.number(100 * value, ".1f") == shown
+@pytest.mark.parametrize(
+    ("value", "form", "shown"),
+    [
+        (25.6, ".1f", "25.6"),
+        (-0.256, ".2f", "−0.26"),
+        (-0.001, ".2f", "0.00"),
+        (-0.0, "+.1f", "0.0"),
+        (-2e-7, ".1g", "−2e−07"),
+        (np.nan, ".1f", "undefined"),
+        (np.inf, ".1f", "undefined"),
+    ],
+)
+def test_numbers_have_a_true_minus_and_what_is_none_is_called_undefined(value, form, shown):
+    assert show.number(value, form) == shown
+
+
+@pytest.mark.parametrize(("count", "told"), [(0, "0 epochs"), (1, "1 epoch"), (2, "2 epochs")])
+def test_one_thing_is_told_apart_from_many(count, told):
+    assert show.counted(count, "epoch") == told
 
 
 def test_two_long_names_stay_apart():

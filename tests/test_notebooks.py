@@ -61,7 +61,7 @@ def is_played(output):
 
 
 def is_figure(output):
-    return any('class="figure"' in text or "class='tiles'" in text for text in texts(output)) or is_played(output)
+    return any('class="figure"' in text or "class='photos'" in text for text in texts(output)) or is_played(output)
 
 
 def warned(executed):

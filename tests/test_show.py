@@ -454,15 +454,20 @@ def test_marks_are_the_papers_and_the_same_in_both_figures():
     assert score == dance
 
 
-def test_verdicts_have_a_tile_each_and_a_row_for_each_chapter():
+def test_tiles_lead_to_their_claims_in_a_row_for_each_chapter():
     comes_to = {"C01": "mostly supported", "C02": "depends on batch-norm", "C06": "contradicted"}
-    _, ax = verdict_table.verdicts(pd.Series(comes_to))
-    texts = {text.get_text(): text.get_position() for text in ax.texts}
-    assert texts["C01\n✓"] == (0, 0)
-    assert texts["C02\n⇄"] == (1, 0)
-    assert texts["C06\n✗"] == (0, 1)
-    assert {"cctm", "sharpness"} < set(texts)
-    assert len({patch.get_facecolor() for patch in ax.patches}) == 3
+    shown = verdict_table.tiles(pd.Series(comes_to), "claims.html").data
+    rows = re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", shown)
+    assert [(chapter, re.findall(r'href="(.*?)"', row)) for chapter, row in rows] == [
+        ("cctm", ["claims.html#C01", "claims.html#C02"]),
+        ("sharpness", ["claims.html#C06"]),
+    ]
+    assert re.findall('title="(.*?)">(.*?)<br>(.)</a>', shown) == [
+        ("C01, mostly supported", "C01", "✓"),
+        ("C02, depends on batch-norm", "C02", "⇄"),
+        ("C06, contradicted", "C06", "✗"),
+    ]
+    assert len(set(re.findall("<a [^>]*background:(#[0-9a-f]+)", shown))) == 3
 
 
 def test_the_table_of_claims_shows_parts_numbers_and_links_and_escapes_text(monkeypatch):

@@ -17,7 +17,7 @@ def cctm(counts: xr.DataArray) -> xr.DataArray:
 
     Rows sum to one; the row of a class without objects is NaN, not 0. The diagonal is recall. Raises ValueError, like
     everything here, for what are no counts: not whole, negative, or not over the same classes in both directions.
-    Source: arXiv:2211.01370, Section 2.1. Book: chapter *CCTM*.
+    Source: arXiv:2211.01370, Section 2.1. Book: *CCTM*.
     """
     counts = _checked(counts)
     return (counts / counts.sum("predicted").where(lambda objects: objects > 0)).rename("cctm")
@@ -43,7 +43,7 @@ def pairs(counts: xr.DataArray, confidence: float = 0.95) -> pd.DataFrame:
     Columns: true, predicted; errors, objects (counts of the cell and of its row); rate = CCTM(true, predicted) with
     its Wilson score interval low..high; share of all errors, cumulative. Ties keep the order of the classes; classes
     without objects come last, with NaN. The interval is for the sampling of test objects, one cell at a time: it says
-    nothing of how a rate varies over training runs. Source: arXiv:2211.01370, Section 2.1. Book: chapter *CCTM*.
+    nothing of how a rate varies over training runs. Source: arXiv:2211.01370, Section 2.1. Book: *CCTM*.
     """
     counts = _checked_matrix(counts)
     if not 0 < confidence < 1:
@@ -63,7 +63,7 @@ def pair_shares(counts: xr.DataArray) -> pd.DataFrame:
     """Every unordered pair of classes with its share of all errors, both directions together, the largest first.
 
     Columns: first, second, errors, share, cumulative, even (the share that each pair would hold if errors spread
-    evenly). Without errors shares are NaN. Source: arXiv:2211.01370, abstract. Book: chapter *CCTM*.
+    evenly). Without errors shares are NaN. Source: arXiv:2211.01370, abstract. Book: *CCTM*.
     """
     table = _both_directions(counts)
     table["errors"] = table["forward"] + table["backward"]
@@ -77,7 +77,7 @@ def interferers(counts: xr.DataArray, threshold: float = 0.005) -> pd.DataFrame:
     """For each class its recall, the number of its interferers, and their names, the worst first.
 
     c2 interferes c1 if CCTM(c1, c2) > threshold. Classes without objects are left out.
-    Source: arXiv:2211.01370, Appendix 2. Book: chapter *CCTM*.
+    Source: arXiv:2211.01370, Appendix 2. Book: *CCTM*.
     """
     if not 0 <= threshold < 1:
         raise ValueError(f"threshold = {threshold!r}: give a share of a class's objects, from 0 up to 1")
@@ -114,7 +114,7 @@ def symmetry(counts: xr.DataArray) -> Symmetry:
     freedom for each pair that has errors; each term alone is McNemar's test without continuity correction. It compares
     counts: it tests equal *rates* only if the classes have equally many objects, as CIFAR-10's test set does. A class
     without objects takes part in no test.
-    Source: Bowker 1948; the claim is arXiv:2211.01370, Section 2.1. Book: chapter *CCTM*.
+    Source: Bowker 1948; the claim is arXiv:2211.01370, Section 2.1. Book: *CCTM*.
     """
     table = _both_directions(counts)
     present = counts["true"].values[counts.sum("predicted").values > 0]

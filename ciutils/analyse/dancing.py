@@ -22,7 +22,7 @@ NO_NOTE = -2
 """The note of a class that no class interferes with above the threshold; the paper's own value."""
 _SILENCE = "none"  # what it is called
 BLOCK = 5
-"""Epochs whose signs are drawn together in the test of a dance. Neighbouring residuals hang together, because they
+"""Epochs whose signs are drawn together in the test of a dance. Neighbouring residuals are alike, because they
 share a fitted trend: with shorter blocks the test finds too many dances by chance."""
 _SHORTEST = 5  # epochs to which a trend can be fitted
 
@@ -46,9 +46,9 @@ def moments(history: xr.Dataset, a: str | int, b: str | int, counts: str = "end_
     """The moments that the paper marks with arrows in the dance of class a with class b.
 
     red: b's recall has a peak, a's recall drops, and CCTM(a, b) has a peak. blue: both recalls drop, and CCTM(a, c) of
-    a third class c has a peak (one row for each such c). A value drops in an epoch if it is below the epoch's before.
-    It peaks if it is above the last different value before and above the next different one after it; on a plateau
-    the first epoch counts. So the first and the last epoch never peak, nor do those beside an epoch without the class.
+    a third class c has a peak (one row for each such c). A value drops in an epoch if it is below that before. It peaks
+    if it is above the last different value before and above the next different one after it; on a plateau the first
+    epoch counts. So the first and the last epoch never peak, nor do those beside an epoch without the class.
 
     One row a moment: epoch, kind ("red", "blue"), interferer, recall_a, recall_b, interference = CCTM(a, interferer).
     Source: arXiv:2211.01370, Section 4.2, Figure 6. Book: *Label dancing*.

@@ -28,8 +28,8 @@ class Likeness:
 def likeness(first: xr.DataArray, second: xr.DataArray, draws: int = 10_000, seed: int = 0) -> Likeness:
     """Test whether two tables (true, predicted) are high in the same cells.
 
-    The cells of a row hang together, so do those of a column and the two directions of a pair. So classes are permuted,
-    not cells: those of the second table, its rows and columns alike, `draws` times.
+    The cells of a row depend on each other, so do those of a column and the two directions of a pair. So classes are
+    permuted, not cells: those of the second table, its rows and columns alike, `draws` times.
     p = (1 + permutations with a correlation as high) / (1 + draws). Errors as in `rank_correlation`.
 
     Source: Mantel 1967; Hubert and Schultz 1976 (quadratic assignment). Book: *Humans*.
@@ -77,7 +77,7 @@ def drawn_anew(counts: xr.DataArray, objects: int, draws: int = 1000, seed: int 
     1 + `draws`, the first as they are.
 
     A drawn row is a multinomial of `objects` draws from the row's rates. Where an object was judged many times, its
-    judgements hang together: with one draw for each object they count as one, and intervals are rather too wide.
+    judgements are alike: with one draw for each object they count as one, and intervals are rather too wide.
     Book: *Humans*.
     """
     checks.whole(objects, "objects")

@@ -23,7 +23,7 @@ def counts(model: nn.Module, split: Split, **options: Unpack[outputs.Options]) -
 
     Raises ValueError for an empty split, outputs that do not match the classes or are not finite, and a network that
     says something else of the same images the second time, as with dropout left on.
-    Source: arXiv:2211.01370, Section 2.1. Book: chapter *CCTM*.
+    Source: arXiv:2211.01370, Section 2.1. Book: *CCTM*.
     """
     predicted = outputs.each_image(model, split, lambda logits, _: logits.argmax(1), **options)
     return from_predictions(split.labels, predicted, split.classes)
@@ -34,7 +34,7 @@ def of_trained(model: nn.Module, data: ImageData, **options: Unpack[outputs.Opti
 
     options: as in `counts`.
 
-    Book: page *Machines and times*.
+    Book: *Machines and times*.
     """
     found = (
         outputs.labels(data)

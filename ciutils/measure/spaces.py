@@ -67,7 +67,7 @@ def interference_space(
     row; if it exists, only the rows that it lacks are measured. reading: device, precision ("auto"), logits, as in
     `counts`.
 
-    Returns a Dataset over theta1, theta2 (with distance1, distance2 = |theta| ||g|| / ||w*||, signed):
+    Returns a Dataset over theta1, theta2 (with distance1, distance2 = `|theta| ||g|| / ||w*||`, signed):
     counts (.., true, predicted) int64; loss_sum (.., true) float64, summed cross-entropy; undefined (..), images whose
     output was not finite: there mistake rates and losses are NaN; low, high (..), the interval of the mistake rate, one
     value without `tolerance`; done (theta1), rows that were measured. Attributes

@@ -28,7 +28,7 @@ def build(
     It maps images [N, in_channels, H, W] of any size from 4 x 4 up to logits [N, num_classes]. `width` scales every
     other channel count, so the number of weights falls with its square.
 
-    Raises ValueError for an unknown name, a width that is not above 0, or counts below 1. Book: chapter *CCTM*.
+    Raises ValueError for an unknown name, a width that is not above 0, or counts below 1. Book: *CCTM*.
     """
     checks.one_of(name, NETWORKS, "network")
     checks.whole(num_classes, "num_classes")

@@ -27,7 +27,7 @@ _COLUMNS = 100_000
 class Directions:
     """One direction for each name, shaped like the network's trainable parameters.
 
-    names: class names, or names given to random directions. tensors: parameter name -> [names, *parameter shape].
+    names: class names, or names given to random directions. tensors: parameter name -> [names, its shape].
     weight_norm: norm of the parameters that the directions belong to.
     """
 

@@ -2,9 +2,9 @@
 
 from ciutils.show.confusion import cctm_heatmap, cctm_heatmaps, error_share, matrix, recall_dots
 from ciutils.show.dancing import dance, notes_score
-from ciutils.show.page import display, heat_table, tell
+from ciutils.show.page import display, heat_table, pictures, tell
 from ciutils.show.spaces import class_maps, class_surfaces, contours, sensitivities, surfaces
-from ciutils.show.text import in_figure, number
+from ciutils.show.text import counted, in_figure, number
 
 __all__ = [
     "cctm_heatmap",
@@ -12,6 +12,7 @@ __all__ = [
     "class_maps",
     "class_surfaces",
     "contours",
+    "counted",
     "dance",
     "display",
     "error_share",
@@ -20,6 +21,7 @@ __all__ = [
     "matrix",
     "notes_score",
     "number",
+    "pictures",
     "recall_dots",
     "sensitivities",
     "surfaces",

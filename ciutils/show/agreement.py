@@ -23,7 +23,7 @@ RIGHT = "#efefef"
 def missed_by(table: pd.DataFrame, ax: Axes | None = None) -> tuple[Figure, Axes]:
     """How many images none, one, ..., all networks miss, beside the numbers of independent networks, on a log scale.
 
-    table: as from `analyse.agreement.missed_by`. Book: chapter *The same images?*
+    table: as from `analyse.agreement.missed_by`. Book: *The same images?*
     """
     figure, ax = figure_and_axes(ax, (WIDEST, 4.2))
     places = np.arange(len(table))
@@ -50,8 +50,8 @@ def strips(
     each image that is missed in any row, coloured by the wrong names.
 
     panels: by title, (class, predictions (row, image) as positions in `classes`). labels: (image). Images that most
-    rows miss come first, and of these those that are mostly given the same name stand together. Book: chapters
-    *The same images?*, *Who dances?*
+    rows miss come first, and of these those that are mostly given the same name stand together.
+    Book: *The same images?*, *Who dances?*
     """
     names = [str(name) for name in classes]
     colours = [plt.get_cmap("tab10")(label % 10) for label in range(len(names))]
@@ -80,7 +80,7 @@ def strips(
 
 def visits(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, np.ndarray]:
     """By epoch, the images that are called by another class's name: those that were so in the epoch before, those that
-    were so earlier, and new ones. panels: by title, as from `analyse.learning.visits`. Book: chapter *Who dances?*"""
+    were so earlier, and new ones. panels: by title, as from `analyse.learning.visits`. Book: *Who dances?*"""
     figure, axes = plt.subplots(
         len(panels), 1, figsize=(WIDEST, 2.6 * len(panels)), sharex=True, squeeze=False, layout="constrained"
     )
@@ -103,7 +103,7 @@ def visits(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, np.ndarray]:
 
 def forgetting(events: Mapping[str, pd.Series], ax: Axes | None = None) -> tuple[Figure, Axes]:
     """How many images are forgotten so many times, a line for each network, on a log scale. events: (image), as from
-    `analyse.learning.forgetting`. Book: chapter *Who dances?*"""
+    `analyse.learning.forgetting`. Book: *Who dances?*"""
     figure, ax = figure_and_axes(ax, (WIDEST, 3.6))
     for name, each in events.items():
         counts = each.value_counts().sort_index()

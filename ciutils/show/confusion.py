@@ -40,7 +40,7 @@ def cctm_heatmap(
     (NaN) stay empty. Of more than `axes.READABLE` classes those of the largest cells are shown, grouped by clustering.
     Raises ValueError for what is no rates, such as counts.
 
-    Source: arXiv:2211.01370, Figures 1 and 8. Book: chapter *CCTM*.
+    Source: arXiv:2211.01370, Figures 1 and 8. Book: *CCTM*.
     """
     figure, ax = figure_and_axes(ax, _SIZE)
     _draw_cctm(ax, cctm, most_confused([_rates(cctm)]), highest)

@@ -21,7 +21,7 @@ def dance(
     """The label dance of class a with class b: their recalls above, the row of a in the CCTM below, by epoch.
 
     Arrows mark the moments of `dancing.moments`. Of the row, the `interferers` largest on average are drawn.
-    Source: arXiv:2211.01370, Figure 6. Book: chapter *Label dancing*.
+    Source: arXiv:2211.01370, Figure 6. Book: *Label dancing*.
     """
     recall, moments = dancing.recalls(history, counts), dancing.moments(history, a, b, counts)
     classes = list(history["true"].values)
@@ -81,7 +81,7 @@ def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np
     """Dancing notes as a score: a staff for each of `classes`, a note for each epoch at its label.
 
     notes: (epoch, true) as `dancing.notes` gives. Of more than `axes.READABLE` classes the most frequent notes have a
-    line each, and all others one together. Source: arXiv:2211.01370, Figure 7. Book: chapter *Label dancing*.
+    line each, and all others one together. Source: arXiv:2211.01370, Figure 7. Book: *Label dancing*.
     """
     names = list(notes["true"].values)
     classes = [names[class_index(names, each)] for each in classes]

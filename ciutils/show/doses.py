@@ -12,7 +12,7 @@ from ciutils.show.axes import WIDEST, panels
 def responses(measured: pd.DataFrame) -> tuple[list[Figure], list[Axes]]:
     """A figure for each column of `measured` over the doses, which are its index, in percent; what is NaN is left out.
 
-    Book: chapter *Dose and response*.
+    Book: *Dose and response*.
     """
     figures, axes = panels(measured.columns, (WIDEST, 2.9))
     for name, ax in zip(measured.columns, axes, strict=True):

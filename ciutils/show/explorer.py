@@ -50,7 +50,7 @@ def planes(
     with batch-norm statistics taken anew at each point. tolerance: the white line is where the rate is that much above
     the middle's. Of more than `axes.READABLE` classes the plane's own two are shown, and those confused most at it.
 
-    Source: arXiv:2211.01370, Figures 2 to 5. Book: chapters *Sharpness*, *Class-wise losses*.
+    Source: arXiv:2211.01370, Figures 2 to 5. Book: *Sharpness*, *Class-wise losses*.
     """
     files: dict[str, str] = {}
     offered = [
@@ -90,7 +90,7 @@ def dance(
 
     histories: by name, all of the same classes. pair, counts: those chosen at first. threshold: as of `dancing.notes`.
     Of more than `axes.READABLE` classes the pair is shown, and those confused most at the end of the first training.
-    Source: arXiv:2211.01370, Figures 6 and 7. Book: chapter *Label dancing*.
+    Source: arXiv:2211.01370, Figures 6 and 7. Book: *Label dancing*.
     """
     first = next(iter(histories.values()))
     classes = same_classes({name: dancing.counts_of(each, counts) for name, each in histories.items()})

@@ -47,7 +47,7 @@ def sheet(rows: Mapping[str, pd.DataFrame], images: xr.DataArray, said: xr.Datas
             cell = html.escape(f"{row['true']} → {row['predicted']}".upper())
             caption = f"{cell}<br>" * several + _votes(row) + _bars(said.isel(test_image=int(image)), row)
             tiles.append(_tile(cell, images, image, caption))
-        sections.append(f"<p><b>{html.escape(title)}</b></p><div class='tiles'>{''.join(tiles)}</div>")
+        sections.append(f"<p><b>{html.escape(title)}</b></p><div class='photos'>{''.join(tiles)}</div>")
     legend = "".join(f"<span><i style='background: {colour}'></i>{name}</span>" for name, colour in _PARTS.items())
     networks = html.escape(", ".join(str(name) for name in said["network"].values))
     told = f"Each bar is what one of them says; given to {legend}. From the top: {networks}."
@@ -66,7 +66,7 @@ def quiz(table: pd.DataFrame, images: xr.DataArray) -> HTML:
         answer = f"<b>{true}</b><br>{row['networks']} of {row['of']} say {predicted}"
         picture = f"<img alt='{question}' src='{_address(images, image)}'>"
         tiles.append(f"<details><summary>{picture}</summary>{answer}</details>")
-    return HTML(f"{_STYLE}<div class='tiles guess'>{''.join(tiles)}</div>")
+    return HTML(f"{_STYLE}<div class='photos guess'>{''.join(tiles)}</div>")
 
 
 def cells(cctm: xr.DataArray, tables: Mapping[tuple[str, str], pd.DataFrame], images: xr.DataArray) -> HTML:
@@ -158,7 +158,7 @@ def _choice(key: str, words: str, rate: float, highest: float) -> str:
 
 def _section(key: str, words: str, table: pd.DataFrame, images: xr.DataArray) -> str:
     tiles = [_tile(words, images, image, _votes(row)) for image, row in table.iterrows()]
-    return f"<section data-cell='{key}'><p><b>{words}</b></p><div class='tiles'>{''.join(tiles)}</div></section>"
+    return f"<section data-cell='{key}'><p><b>{words}</b></p><div class='photos'>{''.join(tiles)}</div></section>"
 
 
 def _tile(words: str, images: xr.DataArray, image: int, caption: str) -> str:
@@ -174,13 +174,13 @@ def _address(images: xr.DataArray, image: int) -> str:
 
 
 _STYLE = """<style>
-.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); gap: 10px; text-align: center; }
-.tiles img { width: 88px; height: 88px; border-radius: 4px; }
-.tiles figure { margin: 0; }
-.tiles svg { display: block; width: 88px; margin: 3px auto 0; }
+.photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); gap: 10px; text-align: center; }
+.photos img { width: 88px; height: 88px; border-radius: 4px; }
+.photos figure { margin: 0; }
+.photos svg { display: block; width: 88px; margin: 3px auto 0; }
 .parts { font-size: 0.85em; }
 .parts i { display: inline-block; width: 1.5em; height: 0.6em; margin: 0 0.3em 0 0.8em; }
-.tiles figcaption, .guess details { font-size: 12px; line-height: 1.3; margin: 0; border: 0; }
+.photos figcaption, .guess details { font-size: 12px; line-height: 1.3; margin: 0; border: 0; }
 .guess summary { list-style: none; cursor: pointer; }
 .guess summary::-webkit-details-marker { display: none; }
 .cells { overflow-x: auto; }

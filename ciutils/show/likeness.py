@@ -28,7 +28,7 @@ def shares(tables: Mapping[str, xr.DataArray]) -> tuple[list[Figure], list[Axes]
     """Where errors fall: the share that each cell has of all errors of its table, in percent, on one colour scale,
     whose bar is the last of the figures.
 
-    tables: by title, counts or rates; they may be of many errors or of few. Book: chapter *Humans*.
+    tables: by title, counts or rates; they may be of many errors or of few. Book: *Humans*.
     """
     parts = {}
     for title, table in tables.items():
@@ -50,7 +50,7 @@ def cells(
     """Each cell as a dot at its rates in two tables, in percent on log scales; equal rates lie on the dashed line.
 
     across: the name and rates of the table along the horizontal axis; upwards: those of the others, a panel each.
-    named: cells (true, predicted) that get their names. Book: chapter *Humans*.
+    named: cells (true, predicted) that get their names. Book: *Humans*.
     """
     label, table = across
     figures, axes = panels(upwards, (WIDEST, WIDEST))
@@ -84,7 +84,7 @@ def cells(
 
 def directions(tables: Mapping[str, xr.DataArray], pairs: Sequence[tuple[str, str]]) -> tuple[list[Figure], list[Axes]]:
     """Both directions of `pairs` in each table of rates, in percent: (a, b) filled for a called b, hollow for b called
-    a, joined by a line, which is short where confusion runs both ways alike. Book: chapter *Humans*."""
+    a, joined by a line, which is short where confusion runs both ways alike. Book: *Humans*."""
     figures, axes = panels(tables, (_SIZE[0], 3.6))
     heights = np.arange(len(pairs))
     for figure, table, ax in zip(figures, tables.values(), axes, strict=True):
@@ -110,7 +110,7 @@ def over_epochs(
     """How like humans each network is, epoch by epoch, a colour for each setup.
 
     tracks: by group of humans and by (network, setup), likeness by epoch. ceiling: the likeness of the two groups of
-    humans to each other. Book: chapter *Humans*.
+    humans to each other. Book: *Humans*.
     """
     figures, axes = panels(tracks, (WIDEST, 4.2))
     for figure, lines, ax in zip(figures, tracks.values(), axes, strict=True):

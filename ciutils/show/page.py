@@ -76,14 +76,15 @@ def _scrolling(table: str) -> HTML:
 
 
 def source(*artifacts: xr.Dataset) -> HTML:
-    """The line on where `artifacts` come from."""
-    return HTML(f"<p><small>{text.in_page(provenance.line(*artifacts))}</small></p>")
+    """The line on where `artifacts` come from, folded."""
+    told = text.in_page(provenance.line(*artifacts))
+    return HTML(f'<details class="source"><summary>where from</summary>{told}</details>')
 
 
 def pictures(figures: Sequence[Figure], alt: str) -> HTML:
     """Figures as images that lie side by side as far as a page is wide.
 
-    Of several, `alt` says what they are together, and the label of each what it is by itself.
+    Of several, `alt` says what they are together, and the label of each what it is by itself. Book: every chapter.
     """
     if len(figures) == 1:
         return HTML(_picture(figures[0], alt, _ALONE))

@@ -20,7 +20,7 @@ def dumbbells(rates: Mapping[int, xr.DataArray], ax: Axes | None = None) -> tupl
     """Error rates of each pair, in percent, a line for each: networks of all classes filled, the pair's own hollow.
 
     rates: by how many times the epochs of the networks of all classes a pair's own have, as from
-    `analyse.sharing.shared_and_own`. Bars are 95% intervals over images. Book: chapter *Interference or difficulty?*
+    `analyse.sharing.shared_and_own`. Bars are 95% intervals over images. Book: *Interference or difficulty?*
     """
     first = next(iter(rates.values()))
     pairs = [str(name) for name in first["pair"].values]

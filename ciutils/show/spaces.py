@@ -33,7 +33,7 @@ def surfaces(rates: Mapping[tuple[str, ...], xr.DataArray]) -> tuple[list[Figure
 
     Each (theta1, theta2); one height and colour scale, 0 to 90 percent as in the paper. The point: the network itself.
 
-    Source: arXiv:2211.01370, Figures 2 to 4. Book: chapter *Sharpness*.
+    Source: arXiv:2211.01370, Figures 2 to 4. Book: *Sharpness*.
     """
     figures, axes = panels(map(", ".join, rates), _SIZE, projection="3d")
     for rate, ax in zip(rates.values(), axes, strict=True):
@@ -52,7 +52,7 @@ def contours(
     The white line, with a `tolerance`, is where the rate is that much above the middle point's: the rim of the flat
     area.
 
-    Source: arXiv:2211.01370, Figures 2 to 4. Book: chapter *Sharpness*.
+    Source: arXiv:2211.01370, Figures 2 to 4. Book: *Sharpness*.
     """
     figures, axes = panels(map(", ".join, rates), _SIZE)
     for rate, ax in zip(rates.values(), axes, strict=True):
@@ -71,7 +71,7 @@ def class_surfaces(losses: xr.DataArray, label: str, highest: float | None = Non
     highest: the top of the scale; by default the 95th percentile, so that one steep corner does not flatten the rest.
     Of more than `axes.READABLE` classes the plane's own two are shown, and those whose value varies most. Classes
     without images have no panel, and are named below.
-    Source: arXiv:2211.01370, Figure 5. Book: chapter *Class-wise losses*.
+    Source: arXiv:2211.01370, Figure 5. Book: *Class-wise losses*.
     """
     return _class_panels(losses, label, highest, solid=True)
 

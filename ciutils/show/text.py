@@ -26,6 +26,14 @@ def in_figure(text: object, widest: int = WIDEST) -> str:
     return f" {plain}" if plain.startswith("_") else plain
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of a thing: "1 epoch", "2 epochs"."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def number(value: float, form: str) -> str:
-    """`value` in the format `form`, or "undefined" if it is NaN or infinite."""
-    return format(value, form) if math.isfinite(value) else "undefined"
+    """`value` in the format `form`, with a true minus sign and none before 0; "undefined" if it is not finite."""
+    if not math.isfinite(value):
+        return "undefined"
+    told = format(value, form)
+    return told.removeprefix("-") if not told.strip("+-0.,%") else told.replace("-", "−")

@@ -15,7 +15,7 @@ from ciutils.train.history import Epoch, as_history, tensors
 
 
 class Recorder:
-    """Records a history in anybody's own training loop: a Dataset like that of `train`, of counts alone.
+    """Records a history in anybody's own training loop: a Dataset like that of `train`, of counts alone::
 
         recorder = Recorder(classes)
         for each epoch:

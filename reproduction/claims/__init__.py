@@ -1,6 +1,6 @@
 """The paper's claims (arXiv:2211.01370), one file a section, each with the rule that judges it on artifacts.
 
-Book: page *Which claims hold?*
+Book: *Which claims hold?*
 """
 
 from reproduction.claims import answers, cctm, classwise_losses, evidence, judging, label_dancing, sharpness

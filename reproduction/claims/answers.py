@@ -116,7 +116,7 @@ def over_seeds(effects: Sequence[Estimate | Bounds]) -> Estimate:
 
 def jackknife(statistic: Callable[[np.ndarray], float], count: int, shortest: int = 5, most: int = 20) -> Estimate:
     """A statistic of `count` epochs in a row, with the interval (Student's t) from leaving out one block of them at a
-    time: neighbouring epochs hang together. statistic: takes the positions that are kept. At most so many blocks, of at
+    time: neighbouring epochs are alike. statistic: takes the positions that are kept. At most so many blocks, of at
     least the `shortest` length; unknown if that makes less than three. Source: Kunsch 1989; Efron and Tibshirani 1993,
     chapter 11."""
     if count < 3 * shortest:

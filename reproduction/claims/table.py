@@ -1,17 +1,14 @@
-"""What claims come to as a picture and as a table."""
+"""What claims come to as tiles and as a table."""
 
 from __future__ import annotations
 
 import html
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
+from ciutils.show.text import number
 from reproduction.claims.answers import ANSWERS, FALLS, NOT_COMPARABLE, NOT_THERE, STANDS, UNDECIDED
 from reproduction.claims.judging import CLAIMS, DEPENDS, primary
 from reproduction.readings import CHOICES, SMALLEST
@@ -19,12 +16,12 @@ from reproduction.readings import CHOICES, SMALLEST
 _KINDS = {
     "supported, or mostly": ("#1b7837", "✓", STANDS),
     "contradicted, or mostly": ("#b35806", "✗", FALLS),
-    "mixed": ("#8073ac", "≈", ("mixed",)),
+    "mixed": ("#6a51a3", "≈", ("mixed",)),
     DEPENDS: ("#2166ac", "⇄", (DEPENDS,)),
-    "undecided": ("#6b6b6b", "?", (UNDECIDED,)),
-    "nothing to compare": ("#9e9e9e", "–", (NOT_COMPARABLE, NOT_THERE)),
+    "undecided": ("#565656", "?", (UNDECIDED,)),
+    "nothing to compare": ("#757575", "–", (NOT_COMPARABLE, NOT_THERE)),
 }
-"""Colour, sign and what a claim may come to; told apart by colour-blind readers, and on a dark page."""
+"""Colour under white text, sign and what a claim may come to; told apart by colour-blind readers too."""
 _STYLES = {name: (colour, sign) for colour, sign, names in _KINDS.values() for name in names}
 
 EARLIER = Path(__file__).with_name("earlier.csv")
@@ -35,29 +32,23 @@ def earlier() -> pd.DataFrame:
     return pd.read_csv(EARLIER, comment="#", index_col="claim")
 
 
-def verdicts(comes_to: pd.Series) -> tuple[Figure, Axes]:
-    """What each claim comes to, at a glance: a tile each, a row for each chapter that shows it.
+def tiles(comes_to: pd.Series, page: str = "") -> HTML:
+    """What each claim comes to, at a glance: a tile each, which leads to the claim; a row for each chapter of theirs.
 
-    comes_to: by the claim's id, as from `headline`. Book: page *Which claims hold?*
+    comes_to: by the claim's id, as from `headline`. page: that with the claims, as seen from where the tiles stand.
+    Book: *Which claims hold?*
     """
-    rows: dict[str, list[str]] = {}
-    for id in comes_to.index:
-        rows.setdefault(CLAIMS[id].page.split("#")[0], []).append(id)
-    longest = max(map(len, rows.values()))
-    figure, ax = plt.subplots(figsize=(0.72 * longest + 2.2, 0.75 * len(rows) + 1.2), layout="constrained")
-    for row, (chapter, members) in enumerate(rows.items()):
-        ax.text(-0.7, row, chapter.replace("_", " "), ha="right", va="center", fontsize=10)
-        for column, id in enumerate(members):
-            colour, sign = _STYLES[comes_to[id]]
-            ax.add_patch(Rectangle((column - 0.45, row - 0.45), 0.9, 0.9, color=colour))
-            ax.text(column, row, f"{id}\n{sign}", ha="center", va="center", color="white", fontsize=10)
-    ax.set(xlim=(-0.6, longest - 0.4), ylim=(len(rows) - 0.4, -0.6), aspect="equal")
-    ax.axis("off")
-    handles = [
-        Rectangle((0, 0), 1, 1, color=colour, label=f"{sign} {name}") for name, (colour, sign, _) in _KINDS.items()
-    ]
-    ax.legend(handles=handles, ncols=3, loc="upper center", bbox_to_anchor=(0.4, 0), frameon=False, fontsize=9)
-    return figure, ax
+    rows: dict[str, str] = {}
+    for id, found in comes_to.items():
+        colour, sign = _STYLES[found]
+        chapter, told = CLAIMS[id].page.split("#")[0].replace("_", " "), html.escape(f"{id}, {found}")
+        tile = f'<a href="{html.escape(page)}#{id}" style="background:{colour}" title="{told}">{id}<br>{sign}</a>'
+        rows[chapter] = rows.get(chapter, "") + tile
+    legend = "".join(
+        f'<span><b style="background:{colour}">{sign}</b> {name}</span>' for name, (colour, sign, _) in _KINDS.items()
+    )
+    listed = "".join(f"<dt>{chapter}</dt><dd>{row}</dd>" for chapter, row in rows.items())
+    return HTML(f'<div class="tiles"><dl>{listed}</dl><p>{legend}</p></div>')
 
 
 def claims_table(parts: pd.DataFrame, comes_to: pd.Series, over: pd.Series, suffix: str) -> HTML:
@@ -65,7 +56,7 @@ def claims_table(parts: pd.DataFrame, comes_to: pd.Series, over: pd.Series, suff
     rule, and what an earlier rule gave.
 
     parts, comes_to, over: as from `judged`, `headline` and `depends`. suffix: of the pages that the claims link to, as
-    "cifar10" for cctm-cifar10.html. Book: page *Which claims hold?*
+    "cifar10" for cctm-cifar10.html. Book: *Which claims hold?*
     """
     rows, suffix, rested, before = [], html.escape(suffix), primary(parts), earlier()
     for id, found in comes_to.items():
@@ -78,7 +69,8 @@ def claims_table(parts: pd.DataFrame, comes_to: pd.Series, over: pd.Series, suff
         rows.append(
             f'<tr id="{id}"><td><a href="{notebook}-{suffix}.html#{section}">{id}</a></td>'
             f"<td>{html.escape(claim.statement)}<br><small>The paper: {html.escape(claim.printed)}</small></td>"
-            f'<td><span style="color:{colour}">{sign} {found}</span><br><small>{over.get(id, "")}</small>'
+            f'<td><span class="verdict" style="background:{colour}">{sign} {found}</span><br>'
+            f"<small>{over.get(id, '')}</small>"
             f"<details><summary>{counted}</summary><ul>{shown}</ul>"
             f"<small>Rule: {html.escape(claim.rule)}.<br>Earlier: {before.loc[id, 'verdict']}. "
             f"{html.escape(before.loc[id, 'change'])}</small></details></td></tr>"
@@ -94,8 +86,8 @@ def told(part: pd.Series) -> str:
     if part["answer"] == NOT_THERE:
         return what
     smallest = SMALLEST[part["smallest"]]
-    ends = " to ".join("any" if abs(end) == float("inf") else f"{end:.3g}" for end in (part["low"], part["high"]))
-    known = f"{part['value']:.3g} ({ends})" if part["value"] == part["value"] else ends
+    ends = " to ".join("any" if abs(end) == float("inf") else number(end, ".3g") for end in (part["low"], part["high"]))
+    known = f"{number(part['value'], '.3g')} ({ends})" if part["value"] == part["value"] else ends
     held = f"held against {'±' * smallest.within}{smallest.value:.3g}"
     seeds = f", {part['seeds']} seeds" if part["seeds"] > 1 else ""
     return f"{what}; {known} {smallest.unit}, {held}{seeds}" + (f"; {part['note']}" if part["note"] else "")

@@ -1,0 +1,49 @@
+"""Sphinx extension: terms of the glossary and citations tell what they stand for under the pointer and on focus."""
+
+from __future__ import annotations
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+PAGES = ("book/glossary", "book/references")
+
+
+def entries(app: Sphinx) -> dict[str, list[nodes.Node]]:
+    """What each term and citation stands for, by its address in the book."""
+    found: dict[str, list[nodes.Node]] = {}
+    for page in app.env.found_docs.intersection(PAGES):
+        doctree, address = app.env.get_and_resolve_doctree(page, app.builder), app.builder.get_target_uri(page)
+        for item in doctree.findall(nodes.definition_list_item):
+            for term in item.findall(nodes.term):
+                found |= {f"{address}#{id}": item[-1][0].children for id in term["ids"]}
+        for citation in doctree.findall(nodes.citation):
+            found |= {f"{address}#{id}": citation[-1].children for id in citation["ids"]}
+    return found
+
+
+def add_tips(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Put beside each link to an entry what it says; `book.css` shows it when the link is pointed at, or focused."""
+    if page in PAGES:
+        return
+    if not hasattr(app, "tips"):
+        app.tips = entries(app)  # type: ignore[attr-defined]
+    for link in list(doctree.findall(nodes.reference)):
+        said = app.tips.get(_address(app, page, link.get("refuri", "")))
+        if said:
+            tip = nodes.inline("", "", *(each.deepcopy() for each in said), classes=["tip"])
+            link.parent.insert(link.parent.index(link) + 1, tip)
+
+
+def _address(app: Sphinx, page: str, link: str) -> str:
+    """Where a link of `page` leads, as seen from the book's root."""
+    here = app.builder.get_target_uri(page).rpartition("/")[0]
+    parts: list[str] = []
+    for part in f"{here}/{link}".split("/"):
+        parts = parts[:-1] if part == ".." else [*parts, part]
+    return "/".join(parts)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect it to Sphinx."""
+    app.connect("doctree-resolved", add_tips, priority=800)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
