@@ -24,7 +24,7 @@ from sphinx.util.osutil import relative_uri
 from sphinx.writers.html5 import HTML5Translator
 
 _DATA = re.compile(r'<script type="application/json" data-name="(\w+)">(.*?)</script>', re.DOTALL)
-_PICTURE = re.compile(r"data:image/(png|svg\+xml);base64,([\w+/=]{10000,})")
+_PICTURE = re.compile(r"data:image/(png|svg\+xml);base64,([\w+/=]{5000,})")
 """Not the small ones, of which a page has many."""
 _OWN = re.compile(r'<(script|style) data-book="figures">.*?</\1>', re.DOTALL)
 
