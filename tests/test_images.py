@@ -94,7 +94,7 @@ def test_bars_part_each_networks_probability_into_label_wrong_name_and_others():
 def test_a_table_of_several_cells_names_each_images():
     table = pd.concat([agreement.behind(said(), *cell) for cell in (("cat", "frog"), ("dog", "cat"))])
     page = pictures.sheet({"both": table}, pixels(), said()).data
-    assert captions(page) == ["CAT → FROG<br>2 of 2, 80%", "DOG → CAT<br>2 of 2, 65%"]
+    assert captions(page) == ["1: CAT → FROG<br>2 of 2, 80%", "2: DOG → CAT<br>2 of 2, 65%"]
 
 
 def test_humans_are_one_more_bar_and_no_network():

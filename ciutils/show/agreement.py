@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -69,7 +70,8 @@ def strips(
         rows = predictions[predictions.dims[0]].values
         ticks = range(0, len(rows), -(-len(rows) // 10))
         ax.set_yticks(ticks, [str(rows[tick]) for tick in ticks], fontsize=SMALLEST)
-        ax.set_title(f"{title}: {shown.shape[1]} of {mine.shape[1]} images", fontsize=10, loc="left", parse_math=False)
+        told = textwrap.fill(f"{title}: {shown.shape[1]} of {mine.shape[1]} images", 48)
+        ax.set_title(told, fontsize=10, loc="left", parse_math=False)
         met |= set(np.unique(shown).tolist()) - {true}
     axes[-1, 0].set_xlabel("images missed in any row, those of most rows first")
     wrong = [Patch(color=colours[label], label=names[label]) for label in sorted(met)]
@@ -82,7 +84,7 @@ def visits(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, np.ndarray]:
     """By epoch, the images that are called by another class's name: those that were so in the epoch before, those that
     were so earlier, and new ones. panels: by title, as from `analyse.learning.visits`. Book: *Who dances?*"""
     figure, axes = plt.subplots(
-        len(panels), 1, figsize=(WIDEST, 2.6 * len(panels)), sharex=True, squeeze=False, layout="constrained"
+        len(panels), 1, figsize=(WIDEST, 2.4 * len(panels) + 0.8), sharex=True, squeeze=False, layout="constrained"
     )
     said = {
         "stayed": "so in the epoch before",
@@ -96,8 +98,8 @@ def visits(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, np.ndarray]:
             bottom += table[part].to_numpy()
         ax.set_title(title, fontsize=10, loc="left", parse_math=False)
         ax.set_ylabel("images")
-    axes[0, 0].legend(frameon=False, fontsize=SMALLEST)
     axes[-1, 0].set_xlabel("epoch")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", frameon=False, fontsize=SMALLEST)
     return figure, axes[:, 0]
 
 

@@ -36,16 +36,17 @@ def sheet(rows: Mapping[str, pd.DataFrame], images: xr.DataArray, said: xr.Datas
     """A contact sheet: under each title of `rows` the images of its table, and under each image what is said of it.
 
     said: as from `agreement.joined`; each of its networks is a bar, the first at the top, parted into the probabilities
-    of the label, of the wrong name and of all others. Where a table is of several cells, each image's is named.
+    of the label, of the wrong name and of all others. Where a table is of several cells, each image has a number, and
+    its cell is named.
     Book: *Look at them*.
     """
     sections = []
     for title, table in rows.items():
         several = len(table[["true", "predicted"]].drop_duplicates()) > 1
         tiles = []
-        for image, row in table.iterrows():
+        for number, (image, row) in enumerate(table.iterrows(), 1):
             cell = html.escape(f"{row['true']} → {row['predicted']}".upper())
-            caption = f"{cell}<br>" * several + _votes(row) + _bars(said.isel(test_image=int(image)), row)
+            caption = f"{number}: {cell}<br>" * several + _votes(row) + _bars(said.isel(test_image=int(image)), row)
             tiles.append(_tile(cell, images, image, caption))
         sections.append(f"<p><b>{html.escape(title)}</b></p><div class='photos'>{''.join(tiles)}</div>")
     legend = "".join(f"<span><i style='background: {colour}'></i>{name}</span>" for name, colour in _PARTS.items())
@@ -174,9 +175,10 @@ def _address(images: xr.DataArray, image: int) -> str:
 
 
 _STYLE = """<style>
-.photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); gap: 10px; text-align: center; }
+.photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(100px, 1fr)); gap: 10px; text-align: center; }
 .photos img { width: 88px; height: 88px; border-radius: 4px; }
-.photos figure { margin: 0; }
+.photos figure { margin: 0; padding: 0; }
+.photos figure figcaption { color: inherit; padding: 0; opacity: 1; }
 .photos svg { display: block; width: 88px; margin: 3px auto 0; }
 .parts { font-size: 0.85em; }
 .parts i { display: inline-block; width: 1.5em; height: 0.6em; margin: 0 0.3em 0 0.8em; }
