@@ -1,6 +1,7 @@
 """Sphinx extension: what makes the built book light and quiet, and readable without scripts and without a network.
 
 - Formulas become MathML, which browsers draw by themselves: no MathJax, no fonts.
+- Pictures that notebooks hold move into files.
 - The data that figures to play with carry in a notebook move into files of their own, one for each space and history,
   which `figures.js` loads when they are chosen; its script and style stand once in the book.
 - Search finds text, not code, and of pages that stand twice the one that is to be read.
@@ -9,6 +10,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -17,9 +20,12 @@ import nbformat
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from sphinx.util.osutil import relative_uri
 from sphinx.writers.html5 import HTML5Translator
 
 _DATA = re.compile(r'<script type="application/json" data-name="(\w+)">(.*?)</script>', re.DOTALL)
+_PICTURE = re.compile(r"data:image/(png|svg\+xml);base64,([\w+/=]{5000,})")
+"""Not the small ones, of which a page has many."""
 _OWN = re.compile(r'<(script|style) data-book="figures">.*?</\1>', re.DOTALL)
 
 
@@ -35,14 +41,22 @@ def formula(writer: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
-def move_data(app: Sphinx, doctree: nodes.document, _: str) -> None:
-    """Move the data of figures out of a page into `_static/data`."""
-    folder = Path(app.outdir) / "_static" / "data"
+def move_data(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Move the data of figures to play with out of a page into `_static/data`, and pictures into `_images`."""
+    folder, images = Path(app.outdir) / "_static" / "data", Path(app.outdir) / "_images"
+
+    def moved(picture: re.Match[str]) -> str:
+        content = base64.b64decode(picture[2])
+        name = f"{hashlib.sha256(content).hexdigest()[:16]}.{picture[1].partition('+')[0]}"
+        images.mkdir(exist_ok=True)
+        (images / name).write_bytes(content)
+        return relative_uri(app.builder.get_target_uri(page), f"_images/{name}")
+
     for node in doctree.findall(nodes.raw):
         for name, content in _DATA.findall(node.astext()):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{name}.js").write_text(f'takeFigureData("{name}",{content});\n', encoding="utf-8")
-        node.children = [nodes.Text(_OWN.sub("", _DATA.sub("", node.astext())))]
+        node.children = [nodes.Text(_PICTURE.sub(moved, _OWN.sub("", _DATA.sub("", node.astext()))))]
         node.rawsource = node.astext()
 
 

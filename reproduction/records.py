@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ciutils import artifacts, provenance
-from ciutils.show.axes import figure_and_axes
+from ciutils.show.axes import SMALLEST, WIDEST, figure_and_axes
+from ciutils.show.text import in_figure
 from reproduction.results import Results
 from reproduction.runs import Run
 
@@ -55,13 +56,13 @@ def times(records: pd.DataFrame, ax: Axes | None = None) -> tuple[Figure, Axes]:
     """
     minutes = records.pivot_table(index="run", columns="kind", values="seconds", aggfunc="sum", fill_value=0) / 60
     minutes = minutes[[kind for kind in records["kind"].unique() if kind in minutes]]
-    figure, ax = figure_and_axes(ax, (8.4, 0.4 * len(minutes) + 1.3))
+    figure, ax = figure_and_axes(ax, (WIDEST, 0.42 * len(minutes) + 1.6))
     left = np.zeros(len(minutes))
     for kind, values in minutes.items():
         ax.barh(range(len(minutes)), values, left=left, label=kind)
         left += values.to_numpy()
-    ax.set_yticks(range(len(minutes)), minutes.index, fontsize=8)
+    ax.set_yticks(range(len(minutes)), [in_figure(run, 24) for run in minutes.index], fontsize=SMALLEST)
     ax.invert_yaxis()
     ax.set_xlabel("minutes")
-    ax.legend(ncols=4, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
+    ax.legend(ncols=2, fontsize=SMALLEST, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     return figure, ax

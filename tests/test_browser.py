@@ -14,14 +14,16 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from axe_playwright_python.sync_playwright import Axe
 from filelock import FileLock
 from playwright.sync_api import sync_playwright
 from test_explorer import SLOPED, history_of
 from test_names import HOSTILE, history, space
 
-from ciutils import artifacts
+from ciutils import artifacts, show
 from ciutils.analyse import confusion, dancing, surfaces
 from ciutils.show import explorer
 from reproduction import page as page_file
@@ -47,6 +49,8 @@ HISTORIES = {
     for network in ("resnet18", "vgg19")
 }
 SPACES = {("resnet18", "big-lr", "cat-dog"): FROZEN, ("resnet18", "anneal-lr", "truck-car"): OTHER}
+COSINE = xr.DataArray(np.eye(2) - 0.5, dims=("one", "other"), coords={"one": ["a", "b"], "other": ["a", "b"]})
+WIDE = pd.DataFrame(np.linspace(-1, 1, 80).reshape(2, 40), index=["a", "b"])
 CLASSES = [str(name) for name in FROZEN["true"].values]
 
 PROSE = r"""# A page
@@ -89,7 +93,10 @@ def build(folder):
     assert config.count('repository: ""') == 1
     (folder / "_config.yml").write_text(config.replace('repository: ""', "repository: https://github.com/some/book"))
     recalibrated = {("resnet18", "big-lr", "cat-dog"): RECALIBRATED}
-    page = notebook(explorer.planes(SPACES, recalibrated), explorer.dance(HISTORIES, ("cat", "dog")))
+    played = explorer.planes(SPACES, recalibrated), explorer.dance(HISTORIES, ("cat", "dog"))
+    maps = {key: surfaces.mistake_rate(each) for key, each in SPACES.items()}
+    drawn = show.pictures(show.contours(maps)[0], "maps"), show.pictures([show.matrix(COSINE, "cosine")[0]], "matrix")
+    page = notebook(*played, *drawn, show.heat_table(WIDE, "+.2f", "wide"))
     nbformat.write(page, folder / "book" / "playing.ipynb")
     (folder / "book" / "index.md").write_text("# Start\n\n[Play](playing.ipynb).\n")
     for name, text in TEXT_PAGES.items():
@@ -233,7 +240,9 @@ def test_pages_hold_no_data_and_copies_of_notebooks_no_outputs(book):
     page = (book / "book" / "playing.html").read_text("utf-8")
     assert not re.search(r'src="[^"]*(thebe|mathjax|https?:)|<script type="application/json|<style data-book', page)
     copy = nbformat.read(book / "_sources" / "book" / "playing.ipynb", as_version=4)
-    assert [cell.outputs for cell in copy.cells if cell.cell_type == "code"] == [[], []]
+    assert [cell.outputs for cell in copy.cells if cell.cell_type == "code"] == [[]] * 5
+    assert len(re.findall('src="../_images/[0-9a-f]+.png"', page)) >= len(SPACES) + 1
+    assert not re.search("base64,.{5000}", page)
     assert len(list(book.glob("_static/data/*.js"))) == len(SPACES) + 1 + len(HISTORIES)
     assert list(book.rglob("*.map")) == []
 
@@ -450,6 +459,12 @@ TEXTS = """figure => [...figure.querySelectorAll('text, td, th, label, caption, 
 })"""
 
 
+def serious(page):
+    """What axe-core finds that keeps readers out."""
+    found = Axe().run(page, context="article", options={"preload": False}).response["violations"]
+    return [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
+
+
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("size", [{}, PHONE], ids=["wide", "phone"])
 def test_figures_are_readable_and_within_reach(visit, book, size, mode):
@@ -459,8 +474,7 @@ def test_figures_are_readable_and_within_reach(visit, book, size, mode):
         assert min(found.evaluate(TEXTS)) >= SMALLEST
         assert found.evaluate("figure => figure.scrollWidth <= figure.clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    serious = Axe().run(page, context="article", options={"preload": False}).response["violations"]
-    assert [each["id"] for each in serious if each["impact"] in ("serious", "critical")] == []
+    assert serious(page) == []
 
 
 @pytest.mark.parametrize(("link", "said"), [("CCTM", "A matrix of classes"), ("2022", "Class Interference of Deep")])
@@ -506,6 +520,45 @@ def test_a_repository_with_a_host_gives_buttons_to_sources_and_live_copies(visit
     page.goto(f"file://{book}/book/glossary.html")
     links = {each.get_attribute("href") for each in page.locator(".article-header-buttons a").all()}
     assert "https://github.com/some/book/blob/HEAD/book/glossary.md" in links
+
+
+FIGURES = """[...document.querySelectorAll('article img.figure')].filter(each => each.checkVisibility()).map(each => {
+  const {left, right, top} = each.getBoundingClientRect();
+  return {text: each.dataset.smallestText * each.clientWidth, inside: left >= 0 && right <= innerWidth, top,
+    drawn: each.complete && each.naturalWidth > 0};
+})"""
+
+
+def assert_readable(page):
+    """All figures of a page are there whole, and none has text under 9 pixels as shown; where they begin."""
+    page.wait_for_function("[...document.images].every(each => each.complete)")
+    figures = page.evaluate(FIGURES)
+    assert all(each["inside"] and each["drawn"] for each in figures)
+    assert min((each["text"] for each in figures), default=SMALLEST) >= SMALLEST
+    return [each["top"] for each in figures]
+
+
+def test_figures_lie_side_by_side_on_a_wide_page_and_below_each_other_on_a_phone(visit, address):
+    first, second, _, _ = assert_readable(visit(address("book/playing.html")))
+    assert first == second
+    first, second, _, _ = assert_readable(visit(address("book/playing.html"), **PHONE))
+    assert first < second
+
+
+def test_a_wide_table_scrolls_in_its_place_and_shows_that_it_does(visit, book):
+    page = visit(f"file://{book}/book/playing.html", **PHONE)
+    table = page.locator(".wide")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    mask = "each => getComputedStyle(each).maskImage"
+    assert "gradient" in table.evaluate(mask)
+    heads = table.locator("tbody th").first
+    before = heads.bounding_box()["x"]
+    table.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('.wide').scrollLeft > 10")
+    assert heads.bounding_box()["x"] == pytest.approx(before, abs=1)
+    table.evaluate("each => each.scrollTo(each.scrollWidth, 0)")
+    page.wait_for_function(f"({mask})(document.querySelector('.wide')) === 'none'")
 
 
 def test_names_are_text_in_a_browser(visit, tmp_path):
@@ -567,13 +620,21 @@ PAGES = sorted(BOOK.glob("book/**/*.html"))
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_of_the_book_is_quiet_and_its_figures_are_drawn(visit, page):
+    assert_readable(visit(f"file://{page}"))
     opened = visit(f"file://{page}", **PHONE)
+    assert_readable(opened)
     for kind in ("plane", "dance"):
         for found in opened.locator(f"interference-{kind}").all():
             found.locator("output b").wait_for()
     opened.emulate_media(media="print")
     assert opened.evaluate(CLOSED) == []
     assert page.stat().st_size < 3e6
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_of_the_book_keeps_nobody_out(visit, page, mode):
+    assert serious(visit(f"file://{page}", color_scheme=mode)) == []
 
 
 @pytest.mark.skipif(not PAGES, reason="the book is not built: make book")

@@ -5,13 +5,10 @@ import io
 import re
 from html.parser import HTMLParser
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from matplotlib.colors import to_rgb
-from matplotlib.patches import Rectangle
 from PIL import Image
 from test_agreement import said_of
 
@@ -20,13 +17,6 @@ from ciutils.analyse import agreement, confusion
 from ciutils.show import images as pictures
 from reproduction import gallery
 from reproduction.results import REPOSITORY
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
-
 
 CLASSES = ("cat", "dog", "frog")
 LABELS = [0, 0, 0, 1, 1, 2]
@@ -48,65 +38,6 @@ def pixels(channels=3, images=range(6)):
     return xr.DataArray(drawn, dims=("test_image", "row", "column", "channel"), coords={"test_image": list(images)})
 
 
-def words_of(ax):
-    return [text.get_text() for text in ax.texts]
-
-
-def test_a_sheet_shows_each_image_with_what_is_said_of_it():
-    table = agreement.behind(said(), "cat", "dog")
-    _, ax = pictures.sheet({"CAT called DOG": table}, pixels(), said())
-    assert words_of(ax) == ["CAT called DOG", "2 of 2, 85%", "1 of 2, 45%"]
-    for shown, image in zip(ax.images, (0, 1), strict=True):
-        np.testing.assert_array_equal(shown.get_array(), pixels()[image])
-    assert ax.images[0].get_extent()[0] < ax.images[1].get_extent()[0]
-
-
-def test_bars_part_each_networks_probability_into_label_wrong_name_and_others():
-    table = agreement.behind(said(), "cat", "dog").iloc[1:]
-    _, ax = pictures.sheet({"": table}, pixels(), said())
-    bars = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
-    widths = np.reshape([bar.get_width() for bar in bars], (2, 3))
-    np.testing.assert_allclose(widths, [[0.3, 0.6, 0.1], [0.6, 0.3, 0.1]], atol=1e-3)
-    assert [bar.get_facecolor()[:3] for bar in bars[:3]] == [to_rgb(colour) for colour in pictures._PARTS.values()]
-    tops = [bar.get_y() for bar in bars[::3]]
-    assert tops == sorted(tops)  # the axis points downwards: the first network is at the top
-
-
-def test_a_table_of_several_cells_names_each_images():
-    table = pd.concat([agreement.behind(said(), *cell) for cell in (("cat", "frog"), ("dog", "cat"))])
-    _, ax = pictures.sheet({"both": table}, pixels(), said())
-    assert words_of(ax) == ["both", "CAT → FROG", "2 of 2, 80%", "DOG → CAT", "2 of 2, 65%"]
-
-
-def test_humans_are_one_more_bar_and_no_network():
-    table = agreement.behind(said(), "cat", "dog").head(1)
-    humans = said_of([np.argmax(GIVEN["one"], 1)], LABELS, [GIVEN["one"]], CLASSES)[0]
-    with_humans = agreement.joined({name: said().sel(network=name, drop=True) for name in GIVEN} | {"humans": humans})
-    figure, ax = pictures.sheet({"": table}, pixels(), with_humans)
-    assert len(ax.patches) == 9
-    assert "2 of 2, 85%" in words_of(ax)
-    assert "one, two, humans" in figure.legends[0].get_title().get_text()
-
-
-def test_lines_break_after_so_many_images_and_do_not_overlap():
-    table = pd.concat([agreement.behind(said(), "cat", "dog")] * 3).iloc[:5]
-    _, ax = pictures.sheet({"a": table, "b": table}, pixels(), said(), columns=2)
-    tops = sorted({image.get_extent()[3] for image in ax.images})
-    assert len(tops) == 6
-    assert min(np.diff(tops)) > 1  # the side of an image
-    lowest = max(bar.get_y() + bar.get_height() for bar in ax.patches)
-    assert lowest < ax.get_ylim()[0]
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_grey_images_and_empty_tables_are_drawn(channels):
-    table = agreement.behind(said(), "cat", "dog")
-    _, ax = pictures.sheet({"some": table, "none": table.head(0)}, pixels(channels), said())
-    assert len(ax.images) == 2
-    assert "none" in words_of(ax)
-    np.testing.assert_array_equal(ax.images[0].get_array()[..., 0], pixels(channels)[0, :, :, 0])
-
-
 class Tags(HTMLParser):
     def __init__(self, page):
         super().__init__()
@@ -123,6 +54,67 @@ class Tags(HTMLParser):
 def drawn(address):
     content = base64.b64decode(address.removeprefix("data:image/png;base64,"))
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+
+
+def captions(page):
+    return [each.split("<svg")[0] for each in re.findall("<figcaption>(.*?)</figcaption>", page)]
+
+
+def bars_of(page):
+    """Of each image, its bars: for each, where its three parts begin and how long they are, in hundredths."""
+    found = []
+    for tile in re.findall("<svg.*?</svg>", page):
+        parts = [(float(each["x"]), float(each["width"]), each["fill"]) for each in Tags(tile).named("rect")]
+        found.append([parts[place : place + 3] for place in range(0, len(parts), 3)])
+    return found
+
+
+def test_a_sheet_shows_each_image_with_what_is_said_of_it():
+    table = agreement.behind(said(), "cat", "dog")
+    page = pictures.sheet({"CAT called DOG": table}, pixels(), said()).data
+    assert "<b>CAT called DOG</b>" in page
+    assert captions(page) == ["2 of 2, 85%", "1 of 2, 45%"]
+    for shown, image in zip(Tags(page).named("img"), (0, 1), strict=True):
+        assert shown["alt"] == "CAT → DOG"
+        np.testing.assert_array_equal(drawn(shown["src"]), pixels()[image])
+
+
+def test_bars_part_each_networks_probability_into_label_wrong_name_and_others():
+    table = agreement.behind(said(), "cat", "dog").iloc[1:]
+    page = pictures.sheet({"": table}, pixels(), said()).data
+    colours = tuple(pictures._PARTS.values())
+    ((first, second),) = bars_of(page)
+    assert tuple(zip(*first, strict=True)) == ((0, 30, 90), (30, 60, 10), colours)
+    assert tuple(zip(*second, strict=True)) == ((0, 60, 90), (60, 30, 10), colours)
+    heights = [int(each["y"]) for each in Tags(page).named("rect")]
+    assert heights == sorted(heights)  # the first network is at the top
+    assert "On average 45% to the label, 45% to the wrong name" in page
+
+
+def test_a_table_of_several_cells_names_each_images():
+    table = pd.concat([agreement.behind(said(), *cell) for cell in (("cat", "frog"), ("dog", "cat"))])
+    page = pictures.sheet({"both": table}, pixels(), said()).data
+    assert captions(page) == ["1: CAT → FROG<br>2 of 2, 80%", "2: DOG → CAT<br>2 of 2, 65%"]
+
+
+def test_humans_are_one_more_bar_and_no_network():
+    table = agreement.behind(said(), "cat", "dog").head(1)
+    humans = said_of([np.argmax(GIVEN["one"], 1)], LABELS, [GIVEN["one"]], CLASSES)[0]
+    with_humans = agreement.joined({name: said().sel(network=name, drop=True) for name in GIVEN} | {"humans": humans})
+    page = pictures.sheet({"": table}, pixels(), with_humans).data
+    assert [len(bars) for bars in bars_of(page)] == [3]
+    assert captions(page) == ["2 of 2, 85%"]
+    assert "From the top: one, two, humans." in page
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_grey_images_and_empty_tables_are_drawn(channels):
+    table = agreement.behind(said(), "cat", "dog")
+    page = pictures.sheet({"some": table, "none": table.head(0)}, pixels(channels), said()).data
+    shown = Tags(page).named("img")
+    assert len(shown) == 2
+    assert "<b>none</b>" in page
+    np.testing.assert_array_equal(drawn(shown[0]["src"])[..., 0], pixels(channels)[0, :, :, 0])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -190,9 +182,11 @@ def test_names_of_classes_are_text_and_neither_markup_nor_formulas():
     page += pictures.cells(cctm, {classes[:2]: table}, pixels()).data
     assert "<b>'" not in page
     assert {image["alt"] for image in Tags(page).named("img")} == {"<B>'CAT'?", "<B>'CAT' called D\"O&G"}
-    figure, ax = pictures.sheet({"$x$": agreement.behind(heard, 0, 2)}, pixels(), heard)
-    figure.draw_without_rendering()
-    assert not any(text.get_parse_math() for text in ax.texts)
+    page = pictures.sheet({"$x$ <i>": agreement.behind(heard, 0, 2)}, pixels(), heard).data
+    assert "<b>$x$ &lt;i&gt;</b>" in page
+    assert "<b>'" not in page
+    assert [image["alt"] for image in Tags(page).named("img")] == ["<B>'CAT' → $FROG$"]
+    assert "class='mathjax_ignore tex2jax_ignore'" in page
 
 
 def test_choosing_a_cell_shows_its_images():

@@ -3,7 +3,9 @@
 import html
 import io
 import json
+import re
 import xml.etree.ElementTree as ET
+from base64 import b64decode
 from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
@@ -12,13 +14,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.display import SVG, Image
 from myst_nb.core.variables import format_plain_text
 
 from ciutils import show
 from ciutils.analyse import confusion, dancing
 from ciutils.counts import CELLS
-from ciutils.show import explorer, text
+from ciutils.show import explorer, page, text
 from reproduction.claims import table as verdict_table
 
 HOSTILE = (
@@ -112,12 +113,14 @@ def _no_figure_stays_open():
     plt.close("all")
 
 
-def svg_of(figure):
-    """The kinds of elements and attributes of a figure as SVG, and all its text, without what breaks lines."""
-    content = io.BytesIO()
-    with plt.rc_context({"svg.fonttype": "none"}):
-        figure.savefig(content, format="svg")
-    elements = list(ET.fromstring(content.getvalue()).iter())
+def svg_of(figures):
+    """The kinds of elements and attributes of figures as SVG, and all their text, without what breaks lines."""
+    elements = []
+    for figure in figures if isinstance(figures, list) else [figures]:
+        content = io.BytesIO()
+        with plt.rc_context({"svg.fonttype": "none"}):
+            figure.savefig(content, format="svg")
+        elements += ET.fromstring(content.getvalue()).iter()
     kinds = {(each.tag, attribute) for each in elements for attribute in ("", *each.attrib)}
     return kinds, squeezed("".join(each.text or "" for each in elements))
 
@@ -127,7 +130,7 @@ def squeezed(text):
 
 
 def test_every_figure_is_tried():
-    drawn = set(show.__all__) - {"counted", "display", "in_figure", "number", "picture", "tell"}
+    drawn = set(show.__all__) - {"counted", "display", "heat_table", "in_figure", "number", "pictures", "tell"}
     assert set(FIGURES) == drawn
 
 
@@ -139,6 +142,16 @@ def test_names_are_text_in_every_figure(name):
     assert kinds == expected
     for each in HOSTILE:
         assert squeezed(each) in shown, each
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_read_on_a_phone(name):
+    """Its text is at least 9 pixels high on a page of 358."""
+    figures, _ = FIGURES[name](PLAIN)
+    shown = page.pictures(figures if isinstance(figures, list) else [figures], name).data
+    told = re.findall('width="(.*?)".*?data-smallest-text="(.*?)"', shown)
+    assert told
+    assert min(min(358, int(width)) * float(share) for width, share in told) >= 9
 
 
 INTERACTIVE = {
@@ -161,10 +174,10 @@ def test_names_are_text_in_interactive_figures(name):
 class Elements(HTMLParser):
     """The elements of a page with their attributes' names, and its text."""
 
-    def __init__(self, page):
+    def __init__(self, content):
         super().__init__()
         self.found, self.text = [], ""
-        self.feed(page)
+        self.feed(content)
         self.close()
 
     def handle_starttag(self, tag, attrs):
@@ -220,10 +233,15 @@ def test_a_name_that_prose_quotes_is_that_name(name):
 
 
 def test_a_figure_whose_characters_no_font_here_has_is_drawn_with_the_readers(displayed, recwarn):
-    assert isinstance(show.display(show.matrix(similar("ab"), "cosine")[0], artifact("digits")), Image)
-    shown = show.display(show.matrix(similar(["猫", "\U0001f98a"]), "cosine")[0], artifact("digits"))
-    assert isinstance(shown, SVG)
-    assert {"猫", "\U0001f98a"} <= {each.text for each in ET.fromstring(shown.data).iter()}
+    def address(names):
+        return re.search(
+            'src="(.*?)"', show.display(show.matrix(similar(names), "cosine")[0], artifact("digits")).data
+        )[1]
+
+    assert address("ab").startswith("data:image/png;base64,")
+    kind, _, content = address(["猫", "\U0001f98a"]).partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    assert {"猫", "\U0001f98a"} <= {each.text for each in ET.fromstring(b64decode(content)).iter()}
     assert not recwarn.list
 
 

@@ -26,7 +26,7 @@ def test_shares_are_of_all_errors_of_a_table_on_one_scale():
     assert np.nansum(np.ma.filled(other.images[0].get_array(), np.nan)) == pytest.approx(100)
     assert one.images[0].get_clim() == other.images[0].get_clim() == (0, pytest.approx(600 / 21))
     assert [label.get_text() for label in one.get_yticklabels()] == ["a", "b", "c"]
-    assert (one.get_title(), one.get_xlabel(), one.get_ylabel()) == ("$hand$", "called", "true class")
+    assert (one.get_title(), one.get_xlabel(), one.get_ylabel()) == (r"\$hand\$", "called", "true class")
 
 
 def test_each_cell_is_a_dot_at_its_two_rates_and_some_are_named():
@@ -62,7 +62,7 @@ def test_directions_join_the_two_rates_of_a_pair():
 def test_likeness_over_epochs_has_a_colour_for_each_setup_and_the_ceiling():
     line = pd.Series([0.1, 0.5], index=[1, 2])
     lines = {("vgg19", "big"): line, ("dla", "big"): line + 0.1, ("vgg19", "small"): line}
-    figure, (ax,) = pictures.over_epochs({"humans": lines}, ceiling=0.8)
+    (figure,), (ax,) = pictures.over_epochs({"humans": lines}, ceiling=0.8)
     drawn = ax.lines
     np.testing.assert_allclose(drawn[1].get_data(), [[1, 2], [0.2, 0.6]])
     assert drawn[0].get_color() == drawn[1].get_color() != drawn[2].get_color()

@@ -24,7 +24,7 @@ HEAVY = ["torch", "torchvision", "safetensors", "sklearn", "statsmodels", "myst_
 """Packages that `pip install -e .[explore]` does not install."""
 
 CHAPTERS = yaml.safe_load((REPOSITORY / "workflow" / "chapters.yaml").read_text("utf-8"))["chapters"]
-PUBLISHED = {name: each for name, each in CHAPTERS.items() if each["parameters"]["profile"] == "laptop"}
+PUBLISHED = {name: each for name, each in CHAPTERS.items() if each["parameters"].get("profile") == "laptop"}
 """The chapters that show what is in `results/`."""
 
 LIGHT = [f"ciutils.{name}" for name in ("analyse", "show", "store", "record", "machine")]

@@ -2,7 +2,7 @@
 
 from ciutils.show.confusion import cctm_heatmap, cctm_heatmaps, error_share, matrix, recall_dots
 from ciutils.show.dancing import dance, notes_score
-from ciutils.show.page import display, picture, tell
+from ciutils.show.page import display, heat_table, pictures, tell
 from ciutils.show.spaces import class_maps, class_surfaces, contours, sensitivities, surfaces
 from ciutils.show.text import counted, in_figure, number
 
@@ -16,11 +16,12 @@ __all__ = [
     "dance",
     "display",
     "error_share",
+    "heat_table",
     "in_figure",
     "matrix",
     "notes_score",
     "number",
-    "picture",
+    "pictures",
     "recall_dots",
     "sensitivities",
     "surfaces",

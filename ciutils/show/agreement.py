@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from ciutils.show.axes import figure_and_axes
+from ciutils.show.axes import SMALLEST, WIDEST, figure_and_axes
 
 RIGHT = "#efefef"
 """Colour of a right answer where only errors matter."""
@@ -25,19 +26,21 @@ def missed_by(table: pd.DataFrame, ax: Axes | None = None) -> tuple[Figure, Axes
 
     table: as from `analyse.agreement.missed_by`. Book: *The same images?*
     """
-    figure, ax = figure_and_axes(ax, (7.2, 4.0))
+    figure, ax = figure_and_axes(ax, (WIDEST, 4.2))
     places = np.arange(len(table))
     errors = np.abs(table[["low", "high"]].to_numpy() - table[["images"]].to_numpy()).T
     bars = ax.bar(places - 0.2, table["images"], 0.38, yerr=errors, color="#2f6db3", capsize=3, label="networks")
     chance = ax.bar(
         places + 0.2, table["independent"], 0.38, color="none", edgecolor="gray", hatch="///", label="if independent"
     )
-    ax.bar_label(bars, [f"{count:,}" for count in table["images"]], fontsize=9, padding=3)
-    ax.bar_label(chance, [f"{count:,.{1 if count < 10 else 0}f}" for count in table["independent"]], fontsize=9)
-    ax.set_yscale("log")
+    said = [f"{count:,}" for count in table["images"]]
+    said_of_chance = [f"{count:,.{1 if count < 10 else 0}f}" for count in table["independent"]]
+    for drawn, labels in ((bars, said), (chance, said_of_chance)):
+        ax.bar_label(drawn, labels, fontsize=SMALLEST, rotation=90, padding=4)
+    _logarithmic(ax)
     ax.set(xlabel="networks that miss an image", ylabel="test images", xticks=places)
-    ax.set_ylim(0.3, 3 * table[["images", "independent"]].to_numpy().max())
-    ax.legend(frameon=False)
+    ax.set_ylim(0.3, 12 * table[["images", "independent"]].to_numpy().max())
+    ax.legend(frameon=False, fontsize=SMALLEST, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
     return figure, ax
 
 
@@ -54,7 +57,7 @@ def strips(
     names = [str(name) for name in classes]
     colours = [plt.get_cmap("tab10")(label % 10) for label in range(len(names))]
     figure, axes = plt.subplots(
-        len(panels), 1, figsize=(8.8, 1.9 * len(panels) + 0.6), squeeze=False, layout="constrained"
+        len(panels), 1, figsize=(WIDEST, 2.3 * len(panels) + 1.2), squeeze=False, layout="constrained"
     )
     met: set[int] = set()
     for (title, (name, predictions)), ax in zip(panels.items(), axes.flat, strict=True):
@@ -66,14 +69,14 @@ def strips(
             ax.imshow(shown, aspect="auto", interpolation="nearest", cmap=palette, vmin=-0.5, vmax=len(names) - 0.5)
         rows = predictions[predictions.dims[0]].values
         ticks = range(0, len(rows), -(-len(rows) // 10))
-        ax.set_yticks(ticks, [str(rows[tick]) for tick in ticks], fontsize=9)
-        ax.set_title(f"{title}: {shown.shape[1]} of {mine.shape[1]} images", fontsize=10, loc="left", parse_math=False)
+        ax.set_yticks(ticks, [str(rows[tick]) for tick in ticks], fontsize=SMALLEST)
+        told = textwrap.fill(f"{title}: {shown.shape[1]} of {mine.shape[1]} images", 48)
+        ax.set_title(told, fontsize=10, loc="left", parse_math=False)
         met |= set(np.unique(shown).tolist()) - {true}
-    axes[-1, 0].set_xlabel("images that are missed in any row, those missed in most rows first")
+    axes[-1, 0].set_xlabel("images missed in any row, those of most rows first")
     wrong = [Patch(color=colours[label], label=names[label]) for label in sorted(met)]
-    figure.legend(
-        handles=[Patch(color=RIGHT, label="right"), *wrong], loc="outside right center", frameon=False, fontsize=9
-    )
+    legend = [Patch(color=RIGHT, label="right"), *wrong]
+    figure.legend(handles=legend, loc="outside lower center", ncols=5, frameon=False, fontsize=SMALLEST)
     return figure, axes[:, 0]
 
 
@@ -81,7 +84,7 @@ def visits(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, np.ndarray]:
     """By epoch, the images that are called by another class's name: those that were so in the epoch before, those that
     were so earlier, and new ones. panels: by title, as from `analyse.learning.visits`. Book: *Who dances?*"""
     figure, axes = plt.subplots(
-        len(panels), 1, figsize=(8.4, 2.6 * len(panels)), sharex=True, squeeze=False, layout="constrained"
+        len(panels), 1, figsize=(WIDEST, 2.4 * len(panels) + 0.8), sharex=True, squeeze=False, layout="constrained"
     )
     said = {
         "stayed": "so in the epoch before",
@@ -95,24 +98,29 @@ def visits(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, np.ndarray]:
             bottom += table[part].to_numpy()
         ax.set_title(title, fontsize=10, loc="left", parse_math=False)
         ax.set_ylabel("images")
-    axes[0, 0].legend(frameon=False, fontsize=9)
     axes[-1, 0].set_xlabel("epoch")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", frameon=False, fontsize=SMALLEST)
     return figure, axes[:, 0]
 
 
 def forgetting(events: Mapping[str, pd.Series], ax: Axes | None = None) -> tuple[Figure, Axes]:
     """How many images are forgotten so many times, a line for each network, on a log scale. events: (image), as from
     `analyse.learning.forgetting`. Book: *Who dances?*"""
-    figure, ax = figure_and_axes(ax, (7.2, 3.6))
+    figure, ax = figure_and_axes(ax, (WIDEST, 3.6))
     for name, each in events.items():
         counts = each.value_counts().sort_index()
         ax.plot(counts.index, counts, marker="o", ms=4, label=name)
-    ax.set_yscale("log")
+    _logarithmic(ax)
     ax.set(xlabel="times that an image is forgotten", ylabel="images")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(alpha=0.3)
     ax.legend(frameon=False)
     return figure, ax
+
+
+def _logarithmic(ax: Axes) -> None:
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter("{x:,g}")  # powers have exponents in small print
 
 
 def _most_missed(answers: np.ndarray, true: int) -> np.ndarray:

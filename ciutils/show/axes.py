@@ -2,42 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Collection, Iterable, Sequence
+from typing import cast
 
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
 from ciutils.analyse.responses import grouped
 from ciutils.show.text import in_figure
 
-Panels = dict[tuple[str, str], Axes]
-
-
 INTERFERENCE_COLOURS = "magma_r"
 """Perceptually uniform, dark where interference is high, as in the paper's heat maps."""
 
 
-def grid(
-    keys: Mapping[tuple[str, str], object], size: float, subplot_kw: dict[str, Any] | None = None
-) -> tuple[Figure, Panels]:
-    """A figure with a panel for each (row, column) of `keys`, and the panels by these."""
-    rows, columns = (list(dict.fromkeys(key[part] for key in keys)) for part in (0, 1))
-    figure, axes = plt.subplots(
-        len(rows),
-        len(columns),
-        figsize=(size * len(columns) + 0.8, size * len(rows)),
-        squeeze=False,
-        layout="constrained",
-        subplot_kw=subplot_kw,
-    )
-    panels = {(row, column): axes[i, j] for i, row in enumerate(rows) for j, column in enumerate(columns)}
-    for key in panels.keys() - keys.keys():
-        panels[key].remove()
-    return figure, panels
+WIDEST, SMALLEST = 4.8, 9
+"""Inches of a figure's width, and points of its text, with which it is read on a phone's page of 358 pixels."""
+
+
+def panels(
+    titles: Iterable[str], size: tuple[float, float], projection: str | None = None
+) -> tuple[list[Figure], list[Axes]]:
+    """A figure of `size` inches with one panel for each of `titles`; pages lay them side by side as far as they fit."""
+    figures, axes = [], []
+    for title in titles:
+        figure = Figure(figsize=size, layout="constrained", label=title)
+        ax = figure.subplots(subplot_kw={"projection": projection})
+        ax.set_title(in_figure(title, int(11 * size[0])), fontsize=10)
+        figures.append(figure)
+        axes.append(ax)
+    return figures, axes
+
+
+def colour_bar(drawn: ScalarMappable, label: str, extend: str = "neither") -> Figure:
+    """The one colour scale of several panels, as a figure of its own."""
+    low, high = drawn.get_clim()
+    scale = ScalarMappable(drawn.norm, drawn.cmap)
+    figure = Figure(figsize=(3.15, 0.9), layout="constrained", label=f"Colours: {label}, from {low:g} to {high:g}")
+    bar = figure.colorbar(scale, cax=figure.subplots(), orientation="horizontal", extend=extend)
+    bar.set_label(in_figure(label, 40))
+    return figure
+
+
+def one_height(axes: Sequence[Axes]) -> None:
+    """Give all of `axes` the same vertical scale."""
+    lowest, highest = zip(*(ax.get_ylim() for ax in axes), strict=True)
+    for ax in axes:
+        ax.set_ylim(min(lowest), max(highest))
 
 
 READABLE = 20
@@ -61,20 +75,15 @@ def out_of(chosen: Collection[int], classes: Collection[object], why: str) -> st
     return f" ({len(chosen)} of {len(classes)}: {why})" if len(chosen) < len(classes) else ""
 
 
-def axes_of(panels: Panels, keys: Mapping[tuple[str, str], object]) -> np.ndarray:
-    """The panels of `keys`, in their order."""
-    return np.array([panels[key] for key in keys], dtype=object)
-
-
 def theta_labels(rate: xr.DataArray) -> dict[str, str]:
     """Axis labels that name the directions of a plane."""
     return {f"{axis}label": in_figure(f"theta, {rate.attrs[name]}") for axis, name in (("x", "first"), ("y", "second"))}
 
 
 def readable_on(colour: Sequence[float] | np.ndarray) -> str:
-    """Black or white text, by the background's luminance."""
-    red, green, blue = colour[:3]
-    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+    """Black or white text, whichever has more contrast on `colour` by WCAG 2: at least 4.5."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    return "black" if np.dot([0.2126, 0.7152, 0.0722], linear) > 0.179 else "white"
 
 
 def figure_and_axes(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:

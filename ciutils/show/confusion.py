@@ -1,20 +1,33 @@
-"""Pictures of CCTMs, recalls and shares of errors. Every function returns (figure, axes)."""
+"""Pictures of CCTMs, recalls and shares of errors. Every function returns (figure, axes), or lists of both."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from ciutils.show.axes import INTERFERENCE_COLOURS, READABLE, figure_and_axes, most_confused, out_of, readable_on
+from ciutils.show.axes import (
+    INTERFERENCE_COLOURS,
+    READABLE,
+    SMALLEST,
+    WIDEST,
+    colour_bar,
+    figure_and_axes,
+    most_confused,
+    out_of,
+    panels,
+    readable_on,
+)
 from ciutils.show.text import in_figure
 
 _LARGEST = "those of the largest cells"
+_SIZE = WIDEST, 4.5
+_ROOMY = 12
+"""Classes up to which a cell has room for three digits."""
 
 
 def cctm_heatmap(
@@ -29,30 +42,22 @@ def cctm_heatmap(
 
     Source: arXiv:2211.01370, Figures 1 and 8. Book: *CCTM*.
     """
-    chosen = most_confused([_rates(cctm)])
-    figure, ax = figure_and_axes(ax, (_side(chosen) + 0.4, _side(chosen)))
-    _draw_cctm(ax, cctm, chosen, highest, title)
+    figure, ax = figure_and_axes(ax, _SIZE)
+    _draw_cctm(ax, cctm, most_confused([_rates(cctm)]), highest)
+    ax.set_title(in_figure(title), fontsize=10)
     return figure, ax
 
 
-def cctm_heatmaps(cctms: Mapping[str, xr.DataArray], columns: int = 2) -> tuple[Figure, np.ndarray]:
+def cctm_heatmaps(cctms: Mapping[str, xr.DataArray]) -> tuple[list[Figure], list[Axes]]:
     """Heat maps of several CCTMs of the same classes, named by their keys, with one colour scale and choice of classes
-    for all; returns an axes for each. Errors as in `cctm_heatmap`."""
+    for all: a figure and axes for each, and last of the figures the colour bar. Errors as in `cctm_heatmap`."""
     classes = same_classes(cctms)
     chosen = most_confused([_rates(cctm) for cctm in cctms.values()])
     highest = max(float(np.nanmax(_off_diagonal(cctm.values), initial=0.0)) for cctm in cctms.values())
-    columns = min(columns, len(cctms))
-    rows = -(-len(cctms) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(4.9 * columns + 0.8, 4.9 * rows), squeeze=False, layout="constrained"
-    )
-    drawn, empty = axes.flat[: len(cctms)], axes.flat[len(cctms) :]
-    for (name, cctm), ax in zip(cctms.items(), drawn, strict=True):
-        _draw_cctm(ax, cctm.sel(true=classes, predicted=classes), chosen, highest, name)
-    for ax in empty:
-        ax.remove()
-    figure.colorbar(drawn[0].images[0], ax=list(drawn), label="share of the true class, percent", shrink=0.7)
-    return figure, drawn
+    figures, axes = panels(cctms, _SIZE)
+    for cctm, ax in zip(cctms.values(), axes, strict=True):
+        _draw_cctm(ax, cctm.sel(true=classes, predicted=classes), chosen, highest)
+    return [*figures, colour_bar(axes[0].images[0], "share of the true class, percent")], axes
 
 
 def recall_dots(
@@ -62,7 +67,7 @@ def recall_dots(
 
     All of the same classes, in any order. Of more than `axes.READABLE` classes those of the lowest recalls are shown.
     """
-    figure, ax = figure_and_axes(ax, (7.2, 4.0))
+    figure, ax = figure_and_axes(ax, (WIDEST, 4.6))
     classes = same_classes(dict(recalls) | {f"{name}, the paper": each for name, each in (published or {}).items()})
     every = np.stack([recall.sel(true=classes).values for recall in recalls.values()])
     chosen = np.arange(len(classes))
@@ -77,10 +82,10 @@ def recall_dots(
             label, colour = in_figure(f"{name}, the paper"), points.get_color()
             ax.plot(places, 100 * theirs, "o", ms=6, mfc="none", color=colour, label=label)
     labels = [in_figure(classes[each]) for each in chosen]
-    ax.set_xticks(range(len(labels)), labels, rotation=0 if sum(map(len, labels)) <= 80 else 90)
+    ax.set_xticks(range(len(labels)), labels, rotation=0 if sum(map(len, labels)) <= 40 else 90)
     ax.set(ylabel="recall, percent", xlabel="true class" + out_of(chosen, classes, "those of the lowest recalls"))
     ax.grid(axis="y", alpha=0.3)
-    ax.legend(ncols=len(recalls), fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
+    ax.legend(ncols=2, fontsize=SMALLEST, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     return figure, ax
 
 
@@ -89,7 +94,7 @@ def error_share(shares: Mapping[str, np.ndarray], even: float, ax: Axes | None =
 
     shares: (pairs,) cumulative, as `confusion.pair_shares` gives. even: share of one pair if errors spread evenly.
     """
-    figure, ax = figure_and_axes(ax, (7.2, 4.0))
+    figure, ax = figure_and_axes(ax, (WIDEST, 3.6))
     count = max(map(len, shares.values()))
     for name, cumulative in shares.items():
         marker = "." if count <= READABLE**2 else ""
@@ -98,33 +103,40 @@ def error_share(shares: Mapping[str, np.ndarray], even: float, ax: Axes | None =
     ax.plot(pairs, 100 * even * pairs, "--", color="gray", label="errors spread evenly")
     ax.set(xlabel="class pairs, most errors first", ylabel="share of all errors, percent", ylim=(0, 102))
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=SMALLEST)
     return figure, ax
 
 
 def matrix(values: xr.DataArray, label: str, title: str = "", ax: Axes | None = None) -> tuple[Figure, Axes]:
-    """Heat map of a matrix of cosines or correlations (class, class), -1 to 1 with its values written in; the diagonal
-    is left out. Of more than `axes.READABLE` classes those of the largest values of either sign are shown."""
+    """Heat map of a matrix of cosines or correlations (class, class), -1 to 1; the diagonal is left out. Of few
+    classes the values are written in. Of more than `axes.READABLE` classes those of the largest values of either sign
+    are shown."""
+    figure, ax = figure_and_axes(ax, (WIDEST, 5.0))
     names = values[values.dims[0]].values
     chosen = most_confused([np.abs(values.values)])
     figure, ax = figure_and_axes(ax, (_side(chosen) + 0.8, _side(chosen)))
     shown = _off_diagonal(values.values)[chosen][:, chosen]
     image = ax.imshow(shown, cmap="PuOr", vmin=-1, vmax=1)
-    _write_cells(ax, image, shown, "{:.2f}")
+    if len(chosen) <= _ROOMY:
+        _write_cells(ax, image, shown, "{:.2f}")
     _name_cells(ax, names[chosen])
-    ax.set(title=in_figure(title, 60), xlabel=out_of(chosen, names, _LARGEST))
-    figure.colorbar(image, ax=ax, label=label, shrink=0.8)
+    ax.set_title(in_figure(title, 50), fontsize=10)
+    ax.set_xlabel(out_of(chosen, names, _LARGEST))
+    figure.colorbar(image, ax=ax, label=label, location="bottom", shrink=0.8)
     return figure, ax
 
 
-def _draw_cctm(ax: Axes, cctm: xr.DataArray, chosen: np.ndarray, highest: float | None, title: str) -> None:
+def _draw_cctm(ax: Axes, cctm: xr.DataArray, chosen: np.ndarray, highest: float | None) -> None:
     classes = cctm["true"].values
     rates = 100 * _off_diagonal(cctm.values)[chosen][:, chosen]
     top = 100 * highest if highest is not None else np.nanmax(rates, initial=0.0)
     image = ax.imshow(rates, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=max(top, 1e-9))
-    _write_cells(ax, image, np.where(rates > 0, rates, np.nan), "{:.1f}")
+    if len(chosen) <= _ROOMY:
+        _write_cells(ax, image, np.where(rates > 0, rates, np.nan), "{:.1f}")
+    else:
+        _write_cells(ax, image, np.where(rates >= 0.5, rates, np.nan), "{:.0f}")
     _name_cells(ax, classes[chosen])
-    ax.set(xlabel="predicted class" + out_of(chosen, classes, _LARGEST), ylabel="true class", title=in_figure(title))
+    ax.set(xlabel="predicted class" + out_of(chosen, classes, _LARGEST), ylabel="true class")
 
 
 def _side(chosen: np.ndarray) -> float:
@@ -137,14 +149,13 @@ def _write_cells(ax: Axes, image: AxesImage, values: np.ndarray, form: str) -> N
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             colour = readable_on(image.cmap(image.norm(value)))
-            ax.text(column, row, form.format(value), ha="center", va="center", fontsize=7, color=colour)
+            ax.text(column, row, form.format(value), ha="center", va="center", fontsize=SMALLEST, color=colour)
 
 
 def _name_cells(ax: Axes, names: Sequence[object]) -> None:
     labels = [in_figure(name) for name in names]
-    size = 7 if any("\n" in label for label in labels) else None
-    ax.set_xticks(range(len(labels)), labels, rotation=90, fontsize=size)
-    ax.set_yticks(range(len(labels)), labels, fontsize=size)
+    ax.set_xticks(range(len(labels)), labels, rotation=90, fontsize=SMALLEST)
+    ax.set_yticks(range(len(labels)), labels, fontsize=SMALLEST)
 
 
 def _rates(cctm: xr.DataArray) -> np.ndarray:

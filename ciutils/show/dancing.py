@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ciutils.analyse import confusion, dancing
 from ciutils.classes import class_index, class_pair
-from ciutils.show.axes import READABLE
+from ciutils.show.axes import READABLE, SMALLEST, WIDEST
 from ciutils.show.text import in_figure
 
 
@@ -26,7 +26,7 @@ def dance(
     recall, moments = dancing.recalls(history, counts), dancing.moments(history, a, b, counts)
     classes = list(history["true"].values)
     a, b = (classes[position] for position in class_pair(classes, (a, b)))
-    figure, (above, below) = plt.subplots(2, 1, figsize=(8.4, 6.2), sharex=True, layout="constrained")
+    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDEST, 6.2), sharex=True, layout="constrained")
     epochs = history["epoch"].values
     for name, drawn in ((a, {"color": "black"}), (b, {"color": "darkcyan", "ls": "--"})):
         above.plot(epochs, 100 * recall.sel(true=name), marker=".", ms=3, label=in_figure(f"recall of {name}"), **drawn)
@@ -52,7 +52,7 @@ def dance(
     above.set_ylabel("percent")
     below.set(xlabel="epoch", ylabel=in_figure(f"percent of {a}"))
     for ax in (above, below):
-        ax.legend(fontsize=8)
+        ax.legend(fontsize=SMALLEST)
         ax.grid(alpha=0.3)
     return figure, np.array([above, below])
 
@@ -91,19 +91,19 @@ def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np
     if not set(np.unique(shown)) <= {dancing.NO_NOTE, *kept}:
         ticks[len(kept)] = "other"
     lines = {dancing.NO_NOTE: dancing.NO_NOTE} | {label: line for line, label in enumerate(kept)}
-    height = max(1.9, 0.14 * len(ticks)) * len(classes) + 0.4
+    height = (0.15 * len(ticks) + 0.4) * len(classes) + 0.4
     figure, axes = plt.subplots(
-        len(classes), 1, figsize=(8.4, height), sharex=True, squeeze=False, layout="constrained"
+        len(classes), 1, figsize=(WIDEST, height), sharex=True, squeeze=False, layout="constrained"
     )
     for ax, name in zip(axes.flat, classes, strict=True):
         song = shown.sel(true=name)
         for label in np.unique(song):
             sounding = song["epoch"].values[song.values == label]
             places = np.full(len(sounding), lines.get(label, len(kept)))
-            ax.plot(sounding, places, ls="none", ms=5, **_mark(int(label)))
-        ax.set_yticks(list(ticks), list(ticks.values()), fontsize=7)
+            ax.plot(sounding, places, ls="none", ms=5 if song.size <= 60 else 3, **_mark(int(label)))
+        ax.set_yticks(list(ticks), list(ticks.values()), fontsize=SMALLEST)
         ax.set_ylim(dancing.NO_NOTE - 0.7, max(ticks) + 0.7)
-        ax.set_title(in_figure(f"notes of {name}", 80), fontsize=10, loc="left")
+        ax.set_title(in_figure(f"notes of {name}", 50), fontsize=10, loc="left")
         ax.grid(axis="y", alpha=0.3)
     axes[-1, 0].set_xlabel("epoch")
     return figure, axes[:, 0]

@@ -7,10 +7,8 @@ that a page is light, and the data of a choice are loaded when it is made.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import html
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +23,7 @@ from matplotlib.figure import Figure
 from ciutils.analyse import confusion, dancing, surfaces
 from ciutils.choices import COUNTS
 from ciutils.classes import class_pair
+from ciutils.show import page
 from ciutils.show import spaces as pictures
 from ciutils.show.axes import INTERFERENCE_COLOURS, most_confused
 from ciutils.show.confusion import cctm_heatmap, same_classes
@@ -64,7 +63,7 @@ def planes(
         for name in ("network", "setup", "plane")
     )
     first = next(iter(spaces.values()))
-    picture, _ = pictures.contours({next(iter(spaces))[:2]: surfaces.mistake_rate(first)}, tolerance)
+    drawn, _ = pictures.contours({next(iter(spaces)): surfaces.mistake_rate(first)}, tolerance)
     controls = f"""
 <div class="choices">{choices}{_select("shown", {"": "mistakes of all classes"}, "map of")}
 {_check("recalibrated", "batch-norm recalibrated, where measured", hidden=not recalibrated)}
@@ -77,7 +76,7 @@ def planes(
 <div data-part="cut"></div>{_slider("angle", 'max="175" step="5" value="135"')}</div>
 </div>"""
     given = {"spaces": offered, "colours": _COLOURS, "tolerance": tolerance}
-    return _figure("plane", "A plane to walk in: its map, and the CCTM at a point", given, controls, picture, files)
+    return _figure("plane", "A plane to walk in: its map, and the CCTM at a point", given, controls, drawn, files)
 
 
 def dance(
@@ -121,7 +120,7 @@ def dance(
 <div data-part="cell"></div></div></div>"""
     picture, _ = dance_picture(first, str(classes[own[0]]), str(classes[own[1]]), counts)
     given = {"runs": runs, "colours": _COLOURS, "threshold": threshold}
-    return _figure("dance", "A training to play, epoch by epoch", given, controls, picture, files)
+    return _figure("dance", "A training to play, epoch by epoch", given, controls, [picture], files)
 
 
 def walk(space: xr.Dataset) -> widgets.VBox:
@@ -234,13 +233,18 @@ def _kept(content: Mapping[str, object], files: dict[str, str]) -> str:
 
 
 def _figure(
-    kind: str, description: str, given: Mapping[str, object], controls: str, picture: Figure, files: Mapping[str, str]
+    kind: str,
+    description: str,
+    given: Mapping[str, object],
+    controls: str,
+    drawn: Sequence[Figure],
+    files: Mapping[str, str],
 ) -> HTML:
     kept = [f'<script type="application/json" data-name="{name}">{text}</script>' for name, text in files.items()]
     return HTML(f"""{_static("style", "figures.css")}
 <interference-{kind} class="playing mathjax_ignore tex2jax_ignore" role="group" aria-label="{html.escape(description)}"
 data-figure="{html.escape(json.dumps(given))}"><form autocomplete="off">{controls}</form>
-<noscript><img alt="{html.escape(description)}; without JavaScript, as a picture" src="{_address(picture)}"></noscript>
+<noscript>{page.pictures(drawn, f"{description}; without JavaScript, as a picture").data}</noscript>
 </interference-{kind}>{"".join(kept)}{_static("script", "figures.js")}""")
 
 
@@ -265,10 +269,3 @@ def _check(name: str, label: str, hidden: bool = False) -> str:
 def _slider(name: str, more: str = "") -> str:
     text = f'<span data-part="{name}"></span>'
     return f'<label class="slider">{text}<input type="range" name="{name}" min="0" {more}></label>'
-
-
-def _address(figure: Figure) -> str:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=80)
-    plt.close(figure)
-    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

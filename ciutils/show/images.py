@@ -17,21 +17,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from IPython.display import HTML, display
-from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
 
 from ciutils.analyse import agreement
 from ciutils.show.axes import INTERFERENCE_COLOURS, readable_on
+from ciutils.show.text import PLAIN
 
-_PARTS = {"the label": "#2f6db3", "the wrong name": "#e0752f", "all other names": "#d9d9d9"}
+_PARTS = {"the label": "#2f6db3", "the wrong name": "#e0752f", "all other names": "#b5b5b5"}
 """Colours of the probability that an image's label gets, the wrong name that it is shown for, and all others."""
-
-_SIDE = 1.25
-"""Of an image, in inches."""
-_LINE, _BAR, _GAP = 0.16, 0.06, 0.07
-"""Heights of a line of text and of a bar, and the gap between images, in sides of an image."""
 
 
 def called(true: str, predicted: str) -> str:
@@ -39,45 +32,27 @@ def called(true: str, predicted: str) -> str:
     return f"{true.upper()} called {predicted.upper()}"
 
 
-def sheet(
-    rows: Mapping[str, pd.DataFrame], images: xr.DataArray, said: xr.Dataset, columns: int = 6
-) -> tuple[Figure, Axes]:
+def sheet(rows: Mapping[str, pd.DataFrame], images: xr.DataArray, said: xr.Dataset) -> HTML:
     """A contact sheet: under each title of `rows` the images of its table, and under each image what is said of it.
 
     said: as from `agreement.joined`; each of its networks is a bar, the first at the top, parted into the probabilities
-    of the label, of the wrong name and of all others. Where a table is of several cells, each image's is named.
+    of the label, of the wrong name and of all others. Where a table is of several cells, each image has a number, and
+    its cell is named.
     Book: *Look at them*.
     """
-    networks = [str(name) for name in said["network"].values]
-    figure, ax = plt.subplots(layout="constrained")
-    bottom = 0.0
+    sections = []
     for title, table in rows.items():
-        ax.text(0, bottom + _LINE, title, fontsize=11, fontweight="bold", va="center", parse_math=False)
-        top = bottom + 2 * _LINE
         several = len(table[["true", "predicted"]].drop_duplicates()) > 1
-        height = 1 + _LINE * (2 + several) + _BAR * len(networks) + _GAP
-        for place, (image, row) in enumerate(table.iterrows()):
-            x, y = place % columns * (1 + _GAP), top + place // columns * height
-            _draw(ax, images.sel(test_image=image).values, x, y)
-            lines = [f"{row['true']} → {row['predicted']}".upper()] * several + [_votes(row)]
-            for line, words in enumerate(lines, 1):
-                ax.text(x + 0.5, y + 1 + line * _LINE, words, fontsize=9, ha="center", va="center", parse_math=False)
-            _bars(ax, said.isel(test_image=int(image)), row, x, y + 1 + _LINE * (len(lines) + 0.7))
-        bottom = top + -(-max(len(table), 1) // columns) * height
-    width = columns * (1 + _GAP) - _GAP
-    ax.set(xlim=(0, width), ylim=(bottom, 0), aspect="equal")
-    ax.axis("off")
-    figure.set_size_inches(_SIDE * width, _SIDE * bottom + 0.6)
-    figure.legend(
-        handles=[Patch(color=colour, label=f"given to {name}") for name, colour in _PARTS.items()],
-        title="Each bar is what one of them says. From the top: " + ", ".join(networks),
-        ncols=len(_PARTS),
-        loc="outside lower center",
-        frameon=False,
-        fontsize=9,
-        title_fontsize=9,
-    )
-    return figure, ax
+        tiles = []
+        for number, (image, row) in enumerate(table.iterrows(), 1):
+            cell = html.escape(f"{row['true']} → {row['predicted']}".upper())
+            caption = f"{number}: {cell}<br>" * several + _votes(row) + _bars(said.isel(test_image=int(image)), row)
+            tiles.append(_tile(cell, images, image, caption))
+        sections.append(f"<p><b>{html.escape(title)}</b></p><div class='photos'>{''.join(tiles)}</div>")
+    legend = "".join(f"<span><i style='background: {colour}'></i>{name}</span>" for name, colour in _PARTS.items())
+    networks = html.escape(", ".join(str(name) for name in said["network"].values))
+    told = f"Each bar is what one of them says; given to {legend}. From the top: {networks}."
+    return HTML(f"{_STYLE}<div class='{PLAIN}'>{''.join(sections)}<p class='parts'>{told}</p></div>")
 
 
 def quiz(table: pd.DataFrame, images: xr.DataArray) -> HTML:
@@ -92,7 +67,7 @@ def quiz(table: pd.DataFrame, images: xr.DataArray) -> HTML:
         answer = f"<b>{true}</b><br>{row['networks']} of {row['of']} say {predicted}"
         picture = f"<img alt='{question}' src='{_address(images, image)}'>"
         tiles.append(f"<details><summary>{picture}</summary>{answer}</details>")
-    return HTML(f"{_STYLE}<div class='tiles guess'>{''.join(tiles)}</div>")
+    return HTML(f"{_STYLE}<div class='photos guess'>{''.join(tiles)}</div>")
 
 
 def cells(cctm: xr.DataArray, tables: Mapping[tuple[str, str], pd.DataFrame], images: xr.DataArray) -> HTML:
@@ -140,9 +115,7 @@ def choose(said: xr.Dataset, pixels: Callable[[np.ndarray], xr.DataArray], most:
             picture.clear_output(wait=True)
             if len(shown):
                 title = called(true.value, predicted.value)
-                figure = sheet({title: shown}, pixels(shown.index), said)[0]
-                display(figure)
-                plt.close(figure)  # else the notebook shows it once more, below the widget
+                display(sheet({title: shown}, pixels(shown.index), said))
 
     for control in (network, true, predicted):
         control.observe(look, "value")
@@ -150,19 +123,19 @@ def choose(said: xr.Dataset, pixels: Callable[[np.ndarray], xr.DataArray], most:
     return widgets.VBox([widgets.HBox([true, predicted, network]), report, picture])
 
 
-def _draw(ax: Axes, pixels: np.ndarray, x: float, y: float) -> None:
-    """An image with its upper left corner at (x, y), of side 1; smoothed, since so few pixels are seen better so."""
-    ax.imshow(_coloured(pixels), extent=(x, x + 1, y + 1, y), interpolation="lanczos")
-
-
-def _bars(ax: Axes, said: xr.Dataset, row: pd.Series, x: float, y: float) -> None:
+def _bars(said: xr.Dataset, row: pd.Series) -> str:
+    """A bar for each network, 100 wide; each part reaches from where the one before ends."""
     probabilities = said["test_probabilities"].astype(float)
     label, wrong = (probabilities.sel(predicted=row[key]).values for key in ("true", "predicted"))
+    bars = []
     for line, parts in enumerate(zip(label, wrong, 1 - label - wrong, strict=True)):
-        left = x
-        for width, colour in zip(parts, _PARTS.values(), strict=True):
-            ax.add_patch(Rectangle((left, y + line * _BAR), width, 0.8 * _BAR, color=colour, lw=0))
-            left += width
+        starts = np.cumsum([0, *parts[:2]])
+        bars += [
+            f"<rect x='{100 * start:.1f}' y='{7 * line}' width='{100 * part:.1f}' height='5' fill='{colour}'/>"
+            for start, part, colour in zip(starts, parts, _PARTS.values(), strict=True)
+        ]
+    means = ", ".join(f"{100 * part.mean():.0f}% to {name}" for part, name in zip((label, wrong), _PARTS, strict=False))
+    return f"<svg viewBox='0 0 100 {7 * len(label)}' role='img' aria-label='On average {means}'>{''.join(bars)}</svg>"
 
 
 def _coloured(pixels: np.ndarray) -> np.ndarray:
@@ -186,11 +159,13 @@ def _choice(key: str, words: str, rate: float, highest: float) -> str:
 
 
 def _section(key: str, words: str, table: pd.DataFrame, images: xr.DataArray) -> str:
-    tiles = [
-        f"<figure><img alt='{words}' src='{_address(images, image)}'><figcaption>{_votes(row)}</figcaption></figure>"
-        for image, row in table.iterrows()
-    ]
-    return f"<section data-cell='{key}'><p><b>{words}</b></p><div class='tiles'>{''.join(tiles)}</div></section>"
+    tiles = [_tile(words, images, image, _votes(row)) for image, row in table.iterrows()]
+    return f"<section data-cell='{key}'><p><b>{words}</b></p><div class='photos'>{''.join(tiles)}</div></section>"
+
+
+def _tile(words: str, images: xr.DataArray, image: int, caption: str) -> str:
+    picture = f"<img alt='{words}' src='{_address(images, image)}'>"
+    return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
 
 def _address(images: xr.DataArray, image: int) -> str:
@@ -201,10 +176,14 @@ def _address(images: xr.DataArray, image: int) -> str:
 
 
 _STYLE = """<style>
-.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); gap: 10px; text-align: center; }
-.tiles img { width: 88px; height: 88px; border-radius: 4px; }
-.tiles figure { margin: 0; }
-.tiles figcaption, .guess details { font-size: 12px; line-height: 1.3; margin: 0; border: 0; }
+.photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(100px, 1fr)); gap: 10px; text-align: center; }
+.photos img { width: 88px; height: 88px; border-radius: 4px; }
+.photos figure { margin: 0; padding: 0; }
+.photos figure figcaption { color: inherit; padding: 0; opacity: 1; }
+.photos svg { display: block; width: 88px; margin: 3px auto 0; }
+.parts { font-size: 0.85em; }
+.parts i { display: inline-block; width: 1.5em; height: 0.6em; margin: 0 0.3em 0 0.8em; }
+.photos figcaption, .guess details { font-size: 12px; line-height: 1.3; margin: 0; border: 0; }
 .guess summary { list-style: none; cursor: pointer; }
 .guess summary::-webkit-details-marker { display: none; }
 .cells { overflow-x: auto; }

@@ -1,4 +1,5 @@
-"""Pictures of tables of confusion side by side, networks' and humans'. Every function returns (figure, axes).
+"""Pictures of tables of confusion side by side, networks' and humans'. Every function returns lists of figures
+and of axes.
 
 Tables are (true, predicted) of the same classes; the diagonal has no part in what is drawn.
 """
@@ -7,22 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ciutils.show.axes import INTERFERENCE_COLOURS
+from ciutils.show.axes import INTERFERENCE_COLOURS, SMALLEST, WIDEST, colour_bar, one_height, panels
 from ciutils.show.images import called
 
+_SIZE = 3.15, 3.3
+"""Of a panel: three lie side by side on a wide page."""
 _PLAIN, _NAMED = "#8a8a8a", "#d0561b"
 _LEAST = 0.01
 """Percent; a smaller rate is drawn here on a log scale, which has no place for 0."""
 
 
-def shares(tables: Mapping[str, xr.DataArray]) -> tuple[Figure, np.ndarray]:
-    """Where errors fall: the share that each cell has of all errors of its table, in percent, on one colour scale.
+def shares(tables: Mapping[str, xr.DataArray]) -> tuple[list[Figure], list[Axes]]:
+    """Where errors fall: the share that each cell has of all errors of its table, in percent, on one colour scale,
+    whose bar is the last of the figures.
 
     tables: by title, counts or rates; they may be of many errors or of few. Book: *Humans*.
     """
@@ -30,29 +34,26 @@ def shares(tables: Mapping[str, xr.DataArray]) -> tuple[Figure, np.ndarray]:
     for title, table in tables.items():
         errors = np.where(np.eye(len(table), dtype=bool), np.nan, table.values)
         parts[title] = 100 * errors / np.nansum(errors)
-    figure, axes = _panels(len(tables), 3.0, sharey=True)
+    figures, axes = panels(tables, _SIZE)
     for (title, part), ax in zip(parts.items(), axes, strict=True):
         names = tables[title]["true"].values
         image = ax.imshow(part, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=max(map(np.nanmax, parts.values())))
-        ax.set_xticks(range(len(names)), names, rotation=90, fontsize=8.5)
-        ax.set_yticks(range(len(names)), names, fontsize=8.5)
-        ax.set_title(title, fontsize=10, parse_math=False)
-        ax.set_xlabel("called")
-    axes[0].set_ylabel("true class")
-    figure.colorbar(image, ax=list(axes), label="percent of all errors", shrink=0.8)
-    return figure, axes
+        ax.set_xticks(range(len(names)), names, rotation=90, fontsize=SMALLEST)
+        ax.set_yticks(range(len(names)), names, fontsize=SMALLEST)
+        ax.set(xlabel="called", ylabel="true class")
+    return [*figures, colour_bar(image, "percent of all errors")], axes
 
 
 def cells(
     across: tuple[str, xr.DataArray], upwards: Mapping[str, xr.DataArray], named: Sequence[tuple[str, str]]
-) -> tuple[Figure, np.ndarray]:
+) -> tuple[list[Figure], list[Axes]]:
     """Each cell as a dot at its rates in two tables, in percent on log scales; equal rates lie on the dashed line.
 
     across: the name and rates of the table along the horizontal axis; upwards: those of the others, a panel each.
     named: cells (true, predicted) that get their names. Book: *Humans*.
     """
     label, table = across
-    figure, axes = _panels(len(upwards), 4.4)
+    figures, axes = panels(upwards, (WIDEST, WIDEST))
     apart = ~np.eye(len(table), dtype=bool)
     middle = np.median([table.sel(true=true, predicted=predicted) for true, predicted in named])
     x = (100 * table).clip(min=_LEAST)
@@ -61,8 +62,8 @@ def cells(
         ax.scatter(x.values[apart], y.values[apart], s=16, color=_PLAIN, alpha=0.6, lw=0)
         ax.axline((1, 1), (2, 2), ls="--", lw=1, color=_PLAIN)
         for true, predicted in named:
-            place = [float(each.sel(true=true, predicted=predicted)) for each in (x, y)]
-            ax.scatter(*place, s=26, color=_NAMED, lw=0)
+            place = float(x.sel(true=true, predicted=predicted)), float(y.sel(true=true, predicted=predicted))
+            ax.scatter(place[0], place[1], s=26, color=_NAMED, lw=0)
             right = place[0] >= 100 * middle  # half of the names stand left of their dots, so that few overlap
             ax.annotate(
                 called(true, predicted),
@@ -71,20 +72,22 @@ def cells(
                 textcoords="offset points",
                 ha="left" if right else "right",
                 va="center",
-                fontsize=8.2,
+                fontsize=SMALLEST,
             )
         ax.set(xscale="log", yscale="log", xlabel=f"{label}, percent", ylabel=f"{title}, percent", aspect="equal")
         ax.set(xlim=(_LEAST / 2, 100), ylim=(_LEAST / 2, 100))
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter("{x:g}")  # powers have exponents in small print
         ax.grid(alpha=0.3)
-    return figure, axes
+    return figures, axes
 
 
-def directions(tables: Mapping[str, xr.DataArray], pairs: Sequence[tuple[str, str]]) -> tuple[Figure, np.ndarray]:
+def directions(tables: Mapping[str, xr.DataArray], pairs: Sequence[tuple[str, str]]) -> tuple[list[Figure], list[Axes]]:
     """Both directions of `pairs` in each table of rates, in percent: (a, b) filled for a called b, hollow for b called
     a, joined by a line, which is short where confusion runs both ways alike. Book: *Humans*."""
-    figure, axes = _panels(len(tables), 2.9, sharey=True)
+    figures, axes = panels(tables, (_SIZE[0], 3.6))
     heights = np.arange(len(pairs))
-    for (title, table), ax in zip(tables.items(), axes, strict=True):
+    for figure, table, ax in zip(figures, tables.values(), axes, strict=True):
         there, back = (
             np.array([100 * float(table.sel(true=one, predicted=two)) for one, two in ways])
             for ways in (pairs, [pair[::-1] for pair in pairs])
@@ -92,38 +95,32 @@ def directions(tables: Mapping[str, xr.DataArray], pairs: Sequence[tuple[str, st
         ax.hlines(heights, there, back, color=_PLAIN, lw=3, alpha=0.5)
         ax.scatter(there, heights, s=40, color=_NAMED, zorder=2, label="first called second")
         ax.scatter(back, heights, s=40, facecolor="white", edgecolor=_NAMED, zorder=2, label="second called first")
-        ax.set_title(title, fontsize=10, parse_math=False)
         ax.set(xlabel="percent", xlim=(0, None))
         ax.grid(axis="x", alpha=0.3)
-    axes[0].set_yticks(heights, [f"{one.upper()}, {two.upper()}" for one, two in pairs], fontsize=9, parse_math=False)
-    axes[0].invert_yaxis()
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    return figure, axes
+        named = [f"{one.upper()}, {two.upper()}" for one, two in pairs]
+        ax.set_yticks(heights, named, fontsize=SMALLEST, parse_math=False)
+        ax.invert_yaxis()
+        figure.legend(loc="outside lower center", frameon=False, fontsize=SMALLEST)
+    return figures, axes
 
 
-def over_epochs(panels: Mapping[str, Mapping[tuple[str, str], pd.Series]], ceiling: float) -> tuple[Figure, np.ndarray]:
+def over_epochs(
+    tracks: Mapping[str, Mapping[tuple[str, str], pd.Series]], ceiling: float
+) -> tuple[list[Figure], list[Axes]]:
     """How like humans each network is, epoch by epoch, a colour for each setup.
 
-    panels: by group of humans and by (network, setup), likeness by epoch. ceiling: the likeness of the two groups of
+    tracks: by group of humans and by (network, setup), likeness by epoch. ceiling: the likeness of the two groups of
     humans to each other. Book: *Humans*.
     """
-    figure, axes = _panels(len(panels), 4.2, sharey=True)
-    for (group, lines), ax in zip(panels.items(), axes, strict=True):
+    figures, axes = panels(tracks, (WIDEST, 4.2))
+    for figure, lines, ax in zip(figures, tracks.values(), axes, strict=True):
         setups = list(dict.fromkeys(setup for _, setup in lines))
         for (_, setup), line in lines.items():
             ax.plot(line.index, line, lw=1.2, alpha=0.8, color=f"C{setups.index(setup)}", label=setup)
         ax.axhline(ceiling, ls="--", lw=1.5, color="black", label="one group of humans with the other")
-        ax.set_title(group, fontsize=10)
-        ax.set_xlabel("epoch")
+        ax.set(xlabel="epoch", ylabel="rank correlation with humans")
         ax.grid(alpha=0.3)
-    axes[0].set_ylabel("rank correlation with humans")
-    handles = dict(zip(*axes[0].get_legend_handles_labels()[::-1], strict=True))  # one for each setup, not each line
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=len(handles), frameon=False)
-    return figure, axes
-
-
-def _panels(count: int, side: float, sharey: bool = False) -> tuple[Figure, np.ndarray]:
-    figure, axes = plt.subplots(
-        1, count, figsize=(side * count + 0.8, side + 0.7), squeeze=False, layout="constrained", sharey=sharey
-    )
-    return figure, axes[0]
+        handles = dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))  # one for each setup, not each line
+        figure.legend(handles.values(), handles, loc="outside lower center", ncols=2, frameon=False, fontsize=SMALLEST)
+    one_height(axes)
+    return figures, axes

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
+import math
 import warnings
+from collections.abc import Sequence
+from typing import cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,11 +16,16 @@ import pandas as pd
 import xarray as xr
 from IPython import display as ipython
 from IPython.core.formatters import format_display_data
-from IPython.display import HTML, SVG, Image
+from IPython.display import HTML
+from matplotlib.cbook import is_math_text
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
 
 from ciutils import provenance
 from ciutils.show import text
+from ciutils.show.axes import readable_on
 
 _GLUED = "application/papermill.record/"
 """Of what myst-nb reads from a page, and another page, by its name; see its `glue`, which takes Sphinx."""
@@ -24,29 +34,52 @@ LONGEST_WHOLE = 16
 """Characters of a table's longest entry up to which no entry is broken into lines."""
 
 
-def display(shown: Figure | pd.DataFrame | HTML, *artifacts: xr.Dataset | xr.DataArray) -> Image | SVG | HTML:
-    """Display a figure or a table in a notebook, and under it one line on where its `artifacts` come from: published
+def display(
+    shown: Figure | Sequence[Figure] | pd.DataFrame | HTML, *artifacts: xr.Dataset | xr.DataArray, alt: str = ""
+) -> HTML:
+    """Display figures or a table in a notebook, and under it one line on where its `artifacts` come from: published
     ones, or anybody's own.
 
+    alt: what figures show, for those who do not see them. Several figures lie side by side as far as a page is wide.
     Returns what was displayed, so that another page can show the same. A table's entries are text, whatever is in them;
-    its index is shown unless it only counts rows. Book: every chapter.
+    its index is shown unless it only counts rows; one that is wider than the page scrolls. Book: every chapter.
     """
-    if isinstance(shown, Figure):
-        plt.close(shown)  # else the notebook shows it once more, below the line
-        rendered: Image | SVG | HTML = picture(shown)
-    elif isinstance(shown, HTML):
+    if isinstance(shown, HTML):
         rendered = shown
+    elif isinstance(shown, pd.DataFrame):
+        rendered = _table(shown)
     else:
-        # Browsers break lines at hyphens, so "anneal-lr" or "7e-08"; a table of short entries has room for them whole.
-        whole = "whole-entries" if shown.astype(str).map(len).to_numpy().max(initial=0) <= LONGEST_WHOLE else None
-        with pd.option_context("display.max_colwidth", None, "display.html.use_mathjax", False):
-            rendered = HTML(
-                shown.to_html(
-                    index=not isinstance(shown.index, pd.RangeIndex), border=0, index_names=False, classes=whole
-                )
-            )
+        rendered = pictures([shown] if isinstance(shown, Figure) else shown, alt)
     ipython.display(rendered, source(*artifacts))
     return rendered
+
+
+def heat_table(values: pd.DataFrame, form: str, caption: str) -> HTML:
+    """A table of numbers in the format `form`, coloured by them: violet below zero, white at it, orange above."""
+    highest = max(values.abs().max().max(), 1e-9)
+    colours = plt.get_cmap("PuOr_r")
+
+    def style(value: float) -> str:
+        colour = colours(0.5 + 0.5 * value / highest)
+        return f"background: {to_hex(colour)}; color: {readable_on(colour)}" if math.isfinite(value) else ""
+
+    styled = values.style.map(style).format(lambda value: text.number(value, form)).hide(names=True)
+    for axis in (0, 1):
+        styled = styled.format_index(escape="html", axis=axis)
+    styled = styled.set_caption(html.escape(caption))
+    return _scrolling(styled.to_html(table_attributes=f'class="dataframe heat {text.PLAIN}"'))
+
+
+def _table(table: pd.DataFrame) -> HTML:
+    # Browsers break lines at hyphens, so "anneal-lr" or "7e-08"; a table of short entries has room for them whole.
+    whole = "whole-entries" if table.astype(str).map(len).to_numpy().max(initial=0) <= LONGEST_WHOLE else None
+    index = not isinstance(table.index, pd.RangeIndex)
+    with pd.option_context("display.max_colwidth", None, "display.html.use_mathjax", False):
+        return _scrolling(table.to_html(index=index, border=0, index_names=False, classes=whole))
+
+
+def _scrolling(table: str) -> HTML:
+    return HTML(f'<div class="wide" tabindex="0" role="group" aria-label="table">{table}</div>')
 
 
 def source(*artifacts: xr.Dataset | xr.DataArray) -> HTML:
@@ -55,23 +88,64 @@ def source(*artifacts: xr.Dataset | xr.DataArray) -> HTML:
     return HTML(f'<details class="source"><summary>where from</summary>{told}</details>')
 
 
-def picture(figure: Figure) -> Image | SVG:
-    """A figure as PNG, or as SVG, drawn with the reader's own fonts, if none here has all of its characters.
+def pictures(figures: Sequence[Figure], alt: str) -> HTML:
+    """Figures as images that lie side by side as far as a page is wide.
 
-    Book: every chapter.
+    Of several, `alt` says what they are together, and the label of each what it is by itself. Book: every chapter.
     """
-    content = io.BytesIO()
+    if len(figures) == 1:
+        return HTML(_picture(figures[0], alt, _ALONE))
+    each = "".join(_picture(figure, str(figure.get_label()), _BESIDE) for figure in figures)
+    style = "display: flex; flex-wrap: wrap; align-items: flex-start; gap: 10px"
+    return HTML(f'<div role="group" aria-label="{html.escape(alt)}" style="{style}">{each}</div>')
+
+
+_ALONE, _BESIDE = 110, 80
+"""Pixels of the page that an inch of a figure takes, as far as the page has them."""
+
+
+def _picture(figure: Figure, alt: str, scale: int) -> str:
+    """The figure as PNG, or as SVG, drawn with the reader's own fonts, if none here has all of its characters.
+
+    It carries how high its smallest text is, as a share of its width.
+    """
+    plt.close(figure)  # else a notebook shows it once more
+    content, kind = io.BytesIO(), "png"
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Glyph .* missing from font")
         try:
-            figure.savefig(content, format="png", dpi=160)
-            return Image(content.getvalue(), retina=True)
+            figure.savefig(content, format="png", dpi=2 * scale)
+            content = _few_colours(content)
         except UserWarning:
             warnings.filterwarnings("ignore", "Glyph .* missing from font")
-            content.seek(0)
+            content, kind = io.BytesIO(), "svg+xml"
             with plt.rc_context({"svg.fonttype": "none"}):
                 figure.savefig(content, format="svg")
-    return SVG(content.getvalue())
+    width, height = (round(scale * inches) for inches in figure.get_size_inches())
+    return (
+        f'<img class="figure" alt="{html.escape(alt)}" width="{width}" height="{height}" style="max-width: 100%; '
+        f'height: auto" data-smallest-text="{_smallest_text(figure):.4f}" '
+        f'src="data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}">'
+    )
+
+
+def _few_colours(png: io.BytesIO) -> io.BytesIO:
+    """The same picture in 256 colours, which takes a third of the bytes."""
+    small = io.BytesIO()
+    every = Image.open(png).convert("RGB")
+    few = every.quantize(method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(small, "PNG", optimize=True)
+    return small
+
+
+def _smallest_text(figure: Figure) -> float:
+    """The size of the smallest text, an exponent's being 0.7 of its line's, over the figure's width."""
+    points = [
+        float(each.get_fontsize()) * (0.7 if each.get_parse_math() and is_math_text(each.get_text()) else 1)
+        for each in cast(list[Text], figure.findobj(Text))
+        if each.get_visible() and each.get_text().strip()
+    ]
+    return min(points, default=72) / 72 / float(figure.get_size_inches()[0])
 
 
 def tell(**values: object) -> None:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ciutils.analyse.agreement import estimate
-from ciutils.show.axes import figure_and_axes
+from ciutils.show.axes import SMALLEST, WIDEST, figure_and_axes
 from ciutils.show.text import in_figure
 
 _ALL, _OWN = "#2f6db3", ("#e0762f", "#7d4fa8")
@@ -24,7 +24,7 @@ def dumbbells(rates: Mapping[int, xr.DataArray], ax: Axes | None = None) -> tupl
     """
     first = next(iter(rates.values()))
     pairs = [str(name) for name in first["pair"].values]
-    figure, ax = figure_and_axes(ax, (7.2, 0.36 * len(pairs) + 1.4))
+    figure, ax = figure_and_axes(ax, (WIDEST, 0.36 * len(pairs) + 1.8))
     marks = [("all classes", _ALL, "o", _ALL, first.sel(rate="shared"), 0.0)]
     for (times, found), colour, mark, shift in zip(rates.items(), _OWN, "s^", (-0.16, 0.16), strict=False):
         label = f"own network, {'as many epochs' if times == 1 else f'{times} times the epochs'}"
@@ -38,7 +38,7 @@ def dumbbells(rates: Mapping[int, xr.DataArray], ax: Axes | None = None) -> tupl
     ax.set_yticks(range(len(pairs)), [in_figure(pair.upper()) for pair in pairs])
     ax.set_ylim(len(pairs) - 0.5, -0.5)
     ax.set_xlim(left=0)
-    ax.set_xlabel("test images of the two classes given the other's name, percent")
+    ax.set_xlabel("test images given the other's name, percent")
     ax.grid(axis="x", alpha=0.3)
-    ax.legend(fontsize=9, frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
+    ax.legend(fontsize=SMALLEST, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1))
     return figure, ax

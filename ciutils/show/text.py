@@ -6,13 +6,16 @@ import html
 import math
 import textwrap
 
+PLAIN = "mathjax_ignore tex2jax_ignore"
+"""Classes of an element that MathJax leaves alone."""
+
 WIDEST = 28
 """Characters of the longest line of a name in a figure."""
 
 
 def in_page(text: object) -> str:
     """`text` for HTML, which MathJax leaves alone."""
-    return f'<span class="mathjax_ignore tex2jax_ignore">{html.escape(str(text))}</span>'
+    return f'<span class="{PLAIN}">{html.escape(str(text))}</span>'
 
 
 def in_figure(text: object, widest: int = WIDEST) -> str:
