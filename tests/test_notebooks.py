@@ -41,9 +41,8 @@ OWN = ["your_network"]
 PHONE, SMALLEST = 358, 9
 """Pixels: the width of a page on a phone, and the height of the smallest text there."""
 
-OURS = set(
-    "table thead tbody tr th td caption p small span b div details summary figure figcaption img style svg".split()
-)
+OURS = {"table", "thead", "tbody", "tr", "th", "td", "caption", "p", "small", "span", "b", "div", "details", "summary"}
+OURS |= {"figure", "figcaption", "img", "style", "svg"}
 """Elements that figures and tables are made of."""
 
 by_name = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
