@@ -17,8 +17,8 @@ from torch import nn
 from ciutils.data import Split
 from ciutils.models import devices
 
-PROOF_IMAGES = 100
-"""Images on which a network proves itself."""
+PROOF_IMAGES, LARGE_PROOF_IMAGES = 100, 10
+"""Images on which a network proves itself; of large ones, of which so many take gigabytes, at least the second."""
 
 
 _ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
@@ -176,7 +176,8 @@ def beside(classify: Classifier, images: torch.Tensor) -> tuple[dict[str, torch.
 
 def proof_images(split: Split, classify: Classifier) -> torch.Tensor:
     """The images of `split` on which `classify` proves itself, as it takes them."""
-    index = torch.arange(min(PROOF_IMAGES, len(split)))
+    count = max(LARGE_PROOF_IMAGES, split.batch_size(PROOF_IMAGES))
+    index = torch.arange(min(count, len(split)))
     return split.inputs(index, classify.dtype, classify.device)
 
 
