@@ -83,7 +83,8 @@ def test_a_published_chapter_executes_without_torch(light, tmp_path, name):
     notebook = REPOSITORY / "notebooks" / f"{PUBLISHED[name]['notebook']}.ipynb"
     out = tmp_path / "out.ipynb"
     executed = papermill.execute_notebook(notebook, out, PUBLISHED[name]["parameters"], progress_bar=False)
-    assert any("image/png" in each.get("data", {}) for cell in executed.cells for each in cell.get("outputs", []))
+    shown = [each.get("data", {}) for cell in executed.cells for each in cell.get("outputs", [])]
+    assert any('<img class="figure"' in "".join(data.get("text/html", "")) for data in shown)
 
 
 def test_without_torch_what_would_have_to_be_made_is_one_line(light, tmp_path):

@@ -86,7 +86,7 @@ def main(arguments: list[str]) -> int:
     if "--dry-run" in arguments or "-n" in arguments:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=spoken)
         for line in planned(iter(done.stdout.decode(errors="replace").splitlines())):
-            print(line)
+            print(line, file=sys.stderr if TROUBLE.match(line) else sys.stdout)
         return done.returncode
     try:
         LOG.parent.mkdir(exist_ok=True)
