@@ -241,9 +241,9 @@ class Results:
         shards: n makes the whole from n such files, measuring those that are missing, and removes them: the same
         counts and losses; the record's seconds are the sum of theirs. Book: *When one machine is not enough*.
         """
-        sigma, points = checks.positive(sigma, "sigma"), ranges.odd(points, "points")
+        sigma, points = checks.positive(sigma, "sigma"), checks.odd(points, "points")
         images, shards = checks.whole(images, "images", at_least=0), checks.whole(shards, "shards")
-        shard = ranges.shard(shard, "shard") if shard else None
+        shard = checks.shard(shard) if shard else None
         chosen: dict[str, Any] = measure.OPTIONS | options
         for name, value in chosen.items():
             checks.one_of(value, ranges.OPTIONS[checks.one_of(name, ranges.OPTIONS, "option")], name)

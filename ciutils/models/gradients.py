@@ -90,7 +90,7 @@ def ego_directions(
     Raises ValueError for outputs that do not match the classes or are not finite, a network without trainable
     parameters, and as `counts` does. Source: arXiv:2211.01370, Section 2.2, Definition 1. Book: *Sharpness*.
     """
-    checks.whole(batch_size, "batch_size")
+    batch_size = checks.whole(batch_size, "batch_size")
     parameters = trainable(model)
     positions = _with_images(split, classes)
     classify = proven(model, split, device=device, logits=logits)

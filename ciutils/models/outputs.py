@@ -45,7 +45,7 @@ def each_image(
 
     The model is treated, and errors are raised, as in `measure.counts`.
     """
-    checks.whole(batch_size, "batch_size")
+    batch_size = checks.whole(batch_size, "batch_size")
     classify = proven(model, split, **reading)
     found = []
     with torch.inference_mode():
