@@ -81,13 +81,20 @@ class Results:
             self._loaded[changed] = data.swapped(images, *run.swapped, seed=run.seed) if run.swapped else images
         return self._loaded[changed]
 
-    def check(self, run: Run, pairs: Iterable[str] = (), classes: Iterable[str] = (), images: int = 0) -> None:
-        """Raise ValueError unless the run's data have these classes and so many training images (0: all)."""
-        own = self.data(run)
+    def check(self, run: Run, pairs: Iterable[Pair] = (), classes: Iterable[str] = (), images: int = 0) -> None:
+        """Raise ValueError unless the run's data have these classes and so many training images (0: all), or if two
+        pairs are of the same two classes."""
+        known = run.classes or (run.dataset, run.normalisation) in self._loaded
+        names = self.data(run).classes if known else data.classes(run.dataset)  # first: to decode images takes minutes
+        given: dict[frozenset[int], Pair] = {}
         for pair in pairs:
-            class_pair(own.classes, pair)
+            both = frozenset(class_pair(names, pair))
+            if both in given:
+                raise ValueError(f"pairs {given[both]!r} and {pair!r} are of the same two classes: give one of them")
+            given[both] = pair
         for name in classes:
-            class_index(own.classes, name)
+            class_index(names, name)
+        own = self.data(run)
         if images > len(own.train):
             raise ValueError(f"images = {images}: {own.name} has {len(own.train)} training images; give 0 for all")
 

@@ -1,7 +1,7 @@
 """Labelled images, whole sets in memory."""
 
-from ciutils.data.sources import DATASETS, NORMALISATIONS, load, normalised
+from ciutils.data.sources import DATASETS, NORMALISATIONS, classes, load, normalised
 from ciutils.data.split import ImageData, Split
 from ciutils.data.variants import only, swapped
 
-__all__ = ["DATASETS", "NORMALISATIONS", "ImageData", "Split", "load", "normalised", "only", "swapped"]
+__all__ = ["DATASETS", "NORMALISATIONS", "ImageData", "Split", "classes", "load", "normalised", "only", "swapped"]
