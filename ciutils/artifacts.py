@@ -113,7 +113,7 @@ def _tensors_digest(tensors: Mapping[str, torch.Tensor]) -> str:
 def _existing(path: str | Path) -> Path:
     path = files.expanded(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no artifact at {path}")
+        raise FileNotFoundError(f"no artifact at {path}{', a folder: name a file' if path.is_dir() else ''}")
     return path
 
 

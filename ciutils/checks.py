@@ -11,11 +11,15 @@ from numbers import Integral, Real
 
 import numpy as np
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # they do not survive a file, or break a line
+# They do not survive a file, break a line, or turn what stands beside them around.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _LISTED = 30  # choices that one line names
 
 LARGEST_SEED = 2**32 - 1
 """What every random generator takes."""
+
+MOST_POINTS = 1001
+"""Along the side of a plane; more would take years, and the memory of many machines."""
 
 
 def one_of(value: object, allowed: Iterable[str], what: str) -> str:
@@ -38,6 +42,26 @@ def whole(value: object, what: str, at_least: int = 1, at_most: float = math.inf
     return number
 
 
+def seed(value: object) -> int:
+    """Return `value` if it can seed every random generator, else raise a ValueError."""
+    return whole(value, "seed", at_least=0, at_most=LARGEST_SEED)
+
+
+def odd(value: object, what: str) -> int:
+    """Return `value` if it is a number of points along the side of a plane, else raise a ValueError."""
+    if (number := whole(value, what, at_least=3, at_most=MOST_POINTS)) % 2 == 0:
+        raise ValueError(f"{what} = {number}: give an odd number, so that the network itself is the middle point")
+    return number
+
+
+def shard(value: object) -> tuple[int, int]:
+    """Return `value` if it is (i, n), whole numbers with 0 <= i < n, else raise a ValueError."""
+    match value:
+        case (Integral() as i, Integral() as n) if 0 <= int(i) < int(n):
+            return int(i), int(n)
+    raise ValueError(f"shard = {value!r}: give (i, n) with 0 <= i < n")
+
+
 def positive(value: object, what: str, at_most: float = math.inf) -> float:
     """Return `value` if it is a finite number, numpy's included, above 0 and at most `at_most`, else raise a
     ValueError."""
@@ -56,18 +80,27 @@ def share(value: object, what: str) -> float:
     return number
 
 
+def below_one(value: object, what: str) -> float:
+    """Return `value` if it is a number from 0 up to 1, but not 1, else raise a ValueError."""
+    number = _real(value)
+    if not 0 <= number < 1:
+        raise ValueError(f"{what} = {value!r}: give a share from 0 up to 1")
+    return number
+
+
 def class_names(names: Sequence[str | int] | np.ndarray) -> tuple[str, ...]:
     """Names of classes as text, in the order of the labels.
 
-    Raises ValueError unless there is at least one, each once, of text or whole numbers, not blank, on one line.
+    Raises ValueError unless there is at least one, each once, of text or whole numbers, to be seen on one line.
     """
     if isinstance(names, str) or not isinstance(names, Sequence | np.ndarray):
         raise ValueError(f"classes are {type(names).__name__!r}: give a list of names, in the order of the labels")
     if not len(names):
         raise ValueError("there are no classes: give the name of each, in the order of the labels")
     for name in names:
-        if not isinstance(name, str | int | np.integer) or not str(name).strip() or _CONTROL.search(str(name)):
-            raise ValueError(f"class {name!r}: give each class a name, as text on one line")
+        seen = isinstance(name, str | int | np.integer) and any(map(str.isprintable, str(name).replace(" ", "")))
+        if not seen or _CONTROL.search(str(name)):
+            raise ValueError(f"class {name!r}: give each class a name, as text on one line, without control characters")
     found = tuple(str(name) for name in names)
     most, times = Counter(found).most_common(1)[0]
     if times > 1:

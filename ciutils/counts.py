@@ -49,6 +49,8 @@ def from_predictions(
 
 def _positions(labels: Sequence[int] | np.ndarray | torch.Tensor, what: str, classes: Sequence[str]) -> np.ndarray:
     array = np.asarray(labels)
+    if np.ma.is_masked(labels):
+        raise ValueError(f"{what} labels are masked: leave out the objects without a label")
     if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
         raise ValueError(f"{what} labels are {array.dtype} of shape {array.shape}: give whole numbers, one per object")
     array = array.astype(np.int64)

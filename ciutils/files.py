@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -119,16 +119,31 @@ def named_folder(name: str) -> Path:
         raise ValueError(f"{name!r} names no folder: give 'folder:PATH'")
     try:
         return Path(path).expanduser().resolve()
-    except RuntimeError as error:  # links in a circle, or the home of nobody
+    except (RuntimeError, ValueError) as error:  # links in a circle, the home of nobody, or a null character
         raise ValueError(f"{name!r} leads to no folder: {error}") from error
 
 
+def below(folder: Path) -> Iterator[Path]:
+    """All files below `folder`, links followed. Raises ValueError for what cannot be read to its end: a link that leads
+    nowhere or back, a pipe."""
+    for place, folders, names in os.walk(folder, followlinks=True):
+        for path in (Path(place, name) for name in folders):
+            if path.is_symlink() and Path(place).resolve().is_relative_to(path.resolve()):
+                raise ValueError(f"{path} leads back to a folder that it is in: remove it")
+        for path in (Path(place, name) for name in names):
+            if not path.is_file():
+                raise ValueError(f"{path} is no file, nor a link to one: replace or remove it")
+            yield path
+
+
 def folder_sha256(folder: Path) -> str:
-    """Digest of all files below `folder`, links followed: their names and their contents, not their times."""
+    """Digest of all files below `folder`, links followed: their names and their contents, not their times.
+
+    Raises ValueError as `below` does.
+    """
     digest = hashlib.sha256()
-    found = (Path(place) / name for place, _, names in os.walk(folder, followlinks=True) for name in names)
-    for path in sorted(found):
-        digest.update(f"{path.relative_to(folder).as_posix()}\n".encode())
+    for path in sorted(below(folder)):
+        digest.update(os.fsencode(f"{path.relative_to(folder).as_posix()}\n"))
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

@@ -67,9 +67,10 @@ def _git_state() -> tuple[str, bool]:
         return done.stdout.strip()
 
     try:
-        # A clone of something else has this folder below its top, or does not track what was unpacked there.
-        if git("rev-parse", "--show-prefix") or not git("ls-tree", "HEAD", "--", "ciutils/record.py"):
+        # A clone of something else has this folder below its top, does not track it, or began without it.
+        commits = ["HEAD", *git("rev-list", "--max-parents=0", "HEAD").split()]
+        if git("rev-parse", "--show-prefix") or not all(git("ls-tree", each, "--", "ciutils") for each in commits):
             return "unknown", False
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", *SHAPING))
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=all", "--", *SHAPING))
     except (OSError, subprocess.CalledProcessError):
         return "unknown", False

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ciutils import checks, files, progress
-from reproduction import chapters, humans, ranges, runs, verification
+from reproduction import chapters, humans, runs, verification
 from reproduction.results import Results
 
 CHANGES = {"dataset": str, "epochs": int, "width": float, "seed": int}
@@ -101,13 +101,19 @@ def _make(commands: argparse._SubParsersAction) -> None:
 def _sharing(chosen: argparse.Namespace) -> dict[str, object]:
     """What `Results.space` is told of shards."""
     if chosen.shard:
-        return {"shard": ranges.shard(tuple(chosen.shard), "shard")}
+        return {"shard": checks.shard(chosen.shard)}
     return {} if chosen.shards is None else {"shards": checks.whole(chosen.shards, "shards")}
 
 
 def _json_object(text: str) -> dict[str, object]:
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        names = [name for name, _ in pairs]
+        for name in (name for name in names if names.count(name) > 1):  # JSON would keep the last
+            raise argparse.ArgumentTypeError(f"{text!r}: {name} is given twice; give it once")
+        return dict(pairs)
+
     try:
-        given = json.loads(text)
+        given = json.loads(text, object_pairs_hook=once)
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):

@@ -64,12 +64,14 @@ class Want:
 
     def check(self, results: Results) -> None:
         """Raise ValueError if a network would be trained for classes, or a number of images, that its data lack."""
-        pairs = [*self.given.get("pairs", ()), *filter(None, (self.given.get(name) for name in ("pair", "looked")))]
+        cells = [[self.given[name]] for name in ("pair", "looked") if self.given.get(name)]  # which may be the same
+        listed = [pairs for pairs in (self.given.get("pairs"), *cells) if pairs] or [[]]
         classes, images = self.given.get("classes", ()), self.given.get("images", 0)
         needed = results.store.published / self.run.name / (HISTORY if self.step == "history" else WEIGHTS)
-        if (pairs or classes or images) and not self.run.classes and not needed.exists():
+        if (any(listed) or classes or images) and not self.run.classes and not needed.exists():
             with suppress(FileNotFoundError):  # without the data nothing can be trained
-                results.check(self.run, pairs, classes, images)
+                for pairs in listed:
+                    results.check(self.run, pairs, classes, images)
 
 
 def wants(chapter: str, given: Mapping[str, object]) -> list[Want]:
@@ -93,6 +95,7 @@ def taken(chapter: str, given: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in given.items() if name in types}
 
 
+@functools.cache
 def _parameters_of(chapter: str) -> str:
     return parameters.of_notebook(parameters.notebook(NOTEBOOKS, chapter))
 

@@ -8,7 +8,9 @@ where it calls `check`, in its next cell. What is written in a notebook or given
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from ciutils import checks
 from reproduction import ranges
 
 _TYPES = {each.__name__: each for each in (str, int, float, bool, list, dict)}
+_CHECKING = "from reproduction import parameters"  # how the cell begins that calls `check`
 
 
 def notebook(folder: Path, name: str) -> Path:
@@ -57,20 +60,16 @@ def defaults(source: str) -> dict[str, object]:
 def check(namespace: dict[str, Any], names: str) -> dict[str, object]:
     """Check the parameters of the notebook that calls this as `check(globals(), names)`; return their values by name.
 
-    names: all that the notebook takes, with spaces between. Its parameters cell declares them; a cell injected by
-    papermill (it begins with "# Parameters") sets some of them. Lists, truth values and numbers that came as text
-    ("[1]", "true", "1e-3", as papermill's command line and YAML pass them) are read, and written back. Raises
+    names: all that the notebook takes, with spaces between. Its parameters cell declares them; cells between that and
+    the calling one, papermill's among them, may set some, and nothing else. Lists, truth values and numbers that came
+    as text ("[1]", "true", "1e-3", as papermill's command line and YAML pass them) are read, and written back. Raises
     ValueError, naming the nearest right name, for one that the notebook does not take, for one that is missing, and for
     a value of the wrong type or, as `ranges.check` does, out of its range. Book: *Sweep with papermill*.
     """
     known = names.split()
-    cells = _cells(namespace)
-    injected = [source for source in cells if source.lstrip().startswith("# Parameters")]
-    declaring = [each for each in cells if each not in injected and not declared(each).keys().isdisjoint(known)]
-    if not declaring:
-        raise ValueError("run the notebook's first cell, which declares its parameters, before this one")
-    types = declared(declaring[-1])  # the last of them: a cell may be corrected, and run again
-    for name in dict.fromkeys(name for source in (declaring[-1], *injected) for name in _assigned(source)):
+    cells = _setting(_cells(namespace), known)
+    types = {name: kind for source in cells for name, kind in declared(source).items()}
+    for name in dict.fromkeys(name for source in cells for name in _assigned(source)):
         if not name.startswith("PAPERMILL_"):  # papermill's own, with --inject-paths
             checks.one_of(name, known, "parameter")
     lacking = [name for name in known if name not in types or name not in namespace]
@@ -92,13 +91,18 @@ def verify(values: Mapping[str, object], types: Mapping[str, str]) -> dict[str, 
 
 def _verified(name: str, value: object, types: Mapping[str, str]) -> object:
     kind = types[checks.one_of(name, types, "parameter")]
-    adapter = TypeAdapter(_type(ast.parse(kind, mode="eval").body))
     try:
+        adapter = _adapter(kind)
         if isinstance(value, str) and kind != "str":
             return adapter.validate_json(value, strict=True)
         return adapter.validate_python(_plain(value), strict=True)
-    except ValidationError as error:
+    except (ValidationError, RecursionError) as error:
         raise ValueError(f"parameter {name} = {value!r}: give {kind}") from error
+
+
+@functools.cache
+def _adapter(kind: str) -> TypeAdapter:
+    return TypeAdapter(_type(ast.parse(kind, mode="eval").body))
 
 
 def _type(annotation: ast.expr) -> Any:  # noqa: ANN401, what annotations name has no type of its own
@@ -129,10 +133,19 @@ def _cells(namespace: Mapping[str, Any]) -> list[str]:
     """The cells that were run so far; of a notebook that runs as a script, what stands above the import of this."""
     if "__file__" not in namespace:
         return namespace["In"]
-    source = Path(namespace["__file__"]).read_text(encoding="utf-8")
-    return [source.split("from reproduction import parameters")[0]]
+    return [Path(namespace["__file__"]).read_text(encoding="utf-8").split(_CHECKING)[0]]
 
 
+def _setting(cells: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The parameters cell, which declares most of the `known` and is run again when it was corrected, and those between
+    it and the next cell that checks."""
+    places = [place for place, each in enumerate(cells) if 2 * len(declared(each).keys() & set(known)) >= len(known)]
+    if not places:
+        raise ValueError("run the notebook's first cell, which declares its parameters, before this one")
+    return list(itertools.takewhile(lambda each: _CHECKING not in each, cells[places[-1] :]))
+
+
+@functools.cache
 def _declarations(source: str) -> dict[str, ast.AnnAssign]:
     return {
         statement.target.id: statement
@@ -142,17 +155,14 @@ def _declarations(source: str) -> dict[str, ast.AnnAssign]:
 
 
 def _assigned(source: str) -> list[str]:
-    """Names that a cell declares or assigns, in order."""
-    targets: list[ast.expr] = []
-    for statement in _statements(source):
-        if isinstance(statement, ast.Assign | ast.AnnAssign):
-            targets += statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+    """Names that a cell declares or assigns, wherever in it."""
+    nodes = (node for statement in _statements(source) for node in ast.walk(statement))
+    return [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
 
 
 def _statements(source: str) -> list[ast.stmt]:
     """The statements of a cell without its magic commands; none where the rest is not plain Python either."""
     try:
         return ast.parse("\n".join(line for line in source.splitlines() if not line.startswith(("%", "!")))).body
-    except SyntaxError:
+    except (SyntaxError, RecursionError):
         return []

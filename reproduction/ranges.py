@@ -12,20 +12,6 @@ Rule = Callable[[Any, str], object]
 """Takes a value and what it is called, and raises ValueError, or FileNotFoundError, if it cannot be used."""
 
 
-def odd(value: object, what: str) -> int:
-    """Return `value` if it is a number of points along the side of a plane, else raise a ValueError."""
-    if (number := checks.whole(value, what, at_least=3)) % 2 == 0:
-        raise ValueError(f"{what} = {number}: give an odd number, so that the network itself is the middle point")
-    return number
-
-
-def shard(value: tuple[int, int], what: str) -> tuple[int, int]:
-    """Return `value` if it is (i, n) with 0 <= i < n, else raise a ValueError."""
-    if not 0 <= value[0] < value[1]:
-        raise ValueError(f"{what} = {value!r}: give (i, n) with 0 <= i < n")
-    return value
-
-
 def _one_of(names: Mapping[str, object] | tuple[str, ...]) -> Rule:
     return lambda value, what: checks.one_of(value, names, what)
 
@@ -65,11 +51,6 @@ def _pair(value: object, what: str) -> None:
         raise ValueError(f"{what} = {value!r}: give each pair as 'cat-dog' or as ['cat', 'dog']")
 
 
-def _below_one(value: float, what: str) -> None:
-    if not 0 <= value < 1:
-        raise ValueError(f"{what} = {value!r}: give a share from 0 up to 1")
-
-
 OPTIONS = {"scale": choices.SCALES, "sign": choices.SIGNS, "bn": choices.BN, "precision": choices.PRECISIONS}
 """What the options of a plane may be."""
 
@@ -88,7 +69,7 @@ RULES: dict[str, Rule] = {
     "repeats": checks.whole,
     "rates": _each(checks.share),
     "early": _each(checks.whole),
-    "points": _unless_empty(odd),
+    "points": _unless_empty(checks.odd),
     "images": _unless_empty(checks.whole),
     "sigma": _unless_empty(checks.positive),
     "level": _unless_empty(checks.share),
@@ -96,7 +77,7 @@ RULES: dict[str, Rule] = {
     "precision": _one_of(OPTIONS["precision"]),
     "counts": _one_of(choices.COUNTS),
     "tolerance": checks.share,
-    "threshold": _below_one,
+    "threshold": checks.below_one,
 }
 """By the parameter's name; a run itself looks at epochs, width and seed."""
 

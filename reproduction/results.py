@@ -91,13 +91,22 @@ class Results:
             self._loaded[changed] = data.swapped(images, *run.swapped, seed=run.seed) if run.swapped else images
         return self._loaded[changed]
 
-    def check(self, run: Run, pairs: Iterable[str] = (), classes: Iterable[str] = (), images: int = 0) -> None:
-        """Raise ValueError unless the run's data have these classes and so many training images (0: all)."""
-        own = self.data(run)
+    def check(self, run: Run, pairs: Iterable[Pair] = (), classes: Iterable[str] = (), images: int = 0) -> None:
+        """Raise ValueError unless the run's data have these classes and so many training images (0: all), or if two
+        pairs are of the same two classes."""
+        from ciutils import data
+
+        known = run.classes or (run.dataset, run.normalisation) in self._loaded
+        names = self.data(run).classes if known else data.classes(run.dataset)  # first: to decode images takes minutes
+        given: dict[frozenset[int], Pair] = {}
         for pair in pairs:
-            class_pair(own.classes, pair)
+            both = frozenset(class_pair(names, pair))
+            if both in given:
+                raise ValueError(f"pairs {given[both]!r} and {pair!r} are of the same two classes: give one of them")
+            given[both] = pair
         for name in classes:
-            class_index(own.classes, name)
+            class_index(names, name)
+        own = self.data(run)
         if images > len(own.train):
             raise ValueError(f"images = {images}: {own.name} has {len(own.train)} training images; give 0 for all")
 
@@ -259,9 +268,9 @@ class Results:
         shards: n makes the whole from n such files, measuring those that are missing, and removes them: the same
         counts and losses; the record's seconds are the sum of theirs. Book: *When one machine is not enough*.
         """
-        sigma, points = checks.positive(sigma, "sigma"), ranges.odd(points, "points")
+        sigma, points = checks.positive(sigma, "sigma"), checks.odd(points, "points")
         images, shards = checks.whole(images, "images", at_least=0), checks.whole(shards, "shards")
-        shard = ranges.shard(shard, "shard") if shard else None
+        shard = checks.shard(shard) if shard else None
         chosen: dict[str, Any] = choices.OPTIONS | options
         for name, value in chosen.items():
             checks.one_of(value, ranges.OPTIONS[checks.one_of(name, ranges.OPTIONS, "option")], name)

@@ -57,7 +57,7 @@ class Run:
             "dataset": dataset,
             "epochs": checks.whole(self.epochs, "epochs"),
             "width": checks.positive(self.width, "width", at_most=WIDEST),
-            "seed": checks.whole(self.seed, "seed", at_least=0, at_most=checks.LARGEST_SEED),
+            "seed": checks.seed(self.seed),
             "batch_size": checks.whole(self.batch_size, "batch_size"),
             "classes": tuple(self.classes),  # a record's are lists
             "swapped": tuple(self.swapped),

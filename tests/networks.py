@@ -53,9 +53,9 @@ def check(model, split, pick=lambda output: output, rtol=1e-5, slack=(0.0, 0.0),
     slack: how far a gradient's element, and a class's losses, may be off beyond the tolerance, where plain torch is."""
     before = {name: value.clone() for name, value in model.state_dict().items()}
     counts, _ = plainly(model, split, pick=pick)
-    np.testing.assert_array_equal(measure.counts(model, split, batch_size=7, device="cpu", **reading), counts)
+    np.testing.assert_array_equal(measure.counts(model, split, batch_size=np.int64(7), device="cpu", **reading), counts)
     pair = split.classes[:2]
-    directions = measure.ego_directions(model, split, pair, batch_size=7, device="cpu", **reading)
+    directions = measure.ego_directions(model, split, pair, batch_size=np.int64(7), device="cpu", **reading)
     for position, name in enumerate(pair):
         expected = gradient_of(model, split, position, pick)
         assert set(directions.tensors) == set(expected)

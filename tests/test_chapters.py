@@ -15,6 +15,7 @@ from test_notebooks import TINY, execute
 
 from ciutils import train
 from ciutils.analyse import confusion
+from ciutils.data import folders
 from reproduction import chapters, runs
 from reproduction.results import REPOSITORY, Results
 
@@ -110,6 +111,8 @@ WRONG = [
     *((chapter, {"pairs": ["cat-dgo"]}, "unknown class 'cat': choose from 0, 1") for chapter in PLANES),
     *((chapter, {"pairs": ["3-3"]}, "a class has no interference space with itself") for chapter in PLANES),
     *((chapter, {"pairs": ["3-5", "3-5"]}, "3-5 is given twice; give it once") for chapter in PLANES),
+    *((chapter, {"pairs": ["3-5", ["3", "5"]]}, r"pairs '3-5' and .'3', '5'. are of the same") for chapter in PLANES),
+    *((chapter, {"pairs": ["3-5", "8-9", ["5", "3"]]}, r"'3-5' and .'5', '3'. are of the s") for chapter in PLANES),
     *((chapter, {"pairs": [3]}, "pairs = 3: give each pair as 'cat-dog' or as") for chapter in PLANES),
     *((chapter, {"pairs": [["3"]]}, "pairs = .'3'.: give each pair as 'cat-dog' or as") for chapter in PLANES),
     *((chapter, {"pairs": "3-8"}, "pairs = '3-8': give list") for chapter in PLANES),
@@ -142,6 +145,13 @@ WRONG = [
 ]
 
 
+def test_a_cell_may_be_looked_at_from_both_sides(monkeypatch):
+    monkeypatch.setattr(Results, "history", lambda *_: pytest.fail("trained"))
+    for pair, looked in (("3-5", "5-3"), ("3-5", "3-5")):
+        for want in chapters.wants("images", {"pair": pair, "looked": looked}):
+            want.check(Results())
+
+
 @pytest.mark.parametrize(("chapter", "given", "message"), WRONG)
 def test_a_wrong_value_is_refused_before_anything_is_trained(chapter, given, message, monkeypatch):
     monkeypatch.setattr(train, "train", lambda *_, **__: pytest.fail("trained"))
@@ -157,6 +167,17 @@ def test_published_networks_are_loaded_where_their_data_are_not(monkeypatch):
     given = {"profile": "laptop", "networks": ["vgg19"], "setups": ["big-lr"], "pairs": ["cat-dog"]}
     wants = chapters.wants("sharpness", given)
     assert set(chapters.fetch(wants, "history", Results())) == {("vgg19", "big-lr")}
+
+
+def test_classes_are_looked_for_before_any_image_is_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "_decode", lambda _: pytest.fail("decoded"))
+    for part, name in itertools.product(("train", "test"), ("airplane", "cat")):
+        (tmp_path / "cifar10" / part / name).mkdir(parents=True)
+        (tmp_path / "cifar10" / part / name / "0.png").touch()
+    monkeypatch.setenv("CIUTILS_DATA", str(tmp_path))
+    for pair, message in (("3-5", "unknown class '3'"), ("cat-plane", "decoded")):
+        with pytest.raises((ValueError, pytest.fail.Exception), match=message):
+            first_of("label_dancing", {"dataset": "cifar10", "pair": pair})
 
 
 def test_pairs_are_compared_with_the_classes_of_ones_own_images(tmp_path, monkeypatch):

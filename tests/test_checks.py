@@ -42,6 +42,26 @@ def test_what_is_no_share_is_refused(value):
         checks.share(value, "x")
 
 
+@pytest.mark.parametrize("value", [1, -0.1, float("nan"), "x", None])
+def test_what_is_not_below_one_is_refused(value):
+    assert checks.below_one(np.float64(0), "x") == 0
+    with pytest.raises(ValueError, match=r"x = .*: give a share from 0 up to 1$"):
+        checks.below_one(value, "x")
+
+
+@pytest.mark.parametrize("value", [5, ("0", "1"), (0.5, 2), (0, 1, 2), (2, 2), (-1, 2), None])
+def test_what_is_no_shard_is_refused(value):
+    assert checks.shard([np.int64(1), 2]) == (1, 2)
+    with pytest.raises(ValueError, match=r"shard = .*: give \(i, n\) with 0 <= i < n$"):
+        checks.shard(value)
+
+
+def test_more_points_than_any_machine_can_measure_are_refused():
+    assert checks.odd(1001, "points") == 1001
+    with pytest.raises(ValueError, match="points = 1000000001: give a whole number of at least 3 and at most 1001"):
+        checks.odd(10**9 + 1, "points")
+
+
 def test_the_largest_is_still_taken():
     assert checks.whole(2**32 - 1, "seed", at_most=checks.LARGEST_SEED) == 2**32 - 1
     with pytest.raises(ValueError, match="seed = 4294967296: give a whole number of at least 1 and at most 4294967295"):

@@ -114,6 +114,7 @@ def test_another_spelling_never_means_one_of_several(names, wanted):
         (np.array(["a", "b"]), ("a", "b")),
         (np.arange(2), ("0", "1")),
         (("狗", "قطة", "<b>", "$x_$", "x" * 73), ("狗", "قطة", "<b>", "$x_$", "x" * 73)),
+        (("می\N{ZERO WIDTH NON-JOINER}خواهم", "👩\N{ZERO WIDTH JOINER}🔬"), ("می\u200cخواهم", "👩\u200d🔬")),
     ],
 )
 def test_class_names_become_text(names, expected):
@@ -132,6 +133,10 @@ def test_class_names_become_text(names, expected):
         ((" ", "a"), "class ' ': give each class a name"),
         (("a\nb", "a"), r"class 'a\\nb': give each class a name, as text on one line"),
         (("a\0", "a"), r"class 'a\\x00'"),
+        (("a\u2028b", "a"), r"class 'a\\u2028b': give each class a name, as text on one line"),
+        (("a\u202eb", "a"), r"class 'a\\u202eb': give each class a name, .*without control characters"),
+        (("\u200b", "a"), r"class '\\u200b': give each class a name"),
+        (("\N{IDEOGRAPHIC SPACE}", "a"), r"class '\\u3000': give each class a name"),
         ((b"a", b"b"), "class b'a': give each class a name, as text"),
         ((None, "a"), "class None"),
         ("abc", "classes are 'str': give a list of names"),

@@ -286,6 +286,13 @@ def test_logits_are_found_in_every_kind_of_output(name, split):
         (lambda y: {"a": y[:, :2]}, None, r"holds 'a': \[24, 2\]: choose one"),
         (lambda y: y[..., None], None, r"outputs have shape \(24, 3, 1\): the split's 3 classes need \[images, 3\]"),
         (lambda y: "cat", None, "holds str: choose one"),
+        (lambda y: y.repeat(2, 1), None, "gives 48 outputs for 24 images: give one for each"),
+        (lambda y: y[:0], None, "gives 0 outputs for 24 images"),
+        (lambda y: y.long(), None, "outputs are torch.int64, torch.strided: give logits, floating-point numbers"),
+        (lambda y: y > 0, None, "outputs are torch.bool"),
+        (lambda y: (y.to(torch.complex64),), 0, "outputs are torch.complex64"),
+        (lambda y: y.to_sparse(), None, "outputs are torch.float32, torch.sparse_coo: .* in a dense tensor"),
+        (lambda y: {"a": y}, ["a"], "logits = .'a'.: give the name or the position of one of the network's outputs"),
     ],
 )
 def test_outputs_without_logits_are_refused_in_one_line(wrap, which, message, split):

@@ -90,7 +90,9 @@ def test_a_class_without_images_is_nan(tiny_model, tiny_data):
     split = data.Split(tiny_data.train.images[keep], tiny_data.train.labels[keep], tiny_data.classes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = measure.plane_derivatives(tiny_model, split, directions_of(tiny_model), "a-b", **CPU)
+        found = measure.plane_derivatives(
+            tiny_model, split, directions_of(tiny_model), "a-b", batch_size=np.int64(7), **CPU
+        )
     assert found["images"].values.tolist() == split.labels.bincount(minlength=3).tolist()
     assert found["hessian"].isnull().all(("direction", "other")).values.tolist() == [False, True, False]
 

@@ -2,6 +2,8 @@ import errno
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import types
 import zlib
 from pathlib import Path
@@ -444,6 +446,7 @@ def test_copies_are_looked_for_where_the_variables_say(tmp_path, monkeypatch, va
         (lambda: load("folder:/nowhere/at/all"), "no folder /nowhere/at/all"),
         (lambda: load("folder:"), "'folder:' names no folder: give 'folder:PATH'"),
         (lambda: load("folder: "), "'folder: ' names no folder"),
+        (lambda: load("folder:\0x"), r"'folder:\\x00x' leads to no folder: embedded null"),
         (lambda: load("folder:~nobody-of-that-name/pets"), "leads to no folder: Could not determine home"),
     ],
 )
@@ -451,6 +454,50 @@ def test_bad_input_is_one_clear_line(call, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (
+            lambda cat: (cat / "again").symlink_to(cat.parent),
+            "train/cat/again leads back to a folder that it is in: re",
+        ),
+        (lambda cat: (cat / "self").symlink_to("self"), "train/cat/self is no file, nor a link to one: replace or rem"),
+        (lambda cat: (cat / "x.png").symlink_to("/nowhere"), "train/cat/x.png is no file, nor a link to one"),
+        (lambda cat: os.mkfifo(cat / "x.png"), "train/cat/x.png is no file, nor a link to one"),
+    ],
+)
+def test_what_cannot_be_read_to_its_end_is_named(tmp_path, spoil, message):
+    write_folder(tmp_path / "pets")
+    spoil(tmp_path / "pets" / "train" / "cat")
+    with pytest.raises(ValueError, match=message):
+        load(f"folder:{tmp_path / 'pets'}")
+
+
+def test_names_are_the_same_in_every_locale(tmp_path):
+    """Of files any bytes, of classes UTF-8."""
+    write_folder(tmp_path / "写真", classes=("猫", "犬"))
+    first = tmp_path / "写真" / "train" / "猫" / "0.png"
+    first.rename(first.with_name(os.fsdecode(b"\xff.png")))
+    here = load(f"folder:{tmp_path / '写真'}")
+    tell = "import sys; from ciutils import data; x = data.load(sys.argv[1]); print(ascii(x.classes), x.sha256)"
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "CIUTILS_CACHE": str(tmp_path / "other")}
+    done = subprocess.run(
+        [sys.executable, "-c", tell, f"folder:{tmp_path / '写真'}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | plain,
+    )
+    assert done.stdout.strip() == f"{('犬', '猫')!a} {here.sha256}"
+
+
+def test_a_class_that_is_not_named_in_utf_8_is_refused(tmp_path):
+    write_folder(tmp_path / "pets")
+    (tmp_path / "pets" / "train" / "cat").rename(tmp_path / "pets" / "train" / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(ValueError, match=r"class 'caf\\udce9': give each class a name, as text on one line"):
+        load(f"folder:{tmp_path / 'pets'}")
 
 
 def test_no_network_and_no_copy_names_the_three_ways(tmp_path):

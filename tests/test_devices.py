@@ -11,13 +11,16 @@ from ciutils import machine, models
 from ciutils.models import devices
 
 CPU = torch.device("cpu")
+BAD = [(name, f"device '{name}': give 'auto', 'cpu', 'cuda' or 'cuda:N'") for name in ("cpu:x", "cuda:", "cpu:-1")]
 
 
 def test_auto_device_is_usable():
     torch.zeros(1, device=devices.resolve_device("auto"))
 
 
-@pytest.mark.parametrize(("name", "message"), [("tpu", "unknown device 'tpu'"), ("cuda", "no CUDA GPU is usable")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("tpu", "unknown device 'tpu'"), ("cuda", "no CUDA GPU is usable"), *BAD]
+)
 def test_unusable_device_is_one_line(name, message):
     if name == "cuda" and torch.cuda.is_available():
         pytest.skip("this machine has a GPU")

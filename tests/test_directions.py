@@ -156,6 +156,11 @@ def test_bad_arguments_get_one_line(tiny_model, tiny_data, call, message):
     assert "\n" not in str(error.value)
 
 
+def test_a_seed_may_be_numpys(tiny_model):
+    one, other = (measure.random_directions(tiny_model, seed=seed) for seed in (5, np.int64(5)))
+    assert all(torch.equal(one.tensors[name], other.tensors[name]) for name in one.tensors)
+
+
 def test_weights_that_are_not_finite_are_named(tiny_model, tiny_data):
     tiny_model[6].bias.data[1] = torch.nan
     with pytest.raises(ValueError, match=r"parameter 6.bias is not finite"):

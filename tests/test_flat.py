@@ -172,10 +172,10 @@ def test_rows_that_are_missing_are_no_flat_area():
         flat.flat_area(space)
 
 
-@pytest.mark.parametrize("tolerance", [0, -0.1, 1.0, np.nan])
+@pytest.mark.parametrize("tolerance", [0, -0.1, 1.0, np.nan, "x"])
 def test_a_tolerance_that_is_no_rise_of_a_rate_is_one_line(tolerance):
     for call in (flat.flat_area, flat.ego_widths):
-        with pytest.raises(ValueError, match=f"tolerance = {tolerance}: give a rise of the mistake rate") as error:
+        with pytest.raises(ValueError, match=f"tolerance = {tolerance!r}: give a number above 0 and below 1") as error:
             call(made(bowl), tolerance)
         assert "\n" not in str(error.value)
 

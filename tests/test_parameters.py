@@ -11,6 +11,7 @@ from reproduction import parameters
 from reproduction.results import REPOSITORY
 
 NAMES = "profile networks epochs width"
+CHECKING = "from reproduction import parameters"
 CELL = """profile: str = "digits"  # size
 networks: list[str] = []
 epochs: int | None = None
@@ -41,7 +42,8 @@ def test_declared_defaults_and_injected_values_come_back():
 
 
 def test_names_of_later_cells_and_magics_are_no_parameters():
-    later = check("%matplotlib inline", f"%matplotlib inline\n{CELL}", "results = 3\nprofle = 1\nother: int = 2")
+    before = ("%matplotlib inline", f"%matplotlib inline\n{CELL}", CHECKING)
+    later = check(*before, "results = 3\nprofle = 1\nother: int = 2", CHECKING)
     assert list(later) == NAMES.split()
 
 
@@ -73,6 +75,13 @@ def test_bad_parameters_stop_in_one_line(injected, message):
         ([CELL + 'ntworks: list[str] = ["vgg19"]'], "unknown parameter 'ntworks': .*did you mean 'networks'"),
         ([CELL + 'ntworks = ["vgg19"]'], "unknown parameter 'ntworks': .*did you mean 'networks'"),
         ([CELL + "epochs, wdth = 3, 1"], "unknown parameter 'wdth': .*did you mean 'width'"),
+        ([CELL + "if True:\n    wdth = 1"], "unknown parameter 'wdth': .*did you mean 'width'"),
+        ([CELL + "for wdth in [1]:\n    pass"], "unknown parameter 'wdth': .*did you mean 'width'"),
+        ([CELL + "(wdth := 1)"], "unknown parameter 'wdth': .*did you mean 'width'"),
+        ([CELL, "wdth = 1", CHECKING], "unknown parameter 'wdth': .*did you mean 'width'"),
+        ([CELL, "wdth: float = 1.0", CHECKING, "more = 3"], "unknown parameter 'wdth': .*did you mean 'width'"),
+        ([CELL, CHECKING, "more = 3", CELL, "wdth = 1", CHECKING], "unknown parameter 'wdth': .*did you mean 'width'"),
+        ([CELL, 'width: float = "thin"', CHECKING], "parameter width = 'thin': give float"),
         ([CELL.replace("networks", "ntworks")], "unknown parameter 'ntworks': .*did you mean 'networks'"),
         ([CELL.replace("width: float = 1.0", "")], "parameter width is missing: declare it as width: TYPE = VALUE"),
         ([CELL.replace("width: float", "width")], "parameter width is missing: declare it as width: TYPE = VALUE"),
@@ -89,7 +98,23 @@ def test_what_is_typed_into_a_live_notebook_is_checked_too(cells, message):
 
 def test_a_cell_that_was_corrected_and_run_again_is_the_one_that_counts():
     wrong = CELL + 'ntworks: list[str] = ["vgg19"]'
-    assert check(wrong, "pass", CELL.replace("1.0", "0.5"), "x: int = 3")["width"] == 0.5
+    corrected = CELL.replace("1.0", "0.5")
+    assert check(wrong, "pass", corrected)["width"] == 0.5
+    assert check(wrong, CHECKING, corrected, CHECKING, "x: int = 3", CHECKING)["width"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [CELL, "epochs = 3", CHECKING],
+        [CELL, "epochs: int = 3", CHECKING],
+        [CELL, "import os", "epochs = 3", CHECKING],
+        [f"# Parameters\n{CELL}", "# Parameters\nepochs = 3\n", CHECKING],
+        [CELL, CHECKING, "for other in ():\n    more = 1", CELL, "epochs = 3", CHECKING],
+    ],
+)
+def test_a_cell_below_the_first_may_set_parameters(cells):
+    assert check(*cells)["epochs"] == 3
 
 
 def test_papermills_paths_are_nobodys_parameters():

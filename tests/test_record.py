@@ -60,7 +60,7 @@ def test_an_archive_without_git_is_of_an_unknown_commit(tmp_path, unpack):
     assert record._git_state() == ("unknown", False)
 
 
-@pytest.mark.parametrize(("place", "tracked"), [(".", False), ("below", False), ("below", True)])
+@pytest.mark.parametrize(("place", "tracked"), [(".", False), (".", True), ("below", False), ("below", True)])
 def test_an_archive_inside_a_clone_of_something_else_is_of_an_unknown_commit(other, unpack, place, tracked):
     unpack(other / place)
     if tracked:
@@ -92,6 +92,15 @@ def test_a_commit_is_with_changes_if_what_shapes_results_differs(clone, file, di
     assert record._git_state() == (git(clone, "rev-parse", "HEAD"), False)
     (clone / file).write_text("changed")
     assert record._git_state() == (git(clone, "rev-parse", "HEAD"), dirty)
+    git(clone, "config", "status.showUntrackedFiles", "no")
+    assert record._git_state() == (git(clone, "rev-parse", "HEAD"), dirty)
+
+
+def test_a_shallow_clone_is_of_its_commit(clone, tmp_path, monkeypatch):
+    git(clone, "commit", "-q", "--allow-empty", "-m", "More")
+    git(tmp_path, "clone", "-q", "--depth", "1", clone.as_uri(), "shallow")
+    monkeypatch.setattr(code, "PACKAGE", tmp_path / "shallow" / "ciutils")
+    assert record._git_state() == (git(clone, "rev-parse", "HEAD"), False)
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "json", "txt"])

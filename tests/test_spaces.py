@@ -36,6 +36,11 @@ class Position(nn.Module):
         return logits.expand(len(images), 3) + 0 * images.mean((1, 2, 3), dtype=logits.dtype)[:, None]
 
 
+class InATuple(Position):
+    def forward(self, images):
+        return (super().forward(images),)
+
+
 THREE = data.Split(torch.zeros(6, 1, 2, 2), torch.tensor([0, 0, 0, 1, 1, 2]), ABC)
 
 
@@ -176,6 +181,25 @@ def test_a_missing_or_foreign_shard_is_refused():
         measure.merge([shards[0], space_of(Position(1.0), shard=(1, 2))])
     with pytest.raises(ValueError, match="a shard is of another space: its theta2 differs"):
         measure.merge([shards[0], space_of(Position(), sigma=(1.0, 2.0), shard=(1, 2))])
+
+
+def test_no_shards_are_no_space():
+    with pytest.raises(ValueError, match="there are no shards: give at least one"):
+        measure.merge([])
+
+
+def test_a_folder_is_no_checkpoint(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"no artifact at {tmp_path}, a folder: name a file"):
+        space_of(Position(), checkpoint=tmp_path)
+
+
+def test_numpys_numbers_measure_the_same_space():
+    plain = {"sigma": (0.5, 0.25), "points": (3, 5), "shard": (1, 2), "batch_size": 7, "tolerance": 0.5, "logits": 0}
+    numpys = {"sigma": np.array([0.5, 0.25]), "points": np.array([3, 5]), "shard": (np.int64(1), np.int64(2))}
+    numpys |= {"batch_size": np.int64(7), "tolerance": np.float32(0.5), "logits": np.int64(0)}
+    one, other = (space_of(InATuple(), **each) for each in (plain, numpys))
+    xr.testing.assert_equal(one, other)
+    assert one.attrs["configuration"] == other.attrs["configuration"]
 
 
 def test_an_interrupted_space_goes_on_to_the_same_bits(tmp_path, monkeypatch):
@@ -520,6 +544,20 @@ def test_sigma_is_found_where_the_border_passes_the_level():
     assert border(found) >= 0.3 > border(found / 1.1)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pairs": []}, r"pairs = \[\]: give at least one pair"),
+        ({"pairs": None}, "pairs = None: give at least one pair"),
+        ({"level": "x"}, "level = 'x': give a number above 0 and below 1"),
+        ({"level": None}, "level = None: give a number above 0 and below 1"),
+    ],
+)
+def test_a_half_side_of_nothing_is_one_line(options, message):
+    with pytest.raises(ValueError, match=message):
+        measure.find_sigma(Position(), THREE, axes_of(Position()), **{"pairs": ["a-b"], **CPU, **options})
+
+
 def test_a_level_that_is_never_reached_gets_one_line():
     with pytest.raises(ValueError, match="level = 0.9: the mistake rate stays below it at any distance"):
         measure.find_sigma(Position(), THREE, axes_of(Position()), ["a-b"], level=0.9, **CPU)
@@ -541,6 +579,14 @@ def test_a_level_that_is_never_reached_gets_one_line():
         ({"sign": "plus"}, "unknown sign 'plus'"),
         ({"bn": "freeze"}, "unknown bn 'freeze'.*did you mean 'frozen'"),
         ({"precision": "fp8"}, "unknown precision 'fp8'"),
+        ({"sigma": (0.1, 0.2, 0.3)}, r"sigma = \(0.1, 0.2, 0.3\): give one value, or one for each of the two axes"),
+        ({"sigma": "x"}, "sigma = 'x': give a number above 0"),
+        ({"sigma": 1e308}, r"sigma = 1e\+308: give a number above 0 and at most 1e\+30"),
+        ({"points": 10**9 + 1}, "points = 1000000001: give a whole number of at least 3 and at most 1001"),
+        ({"shard": 5}, r"shard = 5: give \(i, n\) with 0 <= i < n"),
+        ({"shard": ("0", "1")}, r"shard = \('0', '1'\): give \(i, n\)"),
+        ({"shard": (0.5, 2)}, r"shard = \(0.5, 2\): give \(i, n\)"),
+        ({"logits": ["a"]}, "logits = .'a'.: give the name or the position"),
         ({"shard": (4, 4)}, r"shard = \(4, 4\): give \(i, n\) with 0 <= i < n"),
         ({"tolerance": 0.0}, "tolerance = 0.0: give a number above 0"),
         ({"split": data.Split(torch.zeros(0, 1, 2, 2), torch.zeros(0, dtype=torch.int64), ABC)}, "no images"),

@@ -17,6 +17,8 @@ PLAIN = Split(IMAGES, LABELS, ABC)
     [
         (IMAGES.numpy(), LABELS, ABC),
         (IMAGES.numpy()[::-1][::-1], LABELS, ABC),
+        (IMAGES.to_sparse(), LABELS, ABC),
+        (np.ma.array(IMAGES), np.ma.array(LABELS, mask=False), ABC),
         (IMAGES.contiguous(memory_format=torch.channels_last), LABELS, ABC),
         (IMAGES, LABELS.numpy(), ABC),
         (IMAGES, LABELS.tolist(), ABC),
@@ -77,6 +79,7 @@ def broken(value):
 
 
 FLOATS = torch.zeros(6, 2, 3, 4)
+LAST = torch.zeros(1, 6, 6, 3, dtype=torch.uint8)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +89,13 @@ FLOATS = torch.zeros(6, 2, 3, 4)
         (lambda: Split(torch.zeros(2, 1, 0, 4), [0, 0], ABC), r"shape \(2, 1, 0, 4\): give .N, channels, height"),
         (lambda: Split(IMAGES.int(), LABELS, ABC), "images are torch.int32: give uint8, or float"),
         (lambda: Split(IMAGES.numpy().astype(np.uint16), LABELS, ABC), "images are torch.uint16: give uint8"),
+        (lambda: Split(LAST.numpy(), [0], ABC), r"shape \(1, 6, 6, 3\), channels last: give .N, channels, height, wi"),
+        (lambda: Split(LAST[:, :5], [0], ABC), r"images.permute\(0, 3, 1, 2\) of a tensor"),
+        (lambda: Split(LAST.float()[..., :1], [0], ABC), r"shape \(1, 6, 6, 1\), channels last"),
+        (lambda: Split(IMAGES.to("meta"), LABELS, ABC), "images cannot become a tensor"),
+        (lambda: Split(IMAGES, np.ma.array(LABELS, mask=LABELS == 1), ABC), "labels are masked: leave out the images"),
+        (lambda: Split(IMAGES, LABELS, ABC, ["a", "b"], (0.5, 0.5)), "mean = .'a', 'b'., .* one number for each of 2"),
+        (lambda: Split(IMAGES, LABELS, ABC, (0.5, 0.5), [None] * 2), "std = .None, None.: give one number for each"),
         (lambda: Split([[1, 2], [3]], LABELS, ABC), "images cannot become a tensor: give a tensor, an array"),
         (lambda: Split(broken(float("nan")), [0] * 5, ABC), "image 3 holds NaN or infinity"),
         (lambda: Split(broken(float("-inf")).half(), [0] * 5, ABC), "image 3 holds NaN or infinity"),
@@ -125,6 +135,11 @@ def test_bad_input_is_one_clear_line(call, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("shape", [(2, 12, 1000, 1), (2, 512, 1, 1), (2, 256, 3, 3), (2, 3, 32, 3), (2, 3, 5, 1)])
+def test_signals_and_maps_of_many_channels_are_taken(shape):
+    assert Split(torch.zeros(shape), [0, 1], ABC).images.shape == shape
+
+
 def test_numbers_may_name_classes():
     assert Split(IMAGES, LABELS, (10, 20, 30)).classes == ("10", "20", "30")
 
@@ -160,7 +175,11 @@ def test_a_stratified_subset_has_every_class_in_its_share(tiny_data):
 
 def test_a_stratified_subset_is_seeded_and_the_whole_at_most(tiny_data):
     split = tiny_data.train
-    assert split.stratified(40).sha256 == split.stratified(40).sha256 != split.stratified(40, seed=1).sha256
+    assert (
+        split.stratified(np.int64(40), np.int64(0)).sha256
+        == split.stratified(40).sha256
+        != split.stratified(40, seed=1).sha256
+    )
     assert split.stratified(len(split)).sha256 == split.sha256
     with pytest.raises(ValueError, match="count = 102: the split holds 101 images"):
         split.stratified(102)

@@ -104,8 +104,9 @@ def test_the_example_is_two_networks_by_three_setups():
             "parameter done: the sweep's table has a column",
         ),
         ({"threads": 0, "notebooks": [{"notebook": "toy"}]}, "threads: .*greater than or equal to 1"),
-        ([], "dictionary"),
-        (None, "dictionary"),
+        ([], "mine.yaml: Input should be a valid dictionary$"),
+        (None, "mine.yaml: Input should be a valid dictionary$"),
+        ({"notebooks": ["toy"]}, "mine.yaml: notebooks.0: Input should be a valid dictionary$"),
     ],
 )
 def test_a_wrong_declaration_gets_one_line(folder, declaration, message):

@@ -330,6 +330,8 @@ def test_numpys_numbers_train_the_same(tiny_model, tiny_data):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"setup": None}, "unknown setup None: choose from big-lr, small-lr, anneal-lr"),
+        ({"device": "cpu:x"}, "device 'cpu:x': give 'auto', 'cpu', 'cuda' or 'cuda:N'"),
         ({"setup": "huge-lr"}, "unknown setup 'huge-lr': choose from big-lr, small-lr, anneal-lr; did you mean"),
         ({"epochs": 0}, "epochs = 0: give a whole number of at least 1"),
         ({"batch_size": 2.5}, "batch_size = 2.5: give a whole number"),
@@ -453,6 +455,9 @@ def test_a_recorder_leaves_out_what_was_never_added():
         (lambda recorder: recorder.end_epoch(), "epoch 1 holds no predictions"),
         (lambda recorder: recorder.history(), "no epoch has ended"),
         (lambda recorder: train.Recorder(("a", "b", "a")), r"class 'a' is named 2 times"),
+        (lambda recorder: recorder.add("test", None, [0]), "true labels are object of shape .*: give whole numbers"),
+        (lambda recorder: recorder.add("test", ["a"], [0]), "true labels are <U1 of shape .*: give whole numbers"),
+        (lambda recorder: recorder.add("test", np.ma.array([0], mask=True), [0]), "true labels are masked"),
         (lambda recorder: train.Recorder(()), r"there are no classes: give the name of each"),
     ],
 )

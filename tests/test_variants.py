@@ -1,5 +1,6 @@
 """Data sets with fewer classes and with planted label noise."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -54,7 +55,7 @@ def test_the_dose_is_exact_in_either_class_and_touches_no_other(cats, dogs, rate
     assert not changed[-2:].any()
     assert torch.equal(found.test.labels, data.test.labels)
     assert torch.equal(found.train.images, data.train.images)
-    assert torch.equal(swapped(data, "cat", "dog", rate, seed).train.labels, found.train.labels)
+    assert torch.equal(swapped(data, "cat", "dog", rate, np.int64(seed)).train.labels, found.train.labels)
 
 
 def test_another_seed_draws_other_images():

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from ciutils import checks
 from ciutils.counts import CELLS
 
 
@@ -46,8 +47,7 @@ def pairs(counts: xr.DataArray, confidence: float = 0.95) -> pd.DataFrame:
     nothing of how a rate varies over training runs. Source: arXiv:2211.01370, Section 2.1. Book: *CCTM*.
     """
     counts = _checked_matrix(counts)
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence = {confidence!r}: give a number between 0 and 1")
+    confidence = checks.share(confidence, "confidence")
     rows, columns = np.nonzero(~np.eye(counts.sizes["true"], dtype=bool))
     names = counts["true"].values
     table = pd.DataFrame({"true": names[rows], "predicted": names[columns], "errors": counts.values[rows, columns]})
@@ -79,8 +79,7 @@ def interferers(counts: xr.DataArray, threshold: float = 0.005) -> pd.DataFrame:
     c2 interferes c1 if CCTM(c1, c2) > threshold. Classes without objects are left out.
     Source: arXiv:2211.01370, Appendix 2. Book: *CCTM*.
     """
-    if not 0 <= threshold < 1:
-        raise ValueError(f"threshold = {threshold!r}: give a share of a class's objects, from 0 up to 1")
+    threshold = checks.below_one(threshold, "threshold")
     ranked = pairs(counts)
     names = ranked[ranked["rate"] > threshold].groupby("true", sort=False)["predicted"].agg(list)
     table = recall(counts).to_series().rename_axis("class").dropna().to_frame()
@@ -130,6 +129,8 @@ def symmetry(counts: xr.DataArray) -> Symmetry:
 
 def _checked(counts: xr.DataArray) -> xr.DataArray:
     """`counts` in int64. Raises ValueError if they are no counts of classes taken for classes."""
+    if not isinstance(counts, xr.DataArray):
+        raise ValueError(f"counts are a {type(counts).__name__}: give a DataArray, as counts.from_predictions does")
     if counts.dims[-2:] != CELLS or counts.sizes["true"] != counts.sizes["predicted"]:
         raise ValueError(f"counts have dims {dict(counts.sizes)}: give (..., true, predicted), equally many of both")
     if counts.dtype.kind not in "iu":
@@ -146,9 +147,10 @@ def _checked(counts: xr.DataArray) -> xr.DataArray:
 
 
 def _checked_matrix(counts: xr.DataArray) -> xr.DataArray:
+    counts = _checked(counts)
     if counts.ndim != 2:
         raise ValueError(f"counts have dims {dict(counts.sizes)}: choose one matrix, as in counts.isel(epoch=-1)")
-    return _checked(counts)
+    return counts
 
 
 def _diagonal(matrix: xr.DataArray) -> xr.DataArray:

@@ -136,8 +136,7 @@ def notes(history: xr.Dataset, threshold: float = 0.001, counts: str = "end_coun
     `NO_NOTE` where no class takes more than `threshold` of the class's images, or the class has none. Among equal
     interferers the one with the lowest label. Source: arXiv:2211.01370, Section 4.2, Figure 7. Book: *Label dancing*.
     """
-    if not 0 <= threshold < 1:
-        raise ValueError(f"threshold = {threshold!r}: give a share of a class's images, from 0 up to 1")
+    threshold = checks.below_one(threshold, "threshold")
     cctm = confusion.cctm(counts_of(history, counts))
     rates = np.where(np.eye(cctm.sizes["true"], dtype=bool), -np.inf, cctm.fillna(0).values)
     found = np.where(rates.max(-1) > threshold, rates.argmax(-1), NO_NOTE)

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from scipy import ndimage
 
+from ciutils import checks
 from ciutils.analyse.surfaces import centre, mistake_rate
 
 RAYS, STEPS = 360, 16
@@ -140,8 +141,7 @@ def ego_widths(space: xr.Dataset, tolerance: float = 0.05) -> pd.DataFrame:
 def _rises(space: xr.Dataset, tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rise of the mistake rate above the network's own, (theta1, theta2): the least that it may be, as measured, and
     the most; above any tolerance where the output was not finite."""
-    if not 0 < tolerance < 1:
-        raise ValueError(f"tolerance = {tolerance!r}: give a rise of the mistake rate, above 0 and below 1")
+    checks.share(tolerance, "tolerance")
     if missing := int((~space["done"]).sum()):
         raise ValueError(
             f"{missing} of {space.sizes['theta1']} rows are missing: measure the other shards too, and merge"

@@ -39,16 +39,27 @@ def read(folder: Path) -> Raw:
     transparent, holds several pictures, or differs from the others in size; and for classes that do not fit together.
     A class without images in either part is left out with a warning; one that has some in one part stays.
     """
-    train, test = (_listed(folder / part) for part in ("train", "test"))
-    if train.keys() != test.keys():
-        raise ValueError(f"{folder}: train and test hold different classes: {sorted(train.keys() ^ test.keys())}")
-    if empty := [name for name in train if not train[name] + test[name]]:
-        warnings.warn(f"left out, without images: {', '.join(map(repr, empty))} of {folder}", stacklevel=2)
-        train, test = ({name: part[name] for name in part if name not in empty} for part in (train, test))
+    train, test = _parts(folder)
     images = _decoded(folder, [path for part in (train, test) for paths in part.values() for path in paths])
     labels = [np.repeat(np.arange(len(part)), [len(paths) for paths in part.values()]) for part in (train, test)]
     first = len(labels[0])
     return (images[:first], labels[0]), (images[first:], labels[1]), tuple(train)
+
+
+def classes(folder: Path) -> tuple[str, ...]:
+    """The classes that `read` finds, of images that may not be any: none is decoded. Errors as there."""
+    return tuple(_parts(folder)[0])
+
+
+def _parts(folder: Path) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
+    """The files of each class in train and in test, the same classes in both."""
+    train, test = (_listed(folder / part) for part in ("train", "test"))
+    if train.keys() != test.keys():
+        raise ValueError(f"{folder}: train and test hold different classes: {sorted(train.keys() ^ test.keys())}")
+    if empty := [name for name in train if not train[name] + test[name]]:
+        warnings.warn(f"left out, without images: {', '.join(map(repr, empty))} of {folder}", stacklevel=3)
+        train, test = ({name: part[name] for name in part if name not in empty} for part in (train, test))
+    return train, test
 
 
 def _listed(part: Path) -> dict[str, list[Path]]:
@@ -61,22 +72,23 @@ def _listed(part: Path) -> dict[str, list[Path]]:
         raise ValueError(f"{loose[0]} is in no class: move it into the folder of one, or remove it")
     if not entries:
         raise ValueError(f"{part} is empty: it must hold a folder for each class")
-    checks.class_names([path.name for path in entries])
-    listed = {path.name: sorted(_files(path)) for path in entries}
+    named = {os.fsencode(path.name).decode(errors="surrogateescape"): path for path in entries}  # in any locale
+    checks.class_names(list(named))
+    listed = {name: sorted(_files(path)) for name, path in named.items()}
     if not any(listed.values()):
         raise ValueError(f"{part} holds no images: put some into the folders of its classes")
     return listed
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for place, below, names in os.walk(folder, followlinks=True):
-        below[:] = [name for name in below if not name.startswith(".")]
-        yield from (Path(place) / name for name in names if not name.startswith("."))
+    for path in files.below(folder):
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
 
 
 def _decoded(folder: Path, paths: Sequence[Path]) -> np.ndarray:
     """The images at `paths`, from the cache if it holds them: in one file for `folder`, with what it was made of."""
-    key = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    key = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
     kept = files.cache() / "decoded" / f"{folder.name[:40]}.{key}.safetensors"
     contents = [files.folder_sha256(folder / part) for part in ("train", "test")]
     made_of = {"contents": " ".join(contents), "code": code.digest(("data",)), "pillow": PIL.__version__}

@@ -46,21 +46,34 @@ def load(name: str, root: str | Path | None = None, download: bool = True) -> Im
     Raises ValueError for an unknown name or images that do not fit together, FileNotFoundError, naming the three
     ways to get the data, when there is no copy and no download. Book: *Execute a notebook*.
     """
-    name = str(name)
+    name, root = str(name), files.expanded(root) if root else files.copies()
+    if folder := _folder(name, root):
+        return _image_data(name, *folders.read(folder))
+    if ":" in name:
+        return datasets.called(name)
+    return _digits() if name == "digits" else _image_data(name, *_read_torchvision(name, root, download))
+
+
+def classes(name: str) -> tuple[str, ...]:
+    """The names of the classes of `load`(name), CIFAR-10's own where they are folders; no image in a folder is decoded.
+
+    Errors as in `load`. Book: *Execute a notebook*.
+    """
+    folder = _folder(name, files.copies())
+    return folders.classes(folder) if folder else load(name).classes
+
+
+def _folder(name: str, root: Path) -> Path | None:
+    """The folder that holds the images of a data set as files, one each, if there is one."""
     if name.startswith("folder:"):
         path = files.named_folder(name)
         if not path.is_dir():
             raise FileNotFoundError(f"no folder {path}: give 'folder:PATH' with PATH/{{train,test}}/CLASS/*")
-        return _image_data(name, *folders.read(path))
+        return path
     if ":" in name:
-        return datasets.called(name)
+        return None
     checks.one_of(name, (*DATASETS, "folder:PATH", *lookup.WAYS), "dataset")
-    if name == "digits":
-        return _digits()
-    root = files.expanded(root) if root else files.copies()
-    if (root / name / "train").is_dir():
-        return _image_data(name, *folders.read(root / name))
-    return _image_data(name, *_read_torchvision(name, root, download))
+    return root / name if name != "digits" and (root / name / "train").is_dir() else None
 
 
 def normalised(images: ImageData, normalisation: str | tuple[Sequence[float], Sequence[float]]) -> ImageData:

@@ -71,7 +71,7 @@ class Split:
 
         Raises ValueError unless 1 <= count <= number of images.
         """
-        checks.whole(count, "count")
+        count, seed = checks.whole(count, "count"), checks.seed(seed)
         if count > len(self):
             raise ValueError(f"count = {count}: the split holds {len(self)} images; give at most so many")
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
@@ -176,12 +176,14 @@ def _alike(split: Split) -> dict[str, object]:
 
 def _tensor(values: object, what: str) -> torch.Tensor:
     """A tensor as it is, on the CPU; what else holds numbers, as a tensor of its own."""
-    if isinstance(values, torch.Tensor):
-        return values.detach().cpu()
+    if np.ma.is_masked(values):
+        raise ValueError(f"{what} are masked: leave out the images of which something is missing")
     try:
+        if isinstance(values, torch.Tensor):
+            return values.detach().cpu().to_dense()
         array = np.asarray(values)
         return torch.from_numpy(np.array(array, array.dtype.newbyteorder("="), order="C"))
-    except (TypeError, ValueError) as error:  # text, objects, rows of different lengths
+    except (TypeError, ValueError, NotImplementedError) as error:  # text, rows of different lengths, no storage
         raise ValueError(f"{what} cannot become a tensor: give a tensor, an array or a list of numbers") from error
 
 
@@ -189,6 +191,14 @@ def _images(values: object) -> torch.Tensor:
     images = _tensor(values, "images")
     if images.ndim != 4 or 0 in images.shape[1:]:
         raise ValueError(f"images have shape {tuple(images.shape)}: give [N, channels, height, width]")
+    _, channels, height, width = images.shape
+    # Signals of many channels may be one or three wide; they are of float, and not square.
+    pictures = channels == height or images.dtype == torch.uint8
+    if width in (1, 3) and min(channels, height) > 4 and pictures:
+        raise ValueError(
+            f"images have shape {tuple(images.shape)}, channels last: give [N, channels, height, width], as "
+            "images.transpose(0, 3, 1, 2) is of an array, images.permute(0, 3, 1, 2) of a tensor"
+        )
     if images.dtype in (torch.float16, torch.bfloat16):
         images = images.float()
     if images.dtype not in (torch.uint8, torch.float32, torch.float64):
@@ -228,9 +238,12 @@ def _normalisation(
         raise ValueError(f"mean = {mean}, std = {std}: give both or neither")
     if images.is_floating_point():
         raise ValueError("float images are taken as they are: leave mean and std out, or give uint8 images")
-    means, stds = (tuple(float(value) for value in np.ravel(each)) for each in (mean, std))
+    try:
+        means, stds = (tuple(float(value) for value in np.ravel(each)) for each in (mean, std))
+    except (TypeError, ValueError):  # text, objects
+        means = stds = ()
     if not len(means) == len(stds) == images.shape[1]:
-        raise ValueError(f"mean = {means}, std = {stds}: give one number for each of {images.shape[1]} channels")
+        raise ValueError(f"mean = {mean}, std = {std}: give one number for each of {images.shape[1]} channels")
     if not all(0 <= value <= 1 for value in means) or not all(0 < value <= 1 for value in stds):
         raise ValueError(f"mean = {means}, std = {stds}: give those of images scaled to 0..1, std above 0")
     return means, stds

@@ -40,7 +40,7 @@ def swapped(images: ImageData, first: str | int, second: str | int, rate: float,
     """
     both = class_pair(images.classes, (first, second))
     checks.share(rate, "rate")
-    random, labels = torch.Generator().manual_seed(seed), images.train.labels.clone()
+    random, labels = torch.Generator().manual_seed(checks.seed(seed)), images.train.labels.clone()
     for mine, other in (both, both[::-1]):
         members = (images.train.labels == mine).nonzero().flatten()
         drawn = torch.randperm(len(members), generator=random)[: round(rate * len(members))]

@@ -43,7 +43,7 @@ def plane_derivatives(
     Raises ValueError as `counts` does, and for directions of another network. Source: beyond the paper; its Section 2.2
     asks for a plane's flatness. Book: *Sharpness*.
     """
-    checks.whole(batch_size, "batch_size")
+    batch_size = checks.whole(batch_size, "batch_size")
     check_belong(directions, model)
     chosen = of_pair(directions, split, pair)
     classify = proven(model, split, **reading)

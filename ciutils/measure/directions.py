@@ -16,8 +16,7 @@ from ciutils.models.gradients import Directions, norm_of, trainable
 
 def random_directions(model: nn.Module, names: Sequence[str] = ("random1", "random2"), seed: int = 0) -> Directions:
     """Directions with standard normal entries: the control that loss-landscape pictures use (arXiv:1712.09913)."""
-    checks.whole(seed, "seed", at_least=0)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(checks.seed(seed))
     parameters = trainable(model)
     drawn = {
         key: torch.randn((len(names), *value.shape), generator=generator).to(value.dtype)

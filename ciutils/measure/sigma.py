@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from torch import nn
 
+from ciutils import checks
 from ciutils.classes import class_pair
 from ciutils.data import Split
 from ciutils.measure.directions import of_pair, random_directions, rescaled
@@ -39,8 +40,9 @@ def find_sigma(
     distance of a thousandth. Raises ValueError if no sigma up to a weight distance of 100 passes, as with gradients
     that are zero. Source: arXiv:2211.01370 gives only ratios. Book: *Sharpness*.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level = {level!r}: give a mistake rate between 0 and 1")
+    level = checks.share(level, "level")
+    if pairs is None or not len(pairs):
+        raise ValueError(f"pairs = {pairs!r}: give at least one pair of classes")
     chosen = [rescaled(of_pair(directions, split, pair), scale, model) for pair in pairs]
     norms = np.concatenate([each.norms.values for each in chosen])
     if not norms.all():

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ SAME = 0.005
 """Share of the images that another machine's rounding may move to another class at one point; the loss may change by
 four times as much."""
 
+_FARTHEST = 1e30  # in theta; float32 ends at 3e38
 
 CONFIDENCE = 0.95
 """Of the interval of a mistake rate that is measured on a part of the images."""
@@ -57,8 +58,8 @@ def interference_space(
     """Measure `model` on `split` at w* - theta1 g1 - theta2 g2, on a grid of thetas in [-sigma, sigma].
 
     pair: two of `directions`, as "cat-dog". sigma, points: one value, or one for each axis; points are odd, so that
-    the network itself is the middle one. scale: how `directions` are rescaled first, see `rescaled`. sign: "paper"
-    has a plus before theta2, as Definition 2 is printed. bn: see `measure.evaluator.Evaluator`.
+    the network itself is the middle one, and at most 1001. scale: how `directions` are rescaled first, see `rescaled`.
+    sign: "paper" has a plus before theta2, as Definition 2 is printed. bn: see `measure.evaluator.Evaluator`.
     tolerance: stop a point early once its mistake rate is known to +- tolerance at 95%; None measures every image.
     shard: (i, n) measures only the rows i, i + n, ...; `merge` joins shards. checkpoint: a file written after every
     row; if it exists, only the rows that it lacks are measured. reading: device, precision ("auto"), logits, as in
@@ -75,8 +76,11 @@ def interference_space(
     Raises ValueError for parameters out of range, directions or a checkpoint of another network, and a network that
     cannot prove itself, see `counts`. Source: arXiv:2211.01370, Section 2.2, Definition 2. Book: *Sharpness*.
     """
-    _check(sign, bn, tolerance, shard, batch_size)
-    axes = _axes(sigma, points)
+    checks.one_of(sign, SIGNS, "sign")
+    checks.one_of(bn, BN, "bn")
+    batch_size = None if batch_size is None else checks.whole(batch_size, "batch_size")
+    tolerance = None if tolerance is None else checks.positive(tolerance, "tolerance")
+    (part, parts), axes = checks.shard(shard), _axes(sigma, points)
     chosen = rescaled(of_pair(directions, split, pair), scale, model)
     evaluator = Evaluator(model, split, bn, batch_size, **reading)
     plane = _plane(model, chosen, sign, evaluator)
@@ -89,7 +93,7 @@ def interference_space(
         "tolerance": tolerance,
         "plane": plane.sha256(),
         "network": evaluator.sha256,
-        "logits": reading.get("logits"),
+        "logits": evaluator.classify.which,
         "images": split.sha256,
     }
     told = {"configuration": json.dumps(configuration), "evaluated": evaluator.evaluated}
@@ -102,7 +106,7 @@ def interference_space(
         if checkpoint:
             artifacts.save_dataset(space, Path(checkpoint))
 
-    rows = [row for row in range(shard[0], len(axes[0]), shard[1]) if not space["done"][row]]
+    rows = [row for row in range(part, len(axes[0]), parts) if not space["done"][row]]
     with Progress(len(rows), f"space {'-'.join(chosen.names)}") as progress:
         for row in rows:
             _fill(space, row, evaluator, plane, tolerance)
@@ -120,6 +124,8 @@ def merge(spaces: Sequence[xr.Dataset]) -> xr.Dataset:
 
     Raises ValueError if they are not of the same space, or if rows are missing.
     """
+    if not spaces:
+        raise ValueError("there are no shards: give at least one")
     first = spaces[0]
     for other in spaces[1:]:
         _same_space(first, other, "a shard")
@@ -175,26 +181,18 @@ def standard_error(space: xr.Dataset, population: int) -> xr.DataArray:
 
 
 def _axes(sigma: float | tuple[float, float], points: int | tuple[int, int]) -> list[np.ndarray]:
-    sigmas = sigma if isinstance(sigma, tuple | list) else (sigma, sigma)
-    numbers = points if isinstance(points, tuple | list) else (points, points)
-    for each in sigmas:
-        checks.positive(each, "sigma")
-    for number in numbers:
-        checks.whole(number, "points", at_least=3)
-        if number % 2 == 0:
-            raise ValueError(f"points = {number}: give an odd number, so that the network itself is the middle point")
-    return [each * np.linspace(-1, 1, number) for each, number in zip(sigmas, numbers, strict=True)]
+    sigmas, numbers = _for_each_axis(sigma, "sigma"), _for_each_axis(points, "points")
+    return [
+        checks.positive(each, "sigma", at_most=_FARTHEST) * np.linspace(-1, 1, checks.odd(number, "points"))
+        for each, number in zip(sigmas, numbers, strict=True)
+    ]
 
 
-def _check(sign: str, bn: str, tolerance: float | None, shard: tuple[int, int], batch_size: int | None) -> None:
-    checks.one_of(sign, SIGNS, "sign")
-    checks.one_of(bn, BN, "bn")
-    if batch_size is not None:
-        checks.whole(batch_size, "batch_size")
-    if tolerance is not None:
-        checks.positive(tolerance, "tolerance")
-    if not (len(shard) == 2 and 0 <= shard[0] < shard[1]):
-        raise ValueError(f"shard = {shard!r}: give (i, n) with 0 <= i < n")
+def _for_each_axis(value: Any, what: str) -> tuple:  # noqa: ANN401, its parts are looked at later
+    both = tuple(value) if np.ndim(value) else (value, value)
+    if len(both) != 2:
+        raise ValueError(f"{what} = {value!r}: give one value, or one for each of the two axes")
+    return both
 
 
 def _plane(model: nn.Module, chosen: Directions, sign: str, evaluator: Evaluator) -> Plane:

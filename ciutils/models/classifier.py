@@ -9,6 +9,7 @@ import copy
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Integral
 from typing import TypedDict
 
 import torch
@@ -57,7 +58,10 @@ class Classifier:
     ) -> None:
         if not isinstance(model, nn.Module) or isinstance(model, _WRAPPERS):
             raise ValueError(f"the network is a {type(model).__name__}: give the torch.nn.Module that it was made from")
-        self.model, self.classes, self.device, self.precision, self.which = model, classes, device, precision, logits
+        if not isinstance(logits, str | Integral | None):
+            raise ValueError(f"logits = {logits!r}: give the name or the position of one of the network's outputs")
+        self.model, self.classes, self.device, self.precision = model, classes, device, precision
+        self.which = int(logits) if isinstance(logits, Integral) else logits
         parameters = {name: value.detach().to(device) for name, value in model.named_parameters()}
         buffers = {name: value.detach().to(device, copy=True) for name, value in model.named_buffers()}
         self.state = parameters | buffers
@@ -91,7 +95,10 @@ class Classifier:
         inputs = images.clone(memory_format=self.layout)
         with devices.convolutions(self.device), devices.autocast(self.device, self.precision):
             output = self.model(inputs)
-        return picked(output, self.classes, self.which)
+        logits = picked(output, self.classes, self.which)
+        if len(logits) != len(images):
+            raise ValueError(f"the network gives {len(logits)} outputs for {len(images)} images: give one for each")
+        return logits
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Logits [n, classes] of `images` [n, C, H, W], which may be changed by nothing."""
@@ -221,6 +228,9 @@ def picked(output: object, classes: int, which: str | int | None = None) -> torc
                 f"the network's outputs have shape {tuple(output.shape)}: the split's {classes} classes need "
                 f"[images, {classes}]"
             )
+        if output.dtype not in _ROUNDING or output.layout != torch.strided:
+            kind = f"{output.dtype}, {output.layout}"
+            raise ValueError(f"the network's outputs are {kind}: give logits, floating-point numbers in a dense tensor")
         return output
     parts = _parts(output)
     if which is None:

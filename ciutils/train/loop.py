@@ -68,10 +68,10 @@ def train(
     Raises ValueError for unknown names, numbers out of range, a checkpoint of another configuration, or a loss that
     is no longer finite. Source: arXiv:2211.01370, Sections 3 and 4.2. Book: *Label dancing*.
     """
-    if isinstance(setup, str):
+    if not isinstance(setup, Setup):
         setup = SETUPS[checks.one_of(setup, SETUPS, "setup")]
     epochs, batch_size = checks.whole(epochs, "epochs"), checks.whole(batch_size, "batch_size")
-    seed = checks.whole(seed, "seed", at_least=0, at_most=checks.LARGEST_SEED)
+    seed = checks.seed(seed)
     checks.one_of(augment, AUGMENTS, "augment")
     if any(isinstance(layer, _BatchNorm) for layer in model.modules()):
         check_batches(len(data.train), batch_size)

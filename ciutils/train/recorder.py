@@ -41,7 +41,7 @@ class Recorder:
         """
         kinds = [name.removesuffix("_counts") for name in COUNTS]
         key = f"{checks.one_of(counted, kinds, 'counts')}_counts"
-        true, predicted = (np.asarray(torch.as_tensor(each).cpu()) for each in (true, predicted))
+        true, predicted = (each.cpu() if isinstance(each, torch.Tensor) else each for each in (true, predicted))
         added = from_predictions(true, predicted, self.classes).values
         if added.any():
             self._counts[key] = self._counts.get(key, 0) + added

@@ -110,7 +110,8 @@ def read(file: Path, notebooks: Path = Path("notebooks")) -> Sweep:
         raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        said = first["msg"].partition(" or instance of")[0]  # which names a class of this module
+        raise ValueError(": ".join([str(file), *filter(None, [".".join(map(str, first["loc"]))]), said])) from error
     try:
         runs = [run for part in declared.notebooks for run in _runs(part, declared.profile, notebooks)]
     except ValueError as error:
@@ -166,14 +167,18 @@ def _notebook(folder: Path, name: str) -> Path:
     return parameters.notebook(folder, name)
 
 
-def check(runs: Iterable[Run]) -> None:
-    """Raise ValueError unless the parameters of all `runs` are in their ranges and fit their data."""
+def check(runs: Iterable[Run], file: str | Path) -> None:
+    """Raise ValueError, naming the declaration, unless all `runs` of `file` have parameters that are in their ranges
+    and fit their data."""
     from reproduction import chapters, results  # with torch, which only the driver's first process loads
 
     store = results.Results()
     for run in runs:
-        for want in chapters.wants(run.notebook.stem, run.parameters):
-            want.check(store)
+        try:
+            for want in chapters.wants(run.notebook.stem, run.parameters):
+                want.check(store)
+        except (ValueError, FileNotFoundError) as error:
+            raise ValueError(f"{file}: {run.name}: {error}") from error
 
 
 def key(sweep: Sweep, run: Run) -> str:
