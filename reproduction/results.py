@@ -81,8 +81,7 @@ class Results:
         key = (run.dataset, run.normalisation)
         if key not in self._loaded:
             images = data.load(run.dataset)
-            if len(images.classes) < 2:
-                raise ValueError(f"{run.dataset} has one class, {images.classes[0]!r}: interference takes two or more")
+            _check_several(run.dataset, images.classes)
             self._loaded[key] = data.normalised(images, run.normalisation)
         changed = (*key, run.classes, run.swapped)
         if changed not in self._loaded:
@@ -98,6 +97,7 @@ class Results:
 
         known = run.classes or (run.dataset, run.normalisation) in self._loaded
         names = self.data(run).classes if known else data.classes(run.dataset)  # first: to decode images takes minutes
+        _check_several(run.dataset, names)
         given: dict[frozenset[int], Pair] = {}
         for pair in pairs:
             both = frozenset(class_pair(names, pair))
@@ -398,6 +398,11 @@ def _named_counts(history: xr.Dataset) -> xr.Dataset:
     """`history` with the counts of training images named by how they were counted, as an older form did not."""
     kind = history.attrs.pop("train_counts", None)
     return history.rename(train_counts=f"{kind}_counts") if kind else history
+
+
+def _check_several(dataset: str, classes: Sequence[str]) -> None:
+    if len(classes) < 2:
+        raise ValueError(f"{dataset} has one class, {classes[0]!r}: interference takes two or more")
 
 
 def _file_part(*pairs: Pair) -> str:
