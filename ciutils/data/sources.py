@@ -55,7 +55,7 @@ def load(name: str, root: str | Path | None = None, download: bool = True) -> Im
 
 
 def classes(name: str) -> tuple[str, ...]:
-    """The names of the classes of `load`(name), CIFAR-10's own where they are folders; no image in a folder is decoded.
+    """The names of the classes of `load(name)`, CIFAR-10's own where they are folders; no image in a folder is decoded.
 
     Errors as in `load`. Book: *Execute a notebook*.
     """
