@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from docutils import nodes
 from sphinx.application import Sphinx
 
@@ -34,6 +36,11 @@ def add_tips(app: Sphinx, doctree: nodes.document, page: str) -> None:
             link.parent.insert(link.parent.index(link) + 1, tip)
 
 
+def call_citations_no_list(_: Sphinx, __: str, ___: str, context: dict[str, Any], ____: nodes.document | None) -> None:
+    """Take from the bibliography the role of a list, whose items it calls otherwise."""
+    context["body"] = context.get("body", "").replace('<div role="list" class="citation-list">', "<div>")
+
+
 def _address(app: Sphinx, page: str, link: str) -> str:
     """Where a link of `page` leads, as seen from the book's root."""
     here = app.builder.get_target_uri(page).rpartition("/")[0]
@@ -46,4 +53,5 @@ def _address(app: Sphinx, page: str, link: str) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect it to Sphinx."""
     app.connect("doctree-resolved", add_tips, priority=800)
+    app.connect("html-page-context", call_citations_no_list)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
