@@ -13,6 +13,7 @@ import numpy as np
 
 # They do not survive a file, break a line, or turn what stands beside them around.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_FARTHEST = 1e30  # in theta; float32 ends at 3e38
 _LISTED = 30  # choices that one line names
 
 LARGEST_SEED = 2**32 - 1
@@ -70,6 +71,11 @@ def positive(value: object, what: str, at_most: float = math.inf) -> float:
         limit = f" and at most {at_most:g}" if at_most < math.inf else ""
         raise ValueError(f"{what} = {value!r}: give a number above 0{limit}")
     return number
+
+
+def half_side(value: object, what: str = "sigma") -> float:
+    """Return `value` if it is half the side of a plane, in theta, else raise a ValueError."""
+    return positive(value, what, at_most=_FARTHEST)
 
 
 def share(value: object, what: str) -> float:

@@ -71,7 +71,7 @@ RULES: dict[str, Rule] = {
     "early": _each(checks.whole),
     "points": _unless_empty(checks.odd),
     "images": _unless_empty(checks.whole),
-    "sigma": _unless_empty(checks.positive),
+    "sigma": _unless_empty(checks.half_side),
     "level": _unless_empty(checks.share),
     "scale": _one_of(OPTIONS["scale"]),
     "precision": _one_of(OPTIONS["precision"]),

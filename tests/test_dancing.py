@@ -95,9 +95,15 @@ def test_test_counts_can_be_chosen():
             "counts='end_counts': this history holds test_counts; give",
         ),
         (lambda h: dancing.dance_score(h[[]], "a", "b"), "counts='end_counts': this history holds no counts; give one"),
+        (lambda h: dancing.notes(h.end_counts.values), "history is a ndarray: give a Dataset, as train.train does"),
+        (lambda h: dancing.recalls(h.end_counts), "history is a DataArray: give a Dataset"),
+        (lambda h: dancing.note_spells(h), "notes are a Dataset: give what dancing.notes does"),
+        (lambda h: dancing.note_shares(h.end_counts), "notes are a DataArray: give what dancing.notes does, as"),
+        (lambda h: dancing.take_over([0, 1], "a"), "notes are a list: give what dancing.notes does"),
+        (lambda h: dancing.handovers(None, "a"), "notes are a NoneType: give what dancing.notes does"),
     ],
 )
-def test_counts_that_a_history_lacks_are_named_with_those_that_it_holds(call, message):
+def test_what_is_no_history_no_notes_or_lacks_the_counts_is_told_in_a_line(call, message):
     with pytest.raises(ValueError, match=message) as error:
         call(of_rows([80, 15, 5], [70, 25, 5]))
     assert "\n" not in str(error.value)

@@ -2,11 +2,12 @@ import math
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from test_spaces import bowl, made
 
-from ciutils.analyse import flat
+from ciutils.analyse import flat, responses, surfaces
 from ciutils.analyse.flat import Bounds
 
 TOLERANCE = 0.05
@@ -170,6 +171,14 @@ def test_rows_that_are_missing_are_no_flat_area():
     space["done"].values[3] = False
     with pytest.raises(ValueError, match="1 of 21 rows are missing: measure the other shards too"):
         flat.flat_area(space)
+
+
+@pytest.mark.parametrize("space", [np.zeros((3, 3)), [1], None, xr.Dataset(), xr.DataArray([0.5])])
+def test_what_is_no_space_is_told_in_a_line(space):
+    told = f"space is a {type(space).__name__}: give a Dataset, as measure.interference_space does"
+    for measured in (flat.flat_area, flat.ego_widths, surfaces.class_loss, responses.class_response):
+        with pytest.raises(ValueError, match=told):
+            measured(space)
 
 
 @pytest.mark.parametrize("tolerance", [0, -0.1, 1.0, np.nan, "x"])

@@ -29,6 +29,8 @@ _SHORTEST = 5  # epochs to which a trend can be fitted
 
 def counts_of(history: xr.Dataset, counts: str = "end_counts") -> xr.DataArray:
     """The counts of that name in a history: (epoch, true, predicted). Raises ValueError if it holds none."""
+    if not isinstance(history, xr.Dataset):
+        raise ValueError(f"history is a {type(history).__name__}: give a Dataset, as train.train does")
     held = [name for name in COUNTS if name in history]
     if counts not in held:
         raise ValueError(
@@ -172,8 +174,7 @@ def note_shares(notes: xr.DataArray) -> pd.DataFrame:
 
 def handovers(notes: xr.DataArray, name: str | int) -> pd.DataFrame:
     """How often one note of class `name` was followed by another: (before x after) counts."""
-    classes = [str(each) for each in notes["true"].values]
-    table = note_spells(notes)
+    classes, table = _singers(notes), note_spells(notes)
     spells = table[table["class"] == classes[class_index(classes, name)]]["note"]
     return pd.crosstab(spells.iloc[:-1].to_numpy(), spells.iloc[1:].to_numpy(), rownames=["before"], colnames=["after"])
 
@@ -188,14 +189,15 @@ class TakeOver:
 
 def take_over(notes: xr.DataArray, name: str | int) -> TakeOver:
     """When the lasting interferer of class `name` took over. Source: arXiv:2211.01370, Section 4.2 (epoch 118)."""
-    classes = [str(each) for each in notes["true"].values]
-    spells = note_spells(notes)
+    classes, spells = _singers(notes), note_spells(notes)
     last = spells[spells["class"] == classes[class_index(classes, name)]].iloc[-1]
     return TakeOver(last["note"], int(last["start"]))
 
 
 def _singers(notes: xr.DataArray) -> list[str]:
     """The classes' names, none of which is the note of no class."""
+    if not isinstance(notes, xr.DataArray) or notes.dims != ("epoch", "true"):
+        raise ValueError(f"notes are a {type(notes).__name__}: give what dancing.notes does, as (epoch, true)")
     names = [str(name) for name in notes["true"].values]
     if _SILENCE in names:
         raise ValueError(f"a class is called {_SILENCE!r}, as the note of no class is: give it another name")

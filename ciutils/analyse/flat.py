@@ -142,11 +142,11 @@ def _rises(space: xr.Dataset, tolerance: float) -> tuple[np.ndarray, np.ndarray,
     """Rise of the mistake rate above the network's own, (theta1, theta2): the least that it may be, as measured, and
     the most; above any tolerance where the output was not finite."""
     checks.share(tolerance, "tolerance")
+    rate, middle = mistake_rate(space).values, centre(space)
     if missing := int((~space["done"]).sum()):
         raise ValueError(
             f"{missing} of {space.sizes['theta1']} rows are missing: measure the other shards too, and merge"
         )
-    rate, middle = mistake_rate(space).values, centre(space)
     rise = rate - rate[middle]
     least, most = rise, rise
     if "standard_error" in space:

@@ -14,19 +14,20 @@ def mistake_rate(space: xr.Dataset) -> xr.DataArray:
 
     This and the other measures of a space name the directions in their attributes first and second.
     """
-    images = space["counts"].sum(("true", "predicted"))
+    images = _counts(space).sum(("true", "predicted"))
     correct = _correct(space).sum("true")
     return _defined(space, 1 - correct / images).rename("mistake_rate")
 
 
 def class_mistake_rate(space: xr.Dataset) -> xr.DataArray:
     """Share of each class's images that are misclassified: (theta1, theta2, true)."""
-    return _defined(space, 1 - _correct(space) / space["counts"].sum("predicted")).rename("class_mistake_rate")
+    return _defined(space, 1 - _correct(space) / _counts(space).sum("predicted")).rename("class_mistake_rate")
 
 
 def class_loss(space: xr.Dataset) -> xr.DataArray:
     """Mean cross-entropy of each class: (theta1, theta2, true). Source: arXiv:2211.01370, Section 4.1."""
-    return _defined(space, space["loss_sum"] / space["counts"].sum("predicted")).rename("class_loss")
+    images = _counts(space).sum("predicted")
+    return _defined(space, space["loss_sum"] / images).rename("class_loss")
 
 
 def cut(space: xr.Dataset, angle: float, points: int = 101) -> xr.DataArray:
@@ -85,10 +86,15 @@ def _cuts(space: xr.Dataset, angles: Sequence[float], points: int) -> xr.DataArr
     return rates.transpose("angle", "position")
 
 
+def _counts(space: xr.Dataset) -> xr.DataArray:
+    if not isinstance(space, xr.Dataset) or "done" not in space:
+        raise ValueError(f"space is a {type(space).__name__}: give a Dataset, as measure.interference_space does")
+    return space["counts"]
+
+
 def _correct(space: xr.Dataset) -> xr.DataArray:
-    diagonal = np.diagonal(space["counts"].values, axis1=-2, axis2=-1)
-    counts = space["counts"].isel(predicted=0, drop=True)
-    return counts.copy(data=diagonal)
+    counts = _counts(space)
+    return counts.isel(predicted=0, drop=True).copy(data=np.diagonal(counts.values, axis1=-2, axis2=-1))
 
 
 def _defined(space: xr.Dataset, values: xr.DataArray) -> xr.DataArray:

@@ -32,7 +32,6 @@ SAME = 0.005
 """Share of the images that another machine's rounding may move to another class at one point; the loss may change by
 four times as much."""
 
-_FARTHEST = 1e30  # in theta; float32 ends at 3e38
 
 CONFIDENCE = 0.95
 """Of the interval of a mistake rate that is measured on a part of the images."""
@@ -183,7 +182,7 @@ def standard_error(space: xr.Dataset, population: int) -> xr.DataArray:
 def _axes(sigma: float | tuple[float, float], points: int | tuple[int, int]) -> list[np.ndarray]:
     sigmas, numbers = _for_each_axis(sigma, "sigma"), _for_each_axis(points, "points")
     return [
-        checks.positive(each, "sigma", at_most=_FARTHEST) * np.linspace(-1, 1, checks.odd(number, "points"))
+        checks.half_side(each) * np.linspace(-1, 1, checks.odd(number, "points"))
         for each, number in zip(sigmas, numbers, strict=True)
     ]
 
