@@ -107,6 +107,11 @@ SMALLEST = {
         0.25, "", "At a quarter the smaller direction of a typical pair is 0.6 of the larger.", within=True
     ),
     "correlation": Smallest(0.1, "", "A smaller correlation explains less than a hundredth of what varies."),
+    "alike": Smallest(
+        0.1,
+        "of the way to the same shape",
+        "Loss surfaces go together throughout, so that what is left to a correlation of 1 may be less than 0.1.",
+    ),
     "rise": Smallest(5, "points", "A tenth of the mistake rate at which the planes of a big-lr network end, one half."),
     "ratio": Smallest(1.1, "times", "Below ten percent no eye tells two surfaces apart, nor do 1,000 images a class."),
     "factor": Smallest(2, "times", "What two pictures side by side show without a ruler."),

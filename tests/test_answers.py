@@ -99,14 +99,20 @@ def test_a_correlation_with_what_does_not_vary_is_none():
 
 def test_the_jackknife_of_a_mean_is_students_interval_of_the_blocks():
     values = np.random.default_rng(0).normal(size=100)
-    found = answers.jackknife(lambda kept: values[kept].mean(), 100)
+    found = answers.jackknife(lambda kept: values[kept].mean(), 100, (-9, 9))
     blocks = values.reshape(20, 5).mean(1)
     low, high = stats.t.interval(0.95, 19, blocks.mean(), stats.sem(blocks))
     assert (found.value, found.low, found.high) == pytest.approx((values.mean(), low, high))
 
 
+def test_an_interval_ends_where_the_statistic_does():
+    hits = np.arange(30) >= 2
+    found = answers.jackknife(lambda kept: 100 * hits[kept].mean(), 30, (0.0, 100.0))
+    assert found.value < found.high == 100
+
+
 def test_of_few_epochs_nothing_is_known():
-    found = answers.jackknife(lambda _: pytest.fail("asked"), 14)
+    found = answers.jackknife(lambda _: pytest.fail("asked"), 14, (0, 1))
     assert math.isnan(found.value)
     assert math.isnan(found.low)
 

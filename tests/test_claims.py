@@ -14,7 +14,7 @@ from reproduction import claims, runs
 from reproduction.claims import evidence, judging, planes
 from reproduction.claims.answers import NOT_COMPARABLE, STANDS, Part, summary
 from reproduction.claims.evidence import Evidence
-from reproduction.claims.table import earlier
+from reproduction.claims.table import earlier, unmeasured
 from reproduction.readings import CHOICES, Reading
 from reproduction.results import REPOSITORY, Results
 from tests import worlds
@@ -106,6 +106,14 @@ def test_similar_shapes_go_with_confusion(like, expected, own_classes):
     histories = {("vgg19", "anneal-lr"): history_of(counts_of(errors, 2))}
     world = Evidence(histories, {}, in_every_reading(spaces), draws=20)
     assert set(answers_of("C18", world, own_classes=own_classes)) == {expected}
+
+
+def test_what_is_left_to_the_same_shape_is_what_a_similarity_is_held_against():
+    """Others at 0.9 in the mean: 0.95 is half way from there to 1, and further than any of them."""
+    found = claims.classwise_losses.nearer(0.95, np.array([0.88, 0.9, 0.92]))
+    assert found.value == pytest.approx(0.5)
+    assert 0 < found.low < found.value < found.high
+    assert np.isnan(claims.classwise_losses.nearer(1.0, np.ones(7)).value)
 
 
 def law(counts):
@@ -222,6 +230,23 @@ def test_every_part_is_judged_in_every_reading_that_concerns_it():
     first = judging.primary(table)
     assert set(first.loc[first["claim"] == "C07", "batch_norm"]) == {"frozen", "recalibrated"}
     assert set(first["range"]) == {"", "1"}
+
+
+def test_what_is_not_measured_in_a_reading_of_batch_norm_is_told():
+    """The paper's world without any recalibrated plane, and without one of the frozen ones."""
+    spaces = {key: space for key, space in RIGHT.spaces.items() if key[3] == "frozen"}
+    del spaces["vgg19", "big-lr", "horse-ship", "frozen", "1"]
+    rested = judging.primary(judging.judged({"200": replace(RIGHT, spaces=spaces)}))
+
+    def of(id):
+        return unmeasured(rested[rested["claim"] == id])
+
+    assert of("C07") == [
+        "with frozen statistics 3 of its 4 parts measured",
+        "with recalibrated statistics none of its 4 parts measured",
+    ]
+    assert of("C15") == ["with recalibrated statistics none of its 6 parts measured"]
+    assert of("C01") == []
 
 
 @pytest.fixture

@@ -30,6 +30,9 @@ STANDS, FALLS = SUMMARIES[:2], SUMMARIES[3:5]
 
 UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
+BLOCK, MOST_BLOCKS = 5, 20
+"""Epochs in a block that the jackknife leaves out, at least, and how many blocks it makes, at most."""
+
 FEWEST_SEEDS = 3
 """Below that the spread over seeds is not estimated; the shown run is judged alone."""
 
@@ -114,18 +117,18 @@ def over_seeds(effects: Sequence[Estimate | Bounds]) -> Estimate:
     return Estimate(seeds.value, seeds.value - low, seeds.value + high)
 
 
-def jackknife(statistic: Callable[[np.ndarray], float], count: int, shortest: int = 5, most: int = 20) -> Estimate:
+def jackknife(statistic: Callable[[np.ndarray], float], count: int, limits: tuple[float, float]) -> Estimate:
     """A statistic of `count` epochs in a row, with the interval (Student's t) from leaving out one block of them at a
-    time: neighbouring epochs are alike. statistic: takes the positions that are kept. At most so many blocks, of at
-    least the `shortest` length; unknown if that makes less than three. Source: Kunsch 1989; Efron and Tibshirani 1993,
-    chapter 11."""
-    if count < 3 * shortest:
+    time: neighbouring epochs are alike. statistic: takes the positions that are kept. limits: the least and the most
+    that it can be, where the interval ends. Unknown if there are less than three blocks. Source: Kunsch 1989; Efron and
+    Tibshirani 1993, chapter 11."""
+    if count < 3 * BLOCK:
         return UNKNOWN
-    blocks = np.array_split(np.arange(count), min(most, count // shortest))
+    blocks = np.array_split(np.arange(count), min(MOST_BLOCKS, count // BLOCK))
     left = np.array([statistic(np.delete(np.arange(count), block)) for block in blocks])
     value, number = statistic(np.arange(count)), len(blocks)
     half = stats.t.ppf(0.975, number - 1) * math.sqrt((number - 1) * left.var())
-    return Estimate(float(value), float(value - half), float(value + half))
+    return Estimate(float(value), float(max(value - half, limits[0])), float(min(value + half, limits[1])))
 
 
 def beyond_chance(value: float, chance: np.ndarray) -> Estimate:

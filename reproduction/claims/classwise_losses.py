@@ -17,7 +17,7 @@ from ciutils.analyse.agreement import Estimate
 from ciutils.analyse.responses import WAYS, shape_similarity
 from reproduction import paper
 from reproduction.claims import planes
-from reproduction.claims.answers import Part, beyond_chance, part, quotient, students
+from reproduction.claims.answers import UNKNOWN, Part, beyond_chance, part, quotient, students
 from reproduction.claims.evidence import Evidence
 from reproduction.claims.judging import claim
 from reproduction.readings import Reading
@@ -39,12 +39,18 @@ def alike(space: xr.Dataset, reading: Reading) -> pd.DataFrame:
     return similar.drop(index=own, columns=own)
 
 
-def among_classes(statistic: Callable[[np.ndarray], float], count: int) -> Estimate:
-    """A statistic of the order of classes beyond what it is if they are put in another order at random."""
+def among_classes(statistic: Callable[[np.ndarray], float], count: int) -> tuple[float, np.ndarray]:
+    """A statistic of the order of classes, and what it is if they are put in another order at random: (draw)."""
     found = stats.permutation_test(
         (np.arange(count),), statistic, permutation_type="pairings", n_resamples=DRAWS, rng=np.random.default_rng(0)
     )
-    return beyond_chance(found.statistic, found.null_distribution)
+    return float(found.statistic), found.null_distribution
+
+
+def nearer(value: float, others: np.ndarray) -> Estimate:
+    """How much of the way from the mean of other similarities to the same shape, 1, a similarity has gone."""
+    beyond, room = beyond_chance(value, others), 1 - float(np.mean(others))
+    return Estimate(beyond.value / room, beyond.low / room, beyond.high / room) if room > 0 else UNKNOWN
 
 
 def _pair_ranks(matrix: np.ndarray) -> np.ndarray:
@@ -112,13 +118,15 @@ def _car_ascent(evidence: Evidence, reading: Reading) -> list[Part]:
 )
 def _others_respond(evidence: Evidence, reading: Reading) -> list[Part]:
     """for each of the six other classes: its mean absolute change on a ring around the network in the CAR-TRUCK space,
-    over that in the CAT-DOG space, both rings as far out as both planes reach"""
+    over that in the CAT-DOG space, both rings as far out as both planes reach. A loss of many nats, as rings that far
+    out have, is one at which nobody would use a network"""
 
-    def more(name: str) -> Callable[[xr.Dataset, xr.Dataset], Estimate]:
-        def effect(car_truck: xr.Dataset, cat_dog: xr.Dataset) -> Estimate:
-            both = (car_truck, cat_dog)
+    def more(name: str) -> Callable[[xr.Dataset, xr.Dataset], tuple[Estimate, str]]:
+        def effect(*both: xr.Dataset) -> tuple[Estimate, str]:
             length = min(planes.reach(space, reading.unit) for space in both)
-            return quotient(*(planes.response(space, name, reading.unit, length) for space in both))
+            found = quotient(*(planes.response(space, name, reading.unit, length) for space in both))
+            losses = (float(planes.ring(space, name, reading.unit, length).mean()) for space in both)
+            return found, "mean losses there {:.3g} nats, and {:.3g} in CAT-DOG".format(*losses)
 
         return effect
 
@@ -134,37 +142,39 @@ def _others_respond(evidence: Evidence, reading: Reading) -> list[Part]:
     *("batch_norm", "range", "own_classes"),
 )
 def _shapes(evidence: Evidence, reading: Reading) -> list[Part]:
-    """by the rank correlation of loss surfaces: how much more alike the four are among themselves than four classes
-    drawn at random; how much more alike each of them is to the other three than to HORSE (the mean of four, with
-    Student's t); and how much more alike PLANE is to CAR, and SHIP to TRUCK, than the other classes are, with the
-    middle 95% of these"""
+    """by the rank correlation of loss surfaces: how much of the way from four classes drawn at random to the same shape
+    the four are alike among themselves; how much of the way from HORSE to the same shape each of them is alike to the
+    other three (the mean of four, with Student's t); and how much of the way from the other classes, with the middle
+    95% of them, PLANE is alike to CAR, and SHIP to TRUCK"""
     four = ["cat", "frog", "dog", "deer"]
 
     def within(space: xr.Dataset) -> Estimate:
         similar = alike(space, reading)
         rows = [list(similar).index(name) for name in four]
         first, second = np.array(rows)[np.array(np.triu_indices(len(rows), 1))]
-        return among_classes(lambda order: similar.values[order[first], order[second]].mean(), len(similar))
+        chosen, drawn = among_classes(lambda order: similar.values[order[first], order[second]].mean(), len(similar))
+        return nearer(chosen, drawn)
 
     def less(space: xr.Dataset) -> Estimate:
         similar = alike(space, reading)
-        apart = [float(similar.loc[name, four].drop(name).mean() - similar.loc[name, "horse"]) for name in four]
-        return students(apart)
+        to_horse = similar.loc[four, "horse"]
+        among = pd.Series({name: similar.loc[name, four].drop(name).mean() for name in four})
+        return students(((among - to_horse) / (1 - to_horse)).tolist())
 
     def like(one: str, other: str, own: str) -> Callable[[xr.Dataset], Estimate]:
         def effect(space: xr.Dataset) -> Estimate:
             similar = alike(space, Reading(own_classes="in"))[one].drop(one)
             others = similar.drop([other, own] if reading.own_classes == "out" else [other])
-            return beyond_chance(similar[other], others.values)
+            return nearer(similar[other], others.values)
 
         return effect
 
     space = space_of(evidence, "truck-car", reading)
     return [
-        part("cat, frog, dog, deer", "correlation", within, space),
-        part("horse less so", "correlation", less, space),
-        part("car like plane", "correlation", like("car", "plane", own="truck"), space),
-        part("truck like ship", "correlation", like("truck", "ship", own="car"), space),
+        part("cat, frog, dog, deer", "alike", within, space),
+        part("horse less so", "alike", less, space),
+        part("car like plane", "alike", like("car", "plane", own="truck"), space),
+        part("truck like ship", "alike", like("truck", "ship", own="car"), space),
     ]
 
 
@@ -220,7 +230,9 @@ def _shapes_and_confusion(evidence: Evidence, reading: Reading) -> list[Part]:
         similar = alike(space, reading)
         cctm = rates[0].to_pandas().loc[list(similar), list(similar)].values
         shapes, confused = (_pair_ranks(each) for each in (similar.values, cctm + cctm.T))
-        return among_classes(lambda order: (shapes[np.ix_(order, order)] * confused).sum() / 2, len(similar))
+        return beyond_chance(
+            *among_classes(lambda order: (shapes[np.ix_(order, order)] * confused).sum() / 2, len(similar))
+        )
 
     rates = evidence.rates("vgg19")
     return [

@@ -1,7 +1,7 @@
 """Claims of Section 4.2: interference during training, of the annealed VGG19.
 
-Unless a rule says otherwise, intervals are from leaving out one block of neighbouring epochs at a time (jackknife,
-Student's t): up to 20 blocks of at least 5 epochs.
+Unless a rule says otherwise, intervals are from leaving out one block of neighbouring epochs at a time, see
+`answers.jackknife`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from reproduction.claims.evidence import Evidence
 from reproduction.claims.judging import claim
 from reproduction.readings import Reading
 
+PERCENT, CORRELATION = (-100.0, 100.0), (-1.0, 1.0)
+"""What a difference of shares, and a correlation, can be."""
 LATE = 118 / 200
 """The share of training after which the paper finds DOG dominant."""
 
@@ -45,7 +47,7 @@ def before_others(name: str, expected: tuple[str, ...], above: tuple[str, ...] =
         def gap(kept: np.ndarray) -> float:
             return min(share(notes[kept], each) for each in expected) - max(share(notes[kept], each) for each in others)
 
-        return jackknife(gap, len(notes))
+        return jackknife(gap, len(notes), PERCENT)
 
     return effect
 
@@ -55,7 +57,7 @@ def more(first: tuple[str, str], second: tuple[str, str]) -> Callable[[xr.DataAr
 
     def effect(counts: xr.DataArray) -> Estimate:
         one, other = (song(counts, name) == note for name, note in (first, second))
-        return jackknife(lambda kept: 100 * (one[kept].mean() - other[kept].mean()), len(one))
+        return jackknife(lambda kept: 100 * (one[kept].mean() - other[kept].mean()), len(one), PERCENT)
 
     return effect
 
@@ -78,7 +80,7 @@ def _dance(evidence: Evidence, reading: Reading) -> list[Part]:
             size = np.sqrt((cat[kept] ** 2).sum() * (dog[kept] ** 2).sum())
             return -float((cat[kept] * dog[kept]).sum() / size) if size else 0.0
 
-        return jackknife(correlation, len(cat))
+        return jackknife(correlation, len(cat), CORRELATION)
 
     def early(counts: xr.DataArray) -> Estimate:
         changes = confusion.recall(counts).diff("epoch")
@@ -104,7 +106,7 @@ def _rises(evidence: Evidence, reading: Reading) -> list[Part]:
     def effect(counts: xr.DataArray) -> Estimate:
         cctm = confusion.cctm(counts)
         dog, cat = (np.diff(cctm.sel(true=true, predicted="dog")) for true in ("dog", "cat"))
-        return jackknife(lambda kept: rank_correlation(dog[kept], cat[kept]), len(dog))
+        return jackknife(lambda kept: rank_correlation(dog[kept], cat[kept]), len(dog), CORRELATION)
 
     return [part("changes", "correlation", effect, evidence.history(reading))]
 
@@ -121,14 +123,17 @@ def _late(evidence: Evidence, reading: Reading) -> list[Part]:
 
     def late(counts: xr.DataArray) -> Estimate:
         notes = song(counts, "cat")
-        return jackknife(lambda kept: share(notes[kept[kept >= int(LATE * len(notes))]], "dog"), len(notes))
+        start = int(LATE * len(notes))
+        return jackknife(lambda kept: share(notes[kept[kept >= start]], "dog"), len(notes), (0.0, 100.0))
 
     def gain(counts: xr.DataArray) -> Estimate:
         notes = song(counts, "cat")
         start = int(LATE * len(notes))
-        return jackknife(
-            lambda kept: share(notes[kept[kept >= start]], "dog") - share(notes[kept[kept < start]], "dog"), len(notes)
-        )
+
+        def after(kept: np.ndarray) -> float:
+            return share(notes[kept[kept >= start]], "dog") - share(notes[kept[kept < start]], "dog")
+
+        return jackknife(after, len(notes), PERCENT)
 
     counts = evidence.history(reading)
     return [part("late in training", "late", late, counts), part("less before that", "notes", gain, counts)]

@@ -145,7 +145,11 @@ def largest(estimates: Sequence[Estimate]) -> Estimate:
 
 def response(space: xr.Dataset, name: str, unit: str, length: float) -> Estimate:
     """Mean absolute change of the loss of class `name` on the ring at `length` around the network."""
-    loss = class_loss(space).sel(true=name)
-    ring, middle = along(loss, space, unit, np.array([-length, length])), float(loss[centre(space)])
-    change = float(abs(ring - middle).mean(skipna=False))
-    return with_error(change, loss_error(space, name) * (1.5 + float(ring.mean())))
+    losses, middle = ring(space, name, unit, length), float(class_loss(space).sel(true=name)[centre(space)])
+    change = float(abs(losses - middle).mean(skipna=False))
+    return with_error(change, loss_error(space, name) * (1.5 + float(losses.mean())))
+
+
+def ring(space: xr.Dataset, name: str, unit: str, length: float) -> xr.DataArray:
+    """Mean loss of class `name` at `length` from the network, both ways along each line: (angle, length)."""
+    return along(class_loss(space).sel(true=name), space, unit, np.array([-length, length]))

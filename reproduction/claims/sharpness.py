@@ -121,7 +121,8 @@ def _valley(evidence: Evidence, reading: Reading) -> list[Part]:
 )
 def _diagonal(evidence: Evidence, reading: Reading) -> list[Part]:
     """for each network: how far the line with the highest mean rise of the mistake rate is from 135 degrees, with all
-    lines that rise as much within the sampling of images; and the rise at 135 degrees over the mean of all lines"""
+    lines that rise as much within the sampling of images; and the rise at 135 degrees over the mean of all lines. All
+    lines are equally long: up to the plane's border the diagonals would be the longest, and rise most for it"""
 
     def steeper(space: xr.Dataset) -> Estimate:
         by_angle = planes.rises(space, reading.unit, planes.reach(space, reading.unit))
@@ -151,8 +152,9 @@ def times(unit: str) -> Callable[[Sequence[xr.Dataset], Sequence[xr.Dataset]], B
     printed="86.88% against 84.99%",
 )
 def _small_sharp(evidence: Evidence, reading: Reading) -> list[Part]:
-    """for each pair: VGG19's flat area over ResNet18's, measured along rays, as far as spaces of all ranges bound both;
-    and by how much ResNet18's test accuracy is above VGG19's, on the same images"""
+    """for each pair: VGG19's flat area over ResNet18's, a rise of the mistake rate by up to 5 points, measured along
+    rays, as far as spaces of all ranges bound both; and by how much ResNet18's test accuracy is above VGG19's, on the
+    same images"""
 
     def spaces(network: str, pair: str) -> list[xr.Dataset] | None:
         return evidence.all_spaces(network, "small-lr", pair, reading)
@@ -172,8 +174,8 @@ def _small_sharp(evidence: Evidence, reading: Reading) -> list[Part]:
     printed="100 times (the ratio of the axes' ranges)",
 )
 def _lowland(evidence: Evidence, reading: Reading) -> list[Part]:
-    """for each pair: each network's flat area over its big-lr one, measured along rays, as far as spaces of all ranges
-    bound both; and ResNet18's over VGG19's"""
+    """for each pair: each network's flat area over its big-lr one, a rise of the mistake rate by up to 5 points,
+    measured along rays, as far as spaces of all ranges bound both; and ResNet18's over VGG19's"""
 
     def spaces(network: str, setup: str, pair: str) -> list[xr.Dataset] | None:
         return evidence.all_spaces(network, setup, pair, reading)

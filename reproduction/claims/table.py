@@ -66,17 +66,28 @@ def claims_table(parts: pd.DataFrame, comes_to: pd.Series, over: pd.Series, suff
         counts = mine["answer"].value_counts()
         counted = ", ".join(f"{counts[name]} {name}" for name in (*ANSWERS, NOT_THERE) if name in counts)
         shown = "".join(f"<li>{html.escape(told(part))}</li>" for _, part in mine.iterrows())
+        lacking = "".join(f"<br>{html.escape(line)}" for line in unmeasured(mine))
         rows.append(
             f'<tr id="{id}"><td><a href="{notebook}-{suffix}.html#{section}">{id}</a></td>'
             f"<td>{html.escape(claim.statement)}<br><small>The paper: {html.escape(claim.printed)}</small></td>"
             f'<td><span class="verdict" style="background:{colour}">{sign} {found}</span><br>'
-            f"<small>{over.get(id, '')}</small>"
+            f"<small>{over.get(id, '')}{lacking}</small>"
             f"<details><summary>{counted}</summary><ul>{shown}</ul>"
             f"<small>Rule: {html.escape(claim.rule)}.<br>Earlier: {before.loc[id, 'verdict']}. "
             f"{html.escape(before.loc[id, 'change'])}</small></details></td></tr>"
         )
     head = "<tr><th></th><th>claim</th><th>comes to</th></tr>"
     return HTML(f'<table class="claims"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>')
+
+
+def unmeasured(rested: pd.DataFrame) -> list[str]:
+    """A line for each reading of batch-norm in which nobody has made what some parts of a claim need."""
+    there = rested["answer"] != NOT_THERE
+    return [
+        f"with {reading} statistics {found.sum() or 'none'} of its {len(found)} parts measured"
+        for reading, found in there.groupby(rested["batch_norm"])
+        if reading and not found.all()
+    ]
 
 
 def told(part: pd.Series) -> str:
