@@ -45,6 +45,8 @@ ATTRIBUTIONS = {
 HISTORY, WEIGHTS, EGO = "history.nc", "weights.safetensors", "ego.nc"
 RANDOM = "random"
 """What the pair of a random plane is called."""
+STATISTICS = 500
+"""Images of which batch-norm takes its statistics: more than its own running means hold, and a third of the cost."""
 
 Pair = str | Sequence[str]
 """Two classes as text, or as two names where the text could be cut in more than one way."""
@@ -263,7 +265,8 @@ class Results:
 
         images: a class-stratified subset of so many, 0 for all; the artifact's standard_error (theta1, theta2) says
         what that costs. random: two random directions instead of the pair's egos; `pair` then only names the file.
-        options: scale, sign, bn, precision.
+        options: scale, sign, bn, precision. bn = "augmented" recalibrates with `STATISTICS` training images, augmented
+        as in the run's training.
         shard: (i, n) measures rows i, i + n, ... and keeps them as a file of their own, unless the whole space exists.
         shards: n makes the whole from n such files, measuring those that are missing, and removes them: the same
         counts and losses; the record's seconds are the sum of theirs. Book: *When one machine is not enough*.
@@ -284,6 +287,9 @@ class Results:
             model, split = self.model(run), self._images(run, images)
             directions = measure.random_directions(model) if random else self.directions(run)
             both = directions.names if random else pair
+            own = (
+                {"bn": "recalibrated", "statistics": self._statistics(run)} if chosen["bn"] == ranges.AUGMENTED else {}
+            )
             return measure.interference_space(
                 model,
                 split,
@@ -294,7 +300,7 @@ class Results:
                 shard=shard,
                 checkpoint=checkpoint,
                 device=self.device,
-                **chosen,
+                **(chosen | own),
             )
 
         def part(shard: tuple[int, int]) -> xr.Dataset:
@@ -322,6 +328,13 @@ class Results:
     def _images(self, run: Run, count: int) -> Split:
         split = self.data(run).train
         return split.stratified(count) if count else split
+
+    def _statistics(self, run: Run) -> Split:
+        """The images of which batch-norm takes its statistics: those of clean ones are another network's."""
+        from ciutils import train
+
+        split = self.data(run).train
+        return train.augmented(split.stratified(min(STATISTICS, len(split))), run.augment, run.seed)
 
     def _record(self, configuration: Mapping[str, object], rooms: tuple[str, ...]) -> Record:
         from ciutils.models import devices

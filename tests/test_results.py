@@ -284,7 +284,7 @@ WRONG_PLANES = [
     ({"shards": 0}, "shards = 0: give a whole number of at least 1"),
     ({"shard": (2, 2)}, r"shard = .2, 2.: give .i, n. with 0 <= i < n"),
     ({"scale": "../../x"}, "unknown scale '../../x': choose from gradient, unit, filter"),
-    ({"bn": "froozen"}, "unknown bn 'froozen': choose from frozen, recalibrated; did you mean 'frozen'"),
+    ({"bn": "froozen"}, "unknown bn 'froozen': choose from frozen, recalibrated, augmented; did you mean 'frozen'"),
     ({"signs": "paper"}, "unknown option 'signs': choose from scale, sign, bn, precision; did you mean 'sign'"),
 ]
 
@@ -466,7 +466,7 @@ def test_every_setting_of_a_space_has_its_own_file(trained, monkeypatch):
     monkeypatch.setattr(Results, "_measured", remember)
     base = {"pair": "3-5", "sigma": 0.5, "points": 3, "images": 200}
     changes = [{}, {"pair": "3-8"}, {"sigma": 0.25}, {"points": 5}, {"images": 0}, {"random": True}, {"scale": "unit"}]
-    changes += [{"sign": "paper"}, {"bn": "recalibrated"}, {"precision": "fp32"}]
+    changes += [{"sign": "paper"}, {"bn": "recalibrated"}, {"bn": "augmented"}, {"precision": "fp32"}]
     for change in changes:
         trained.space(**base | change)
     assert len({file for file, _ in asked}) == len({settings for _, settings in asked}) == len(changes)

@@ -317,6 +317,70 @@ def test_the_interval_misses_no_more_often_than_stated(rate, seed):
     assert missed <= 8  # of 40 at 5 percent: more has a probability of one in ten thousand
 
 
+class Sign(nn.Module):
+    """Batch-norm of one weight times the image; "above" if that is positive."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.norm = nn.Conv2d(1, 1, 1, bias=False), nn.BatchNorm2d(1, eps=1e-12, affine=False)
+        nn.init.constant_(self.scale.weight, 1.0)
+        self.other = nn.Parameter(torch.ones(1))
+
+    def forward(self, images):
+        value = self.norm(self.scale(images)).flatten(1)
+        return torch.cat([0 * value, value], 1)
+
+
+def pixels(values):
+    images = torch.tensor(values).view(-1, 1, 1, 1)
+    return data.Split(images, (images.flatten() > 0).long(), ("below", "above"))
+
+
+def test_recalibrated_statistics_are_those_of_the_images_given():
+    """Weights 2.5, 1 and -0.5. With the statistics of images that are 0 and 2, a pixel x comes to x - 1 at whatever
+    positive weight, and to 1 - x at a negative one: their mean is 1, their deviation 1."""
+    model, split, around_one = Sign().eval(), pixels([-3.0, -0.5, 0.4, 0.8, 1.6, 3.0]), pixels([0.0, 2.0] * 500)
+    tensors = {"scale.weight": torch.tensor([1.0, 0.0]).view(2, 1, 1, 1, 1), "other": torch.tensor([[0.0], [1.0]])}
+    directions, options = measure.Directions(split.classes, tensors, 2**0.5), {"batch_size": 500, "bn": "recalibrated"}
+    sigma, points = (1.5, 1e-6), 3
+    space = space_of(model, directions, split, "below-above", sigma, points, statistics=around_one, **options)
+    counts, losses = (space[name].isel(theta2=1).values for name in ("counts", "loss_sum"))
+    assert counts[0].tolist() == counts[1].tolist() == [[2, 0], [2, 2]]  # only 1.6 and 3 are above
+    assert counts[2].tolist() == [[0, 2], [2, 2]]
+    x = split.images.flatten().numpy()
+    for row, way in enumerate((1, 1, -1)):
+        each = np.logaddexp(0, np.where(x > 0, -1, 1) * way * (x - 1))
+        assert losses[row] == pytest.approx([each[x < 0].sum(), each[x > 0].sum()], rel=2e-3)  # a batch's n / (n - 1)
+    assert space.attrs["statistics_largest_error"] < 1e-6
+    frozen = space_of(model, directions, split, "below-above", sigma, points)  # mean 0, deviation 1
+    assert frozen["counts"].isel(theta2=1)[0].values.tolist() == [[2, 0], [0, 4]]
+
+
+def test_what_the_choice_of_the_images_for_statistics_costs_is_told():
+    """One half of them is around 1, the other around -1: with the one 0.4 and 0.8 are taken for below, with the other
+    -0.5 for above."""
+    model, split = Sign().eval(), pixels([-3.0, -0.5, 0.4, 0.8, 1.6, 3.0])
+    order = torch.randperm(20, generator=torch.Generator().manual_seed(0))  # in which batches are cut
+    values = torch.empty(20)
+    values[order] = torch.tensor([0.0, 2.0] * 5 + [0.0, -2.0] * 5)
+    evaluated = evaluator.Evaluator(model, split, "recalibrated", 10, pixels(values.tolist()), **CPU)
+    tensors = {"scale.weight": torch.zeros(2, 1, 1, 1, 1), "other": torch.ones(2, 1)}
+    plane = evaluator.Plane(
+        dict(model.named_parameters()), [{n: t[k] for n, t in tensors.items()} for k in (0, 1)], "cpu"
+    )
+    told = spaces._statistics_error(evaluated, plane, [np.zeros(1), np.zeros(1)])
+    assert told["statistics_largest_error"] == pytest.approx((2 / 6 - 1 / 6) / 2)
+
+
+def test_statistics_of_images_are_for_recalibrated_batch_norm_alone():
+    with pytest.raises(ValueError, match="bn = 'frozen' takes no statistics from images: give bn = "):
+        space_of(Position(), statistics=THREE)
+    space = space_of(Position(), statistics=THREE, bn="recalibrated")
+    assert np.isnan(space.attrs["statistics_largest_error"])  # one batch: there is nothing to compare
+    with pytest.raises(ValueError, match="batch-norm statistics of other images: measure it whole"):
+        measure.measured_again(space, Position(), THREE, axes_of(Position()), [(0, 0)])
+
+
 # --- what follows from a space
 
 

@@ -280,6 +280,23 @@ def test_each_crop_is_a_window_of_its_own_image():
         assert any(torch.equal(crop, window) or torch.equal(crop, window.flip(-1)) for window in windows)
 
 
+@pytest.mark.parametrize("how", ["crop-flip", "crop", "none"])
+def test_an_augmented_split_has_each_image_once_as_in_training(how):
+    images = torch.arange(1, 1 + 6 * 2 * 8 * 8, dtype=torch.int64).view(6, 2, 8, 8).float() / 1000
+    split = data.Split(images, torch.arange(6) % 3, ("a", "b", "c"))
+    found = train.augmented(split, how, seed=3)
+    assert torch.equal(found.labels, split.labels)
+    for image, crop in zip(split.images, found.images, strict=True):
+        padded = torch.nn.functional.pad(image, (1,) * 4) if how != "none" else image
+        windows = padded.unfold(1, 8, 1).unfold(2, 8, 1).permute(1, 2, 0, 3, 4).flatten(0, 1)
+        mirrored = [torch.equal(crop, window.flip(-1)) for window in windows]
+        assert any(torch.equal(crop, window) for window in windows) or (how == "crop-flip" and any(mirrored))
+    assert torch.equal(found.images, train.augmented(split, how, seed=3).images)
+    assert torch.equal(found.images, train.augmented(split, how, seed=4).images) == (how == "none")
+    with pytest.raises(ValueError, match="unknown augment 'flip': choose from crop-flip, crop, none"):
+        train.augmented(split, "flip")
+
+
 def test_crops_and_flips_are_uniform():
     images = torch.zeros(1, 1, 4, 4, dtype=torch.int64)
     images[0, 0] = torch.arange(16).view(4, 4)

@@ -6,6 +6,7 @@ spanned by.
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,6 +31,9 @@ BATCH = {"cpu": 250, "cuda": 2000}
 
 KEPT = 1 << 30
 """Bytes up to which converted images are kept; more are converted a batch at a time, at every point anew."""
+
+
+ALL = slice(None)
 
 
 class Images:
@@ -82,17 +86,25 @@ class Measured:
 class Evaluator:
     """Measures `model` on `split` at given weights: confusion counts and loss sums of every class.
 
-    bn: "frozen" keeps the running statistics; "recalibrated" takes them anew from the images at every point, in one
-    more pass. The model handed in is only read. Measured is its `fast` copy if that computes the same, at the network's
-    weights and beside them; else the module itself, with a warning. reading: as in `measure.counts`, but precision is
-    "auto" by default; errors as there.
+    bn: "frozen" keeps the running statistics; "recalibrated" takes them anew at every point, in one more pass over the
+    images of `statistics`, or of `split`. The model handed in is only read. Measured is its `fast` copy if that
+    computes the same, at the network's weights and beside them; else the module itself, with a warning. reading: as in
+    `measure.counts`, but precision is "auto" by default; errors as there.
     sha256: digest of the whole network: layers, parameters and buffers. evaluated: "fast copy" or "module". precision:
     "fp32" or "bf16".
     """
 
     def __init__(
-        self, model: nn.Module, split: Split, bn: str, batch_size: int | None = None, **reading: Unpack[Reading]
+        self,
+        model: nn.Module,
+        split: Split,
+        bn: str,
+        batch_size: int | None = None,
+        statistics: Split | None = None,
+        **reading: Unpack[Reading],
     ) -> None:
+        if statistics is not None and bn != "recalibrated":
+            raise ValueError(f'bn = {bn!r} takes no statistics from images: give bn = "recalibrated", or no statistics')
         devices.keep_freed_memory()
         chosen: Reading = {"precision": "auto", **reading}
         self.bn, self.classify = bn, proven(model, split, **chosen)
@@ -103,14 +115,20 @@ class Evaluator:
         self.precision = self.classify.precision = self.network.precision
         self.evaluated = "fast copy" if isinstance(self.network, Fast) else "module"
         size = batch_size or split.batch_size(BATCH[self.classify.device.type])
-        self.images = Images(split, size, self.classify.device, self.network.dtype, self.network.layout)
+
+        def resident(images: Split) -> Images:
+            return Images(images, size, self.classify.device, self.network.dtype, self.network.layout)
+
+        self.images = resident(split)
+        self.sources = self.images if statistics is None else resident(statistics)
 
     @torch.no_grad()
-    def move(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Go to the parameters given by name; the others stay."""
+    def move(self, weights: Mapping[str, torch.Tensor], batches: slice = ALL) -> None:
+        """Go to the parameters given by name; the others stay. batches: those that recalibrated statistics are of."""
         if self.bn == "recalibrated":
+            chosen = itertools.islice(self.sources, *batches.indices(len(self.sources)))
             self.classify.move(weights)
-            weights = {**weights, **_statistics(self.classify, (inputs for inputs, _ in self.images))}
+            weights = {**weights, **_statistics(self.classify, (inputs for inputs, _ in chosen))}
         self.network.move(weights)
 
     @torch.no_grad()

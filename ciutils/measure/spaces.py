@@ -19,7 +19,7 @@ from ciutils.choices import BN, SIGNS
 from ciutils.counts import CELLS
 from ciutils.data import Split
 from ciutils.measure.directions import check_belong, of_pair, rescaled
-from ciutils.measure.evaluator import Evaluator, Plane
+from ciutils.measure.evaluator import ALL, Evaluator, Plane
 from ciutils.models.classifier import Reading
 from ciutils.models.gradients import Directions
 from ciutils.progress import Progress
@@ -52,13 +52,16 @@ def interference_space(
     shard: tuple[int, int] = (0, 1),
     checkpoint: str | Path | None = None,
     batch_size: int | None = None,
+    statistics: Split | None = None,
     **reading: Unpack[Reading],
 ) -> xr.Dataset:
     """Measure `model` on `split` at w* - theta1 g1 - theta2 g2, on a grid of thetas in [-sigma, sigma].
 
     pair: two of `directions`, as "cat-dog". sigma, points: one value, or one for each axis; points are odd, so that
     the network itself is the middle one, and at most 1001. scale: how `directions` are rescaled first, see `rescaled`.
-    sign: "paper" has a plus before theta2, as Definition 2 is printed. bn: see `measure.evaluator.Evaluator`.
+    sign: "paper" has a plus before theta2, as Definition 2 is printed. bn: "frozen" keeps the batch-norm statistics of
+    the trained network; "recalibrated" takes them anew at every point from the images of `statistics`, or from all of
+    `split`. Some hundred are enough, augmented as in training: of other images the middle is another network's.
     tolerance: stop a point early once its mistake rate is known to +- tolerance at 95%; None measures every image.
     shard: (i, n) measures only the rows i, i + n, ...; `merge` joins shards. checkpoint: a file written after every
     row; if it exists, only the rows that it lacks are measured. reading: device, precision ("auto"), logits, as in
@@ -69,8 +72,10 @@ def interference_space(
     output was not finite: there mistake rates and losses are NaN; low, high (..), the interval of the mistake rate, one
     value without `tolerance`; done (theta1), rows that were measured. Attributes
     hold the configuration, the norms and the cosine of the directions, the seconds that it took, those before an
-    interruption included, the bf16 audit: the largest difference of mistake rate from float32 at `AUDITED` points, and
-    evaluated: "fast copy", proven on some images to compute what the network does, or "module".
+    interruption included, the bf16 audit: the largest difference of mistake rate from float32 at `AUDITED` points,
+    statistics_largest_error: what the choice of the images of `statistics` costs there, half of the difference between
+    the mistake rates with the statistics of either half of them; and evaluated: "fast copy", proven on some images to
+    compute what the network does, or "module".
 
     Raises ValueError for parameters out of range, directions or a checkpoint of another network, and a network that
     cannot prove itself, see `counts`. Source: arXiv:2211.01370, Section 2.2, Definition 2. Book: *Sharpness*.
@@ -81,7 +86,7 @@ def interference_space(
     tolerance = None if tolerance is None else checks.positive(tolerance, "tolerance")
     (part, parts), axes = checks.shard(shard), _axes(sigma, points)
     chosen = rescaled(of_pair(directions, split, pair), scale, model)
-    evaluator = Evaluator(model, split, bn, batch_size, **reading)
+    evaluator = Evaluator(model, split, bn, batch_size, statistics, **reading)
     plane = _plane(model, chosen, sign, evaluator)
     configuration = {
         "pair": list(chosen.names),
@@ -94,6 +99,7 @@ def interference_space(
         "network": evaluator.sha256,
         "logits": evaluator.classify.which,
         "images": split.sha256,
+        "statistics": None if statistics is None else statistics.sha256,
     }
     told = {"configuration": json.dumps(configuration), "evaluated": evaluator.evaluated}
     space = _resumed(_empty(axes, split, chosen).assign_attrs(told), checkpoint)
@@ -113,8 +119,10 @@ def interference_space(
             progress.step()
     if evaluator.precision == "bf16" and "audit_largest_difference" not in space.attrs:
         exactly: Reading = {**reading, "precision": "fp32"}
-        exact = Evaluator(model, split, bn, batch_size, **exactly)
+        exact = Evaluator(model, split, bn, batch_size, statistics, **exactly)
         space.attrs |= _audit(evaluator, exact, plane, axes)
+    if statistics is not None and "statistics_largest_error" not in space.attrs:
+        space.attrs |= _statistics_error(evaluator, plane, axes)
     return space.assign_attrs(seconds=time.perf_counter() - started)
 
 
@@ -150,9 +158,12 @@ def measured_again(
 ) -> xr.DataArray:
     """The counts of single grid points of `space`, measured anew with its own settings: (point, true, predicted).
 
-    points: (row, column) positions in the grid. Used to verify a published space.
+    points: (row, column) positions in the grid. Used to verify a published space. Raises ValueError for one with
+    statistics of other images.
     """
     settings = json.loads(space.attrs["configuration"])
+    if settings.get("statistics"):
+        raise ValueError("the space has batch-norm statistics of other images: measure it whole with these")
     chosen = rescaled(directions.only(settings["pair"]), settings["scale"], model)
     reading: Reading = {"device": device, "precision": settings["precision"], "logits": settings.get("logits")}
     evaluator = Evaluator(model, split, settings["bn"], **reading)
@@ -289,9 +300,20 @@ def _audit(evaluator: Evaluator, exact: Evaluator, plane: Plane, axes: list[np.n
     return {"audit_largest_difference": max(differences), "audit_points": len(differences)}
 
 
-def rate_at(evaluator: Evaluator, plane: Plane, theta1: float, theta2: float) -> float:
-    """Mistake rate at one point of a plane."""
-    evaluator.move(plane.at(theta1, theta2))
+def _statistics_error(evaluator: Evaluator, plane: Plane, axes: list[np.ndarray]) -> dict[str, float]:
+    """The error of a mean of two independent parts is half of their difference, but for chance."""
+    middle = len(evaluator.sources) // 2
+    if not middle:
+        return {"statistics_largest_error": float("nan")}
+    points = [(first * axes[0][-1], second * axes[1][-1]) for first, second in AUDITED]
+    halves = (slice(middle), slice(middle, None))
+    rates = [[rate_at(evaluator, plane, *point, batches=half) for half in halves] for point in points]
+    return {"statistics_largest_error": max(abs(one - other) / 2 for one, other in rates)}
+
+
+def rate_at(evaluator: Evaluator, plane: Plane, theta1: float, theta2: float, batches: slice = ALL) -> float:
+    """Mistake rate at one point of a plane. batches: see `Evaluator.move`."""
+    evaluator.move(plane.at(theta1, theta2), batches)
     measured = evaluator.measure()
     return measured.mistakes / measured.seen
 

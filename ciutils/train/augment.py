@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch.nn import functional
 
+from ciutils import checks
+from ciutils.choices import AUGMENTS
 from ciutils.data import Split
 
 
@@ -26,6 +29,21 @@ def cropped(images: torch.Tensor, crops: torch.Tensor, size: tuple[int, int]) ->
     return torch.where(mirrored.bool()[:, None, None, None], picked.flip(-1), picked)
 
 
+def augmented(split: Split, augment: str, seed: int = 0) -> Split:
+    """Every image of `split` once, augmented as in training with `augment`, one of `choices.AUGMENTS`.
+
+    Their batch-norm statistics are those that a trained network knows: see `statistics` of `interference_space`.
+    Raises ValueError for an unknown `augment`. Book: *Sharpness*.
+
+    >>> statistics = train.augmented(images.train.stratified(500), "crop-flip")
+    """
+    checks.one_of(augment, AUGMENTS, "augment")
+    images, room = _padded(split, augment)
+    generator = torch.Generator().manual_seed(checks.seed(seed))
+    crops = draw_crops(torch.arange(len(split)), room, augment == "crop-flip", generator)
+    return replace(split, images=cropped(images, crops, _size(split)))
+
+
 class Batches:
     """The training set on the device; iterates over an epoch's (inputs, labels)."""
 
@@ -41,10 +59,9 @@ class Batches:
     ) -> None:
         self.split, self.augment, self.seed, self.layout, self.dtype = split, augment, seed, layout, dtype
         self.count = -(-len(split) // batch_size)
-        self.size = (split.images.shape[2], split.images.shape[3])
-        padding = 0 if augment == "none" else max(self.size) // 8
-        self.room = (2 * padding + 1,) * 2
-        self.images = functional.pad(split.images, (padding,) * 4).to(device)
+        self.size = _size(split)
+        images, self.room = _padded(split, augment)
+        self.images = images.to(device)
         self.labels = split.labels.to(device)
 
     def epoch(self, number: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -61,3 +78,13 @@ class Batches:
         for batch in torch.cat(crops, 1).to(self.images.device).split(sizes, 1):
             inputs = self.split.normalise(cropped(self.images, batch, self.size))
             yield inputs.to(self.dtype).contiguous(memory_format=self.layout), self.labels[batch[0]]
+
+
+def _size(split: Split) -> tuple[int, int]:
+    return split.images.shape[2], split.images.shape[3]
+
+
+def _padded(split: Split, augment: str) -> tuple[torch.Tensor, tuple[int, int]]:
+    """The images with room around them for crops, and the number of places (rows, columns) that a crop has."""
+    padding = 0 if augment == "none" else max(_size(split)) // 8
+    return functional.pad(split.images, (padding,) * 4), (2 * padding + 1,) * 2
