@@ -45,6 +45,8 @@ ATTRIBUTIONS = {
 HISTORY, WEIGHTS, EGO = "history.nc", "weights.safetensors", "ego.nc"
 RANDOM = "random"
 """What the pair of a random plane is called."""
+SIGNS = "signs"
+"""What a plane is called whose directions have random signs."""
 STATISTICS = 500
 """Images of which batch-norm takes its statistics: more than its own running means hold, and a third of the cost."""
 
@@ -207,6 +209,20 @@ class Results:
         facts = json.loads(told["facts"])
         return measure.Directions(tuple(facts["names"]), tensors, facts["weight_norm"])
 
+    def curvature(self, run: Run, pair: Pair, images: int = 0) -> xr.Dataset:
+        """First and second derivatives of each class's loss along the egos of `pair`; see `measure.plane_derivatives`.
+        images: as in `space`."""
+
+        def compute(_: Path) -> xr.Dataset:
+            from ciutils import measure
+
+            split, directions = self._images(run, images), self.directions(run)
+            return measure.plane_derivatives(self.model(run), split, directions, pair, device=self.device)
+
+        images = checks.whole(images, "images", at_least=0)
+        settings = {"pair": pair, "images": images, "derivatives": 2}
+        return self._measured(run, f"curvature-{_file_part(pair)}-n{images or 'all'}.nc", settings, compute)
+
     def sigma(self, run: Run, pairs: Sequence[Pair], images: int = 0, level: float = 0.5) -> float:
         """The sigma at which the border of every pair's space is at a mistake rate of `level`, rounded up to two
         digits; see `measure.find_sigma`. images: as in `space`."""
@@ -256,7 +272,7 @@ class Results:
         points: int = 19,
         images: int = 0,
         *,
-        random: bool = False,
+        random: bool | str = False,
         shard: tuple[int, int] | None = None,
         shards: int = 1,
         **options: str,
@@ -264,7 +280,8 @@ class Results:
         """The interference space of `pair` over the run's training images; see `measure.interference_space`.
 
         images: a class-stratified subset of so many, 0 for all; the artifact's standard_error (theta1, theta2) says
-        what that costs. random: two random directions instead of the pair's egos; `pair` then only names the file.
+        what that costs. random: True for two random directions instead of the pair's egos, where `pair` only names the
+        file; or "signs" for these egos with the sign of every element drawn at random.
         options: scale, sign, bn, precision. bn = "augmented" recalibrates with `STATISTICS` training images, augmented
         as in the run's training.
         shard: (i, n) measures rows i, i + n, ... and keeps them as a file of their own, unless the whole space exists.
@@ -278,15 +295,17 @@ class Results:
         for name, value in chosen.items():
             checks.one_of(value, ranges.OPTIONS[checks.one_of(name, ranges.OPTIONS, "option")], name)
         settings = {"pair": pair, "sigma": sigma, "points": points, "images": images, "random": random, **chosen}
-        stem = f"space-{_file_part(pair)}{'-random' * random}-s{sigma!r}-p{points}-n{images or 'all'}"
+        drawn = f"-{SIGNS}" if random == SIGNS else "-random" * bool(random)
+        stem = f"space-{_file_part(pair)}{drawn}-s{sigma!r}-p{points}-n{images or 'all'}"
         stem += "".join(f"-{key}={value}" for key, value in chosen.items() if value != choices.OPTIONS[key])
 
         def rows(checkpoint: Path, shard: tuple[int, int]) -> xr.Dataset:
             from ciutils import measure
 
             model, split = self.model(run), self._images(run, images)
-            directions = measure.random_directions(model) if random else self.directions(run)
-            both = directions.names if random else pair
+            directions = measure.random_directions(model) if random is True else self.directions(run)
+            both = directions.names if random is True else pair
+            directions = measure.random_signs(directions) if random == SIGNS else directions
             own = (
                 {"bn": "recalibrated", "statistics": self._statistics(run)} if chosen["bn"] == ranges.AUGMENTED else {}
             )
@@ -346,7 +365,7 @@ class Results:
         pairs = settings.get("pairs") or [settings[name] for name in ("pair",) if name in settings]
 
         def origin() -> dict[str, str]:
-            self.check(run, [] if settings.get("random") else pairs, images=settings.get("images", 0))
+            self.check(run, [] if settings.get("random") is True else pairs, images=settings.get("images", 0))
             return self._origin(run)
 
         return Item(run.name, (file,), run.configuration | dict(settings), code.MEASUREMENTS, origin)

@@ -96,6 +96,21 @@ def test_names_aliases_and_positions_choose_a_direction(tiny_model):
     assert found.only(["dog"]).names == ("dog",)
 
 
+def test_random_signs_keep_every_element_but_for_its_sign(tiny_model, tiny_data):
+    directions = measure.ego_directions(tiny_model, tiny_data.train, device="cpu")
+    found = measure.random_signs(directions, seed=1)
+    assert (found.names, found.weight_norm) == (directions.names, directions.weight_norm)
+    for key, tensor in directions.tensors.items():
+        assert torch.equal(found.tensors[key].abs(), tensor.abs())
+    np.testing.assert_allclose(found.norms, directions.norms)
+    kept = torch.cat([(found.tensors[key] == tensor)[tensor != 0] for key, tensor in directions.tensors.items()])
+    assert abs(kept.double().mean() - 0.5) < 4 * 0.5 / len(kept) ** 0.5
+    assert found.tensors.keys() == directions.tensors.keys()
+    again, other = measure.random_signs(directions, seed=1), measure.random_signs(directions, seed=2)
+    assert all(torch.equal(found.tensors[key], again.tensors[key]) for key in found.tensors)
+    assert not all(torch.equal(found.tensors[key], other.tensors[key]) for key in found.tensors)
+
+
 def test_random_directions_are_seeded_and_nearly_orthogonal(tiny_model):
     wide = nn.Linear(100, 100)
     first, again, other = (measure.random_directions(wide, seed=seed) for seed in (0, 0, 1))

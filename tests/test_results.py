@@ -457,6 +457,31 @@ def test_images_are_those_at_their_positions_and_are_read_where_the_data_are_not
     xr.testing.assert_identical(published.test_images(chosen), found)
 
 
+def test_controls_and_second_order_of_a_pair_are_artifacts(trained, monkeypatch):
+    """With random signs the plane is another one through the same network; derivatives are those of `measure`."""
+    half = 0.5
+    own, signs = (trained.space("3-5", half, 3, 200, random=random) for random in (False, "signs"))
+    assert own["counts"][1, 1].equals(signs["counts"][1, 1])
+    assert not own["counts"].equals(signs["counts"])
+    assert [signs.attrs[name] for name in ("norm1", "norm2")] == pytest.approx(
+        [own.attrs[name] for name in ("norm1", "norm2")]
+    )
+    augmented = trained.space("3-5", half, 3, 200, bn="augmented")
+    settings = json.loads(augmented.attrs["configuration"])
+    assert (settings["bn"], len(settings["statistics"])) == ("recalibrated", 64)
+    assert augmented.attrs["statistics_largest_error"] >= 0
+    found = trained.curvature("3-5", 200)
+    expected = measure.plane_derivatives(
+        trained.model(), trained.data().train.stratified(200), trained.directions(), "3-5", device="cpu"
+    )
+    np.testing.assert_allclose(found["hessian"], expected["hessian"], rtol=1e-4, atol=1e-7)
+    published = trained.publish()
+    for name in ("interference_space", "plane_derivatives"):
+        monkeypatch.setattr(measure, name, never)
+    assert published.curvature("3-5", 200)["hessian"].equals(found["hessian"])
+    assert published.space("3-5", half, 3, 200, random="signs")["counts"].equals(signs["counts"])
+
+
 def test_every_setting_of_a_space_has_its_own_file(trained, monkeypatch):
     asked = []
 

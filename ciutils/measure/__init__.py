@@ -2,7 +2,7 @@
 
 from ciutils.choices import BN, OPTIONS, SCALES, SIGNS
 from ciutils.measure.curvature import plane_derivatives
-from ciutils.measure.directions import random_directions, rescaled
+from ciutils.measure.directions import random_directions, random_signs, rescaled
 from ciutils.measure.evaluator import batch_norms
 from ciutils.measure.predictions import counts, of_test, of_trained
 from ciutils.measure.sigma import find_sigma, random_sigma
@@ -27,6 +27,7 @@ __all__ = [
     "plane_derivatives",
     "random_directions",
     "random_sigma",
+    "random_signs",
     "rescaled",
     "standard_error",
 ]

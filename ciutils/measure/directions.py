@@ -25,6 +25,20 @@ def random_directions(model: nn.Module, names: Sequence[str] = ("random1", "rand
     return Directions(tuple(names), drawn, norm_of(parameters))
 
 
+def random_signs(directions: Directions, seed: int = 0) -> Directions:
+    """`directions` with the sign of every element drawn anew: a control that is as long as they are in every tensor,
+    filter and weight, and knows of no class. Book: *Sharpness*.
+
+    >>> controls = measure.random_signs(directions.only(["cat", "dog"]))
+    """
+    generator = torch.Generator().manual_seed(checks.seed(seed))
+    tensors = {
+        key: tensor * torch.randint(2, tensor.shape, generator=generator).mul_(2).sub_(1).to(tensor.dtype)
+        for key, tensor in directions.tensors.items()
+    }
+    return Directions(directions.names, tensors, directions.weight_norm)
+
+
 def rescaled(directions: Directions, scale: str, model: nn.Module) -> Directions:
     """`directions` at another scale: "gradient" as they are; "unit" with norm one; "filter" as in arXiv:1712.09913.
 
