@@ -265,9 +265,12 @@ def noisy_pair(values: Mapping) -> tuple[str, ...]:
 
 
 def label_dancing(values: Mapping) -> list[Want]:
-    """One training, and those of other networks beside it; `values`: the notebook's parameters."""
-    networks = dict.fromkeys([values["network"], *values["beside"]])
-    return _of_networks("history", {**values, "networks": list(networks)})
+    """One training, and others beside it, each "resnet18" or "vgg19 big-lr"; `values`: the notebook's parameters."""
+    others = (
+        (network, setup or values["setup"]) for network, _, setup in (each.partition(" ") for each in values["beside"])
+    )
+    keys = dict.fromkeys([(values["network"], values["setup"]), *others])
+    return [Want("history", key, _run(values, *key)) for key in keys]
 
 
 def classwise_losses(values: Mapping) -> list[Want]:

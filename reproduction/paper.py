@@ -32,5 +32,8 @@ INTERFERERS = {"plane": 3, "bird": 5, "car": 1, "truck": 1}
 CAR_AND_TRUCK = {"googlenet": 99.2, "dla": 99.6, "simple-dla": 99.6}
 """Section 2.1: percent of CAR that is called CAR or TRUCK; which form of DLA it is of is unclear."""
 
+TURN = 118 / 200
+"""Section 4.2: the share of training up to which CAT and DOG dance most, and after which DOG is CAT's interferer."""
+
 SIGMA_RATIOS = {"big-lr": 1, "small-lr": 0.1, "anneal-lr": 10}
 """Half sides of the planes of Figures 2, 3 and 4: their ratios are all that is known of them."""

@@ -217,6 +217,18 @@ def test_the_close_plane_shows_the_middle_of_the_first_pairs():
     assert {**close, "sigma": 0} == {**first, "sigma": 0}
 
 
+def test_other_networks_and_setups_stand_beside_a_dance():
+    given = {"profile": "long", "network": "vgg19", "beside": ["resnet18", "vgg19 big-lr", "vgg19"]}
+    found = [
+        (want.step, *want.key, want.run.network, want.run.setup) for want in chapters.wants("label_dancing", given)
+    ]
+    expected = [("vgg19", "anneal-lr"), ("resnet18", "anneal-lr"), ("vgg19", "big-lr")]
+    assert found == [("history", *key, *key) for key in expected]
+    for wrong, line in {"vgg19 big": "unknown setup 'big'.*did you mean", "vgg": "unknown network 'vgg'"}.items():
+        with pytest.raises(ValueError, match=line):
+            chapters.wants("label_dancing", given | {"beside": [wrong]})
+
+
 def test_the_last_network_has_its_first_pairs_planes_with_batch_norm_recalibrated_too():
     networks, setups = ["vgg19", "resnet18"], ["big-lr", "anneal-lr"]
     given = TINY["sharpness"] | {"networks": networks, "setups": setups, "sigma": 0.3}

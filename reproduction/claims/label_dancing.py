@@ -15,6 +15,7 @@ from scipy import stats
 
 from ciutils.analyse import confusion, dancing
 from ciutils.analyse.agreement import Estimate
+from reproduction import paper
 from reproduction.claims.answers import Part, beyond_chance, jackknife, part, rank_correlation
 from reproduction.claims.evidence import Evidence
 from reproduction.claims.judging import claim
@@ -22,8 +23,6 @@ from reproduction.readings import Reading
 
 PERCENT, CORRELATION = (-100.0, 100.0), (-1.0, 1.0)
 """What a difference of shares, and a correlation, can be."""
-LATE = 118 / 200
-"""The share of training after which the paper finds DOG dominant."""
 
 
 def song(counts: xr.DataArray, name: str) -> np.ndarray:
@@ -123,12 +122,12 @@ def _late(evidence: Evidence, reading: Reading) -> list[Part]:
 
     def late(counts: xr.DataArray) -> Estimate:
         notes = song(counts, "cat")
-        start = int(LATE * len(notes))
+        start = int(paper.TURN * len(notes))
         return jackknife(lambda kept: share(notes[kept[kept >= start]], "dog"), len(notes), (0.0, 100.0))
 
     def gain(counts: xr.DataArray) -> Estimate:
         notes = song(counts, "cat")
-        start = int(LATE * len(notes))
+        start = int(paper.TURN * len(notes))
 
         def after(kept: np.ndarray) -> float:
             return share(notes[kept[kept >= start]], "dog") - share(notes[kept[kept < start]], "dog")
