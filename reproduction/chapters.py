@@ -17,24 +17,19 @@ import xarray as xr
 
 from ciutils.analyse import confusion
 from ciutils.analyse.agreement import joined
+from ciutils.analyse.surfaces import pair_of
 from ciutils.classes import as_pair
 from reproduction import gallery, paper, parameters, ranges
-from reproduction.results import HISTORY, RANDOM, REPOSITORY, WEIGHTS, Pair, Results
-from reproduction.runs import Profile, Run, in_print, profile
+from reproduction.results import HISTORY, RANDOM, REPOSITORY, SIGNS, WEIGHTS, Pair, Results
+from reproduction.runs import AUGMENTED, Profile, Run, in_print, profile
 
-STEPS = ("history", "predictions", "test_images", "ego", "sigma", "random_sigma", "space")
+STEPS = ("history", "predictions", "test_images", "ego", "sigma", "random_sigma", "curvature", "space")
 """Methods of `Results`, each of which may need what those before it give."""
 
 SHARED = ("history", "predictions", "ego")
 """Steps that depend on the run alone: made once for all chapters."""
 
-CLOSE, RECALIBRATED = "close", "recalibrated"
-"""Names of the planes that sharpness measures beside its pairs' own, and a random one."""
-
 NOTEBOOKS = REPOSITORY / "notebooks"
-
-CLOSER = 10
-"""How many times smaller than the first pair's plane its close one is."""
 
 
 def _nothing(_: Results) -> dict[str, object]:
@@ -275,35 +270,37 @@ def label_dancing(values: Mapping) -> list[Want]:
 
 def classwise_losses(values: Mapping) -> list[Want]:
     """The planes of the chosen pairs of one network, or of the profile's first two, whose half side is found on all of
-    the profile's pairs; `values`: the notebook's parameters."""
+    the profile's pairs, with both readings of batch-norm: recalibrated on `control_images`, where no number is given.
+    `values`: the notebook's parameters."""
     size, key = profile(values["profile"]), (values["network"], values["setup"])
     run = _run(values, *key)
-    points, images = values["points"] or size.points, values["images"] or size.images
+    points, control = values["points"] or size.points, values["images"] or size.control_images
 
     def searched(results: Results) -> dict[str, Any]:
         pairs = pairs_of(size, run, results)
-        images = values["images"] or size.control_images
-        return {"pairs": pairs, "images": images, "level": level_of(values, run, results)}
+        return {"pairs": pairs, "images": control, "level": level_of(values, run, results)}
 
-    def plane(place: int) -> Callable[[Results], dict[str, Any]]:
+    def plane(place: int, images: int, **bn: str) -> Callable[[Results], dict[str, Any]]:
         def found(results: Results) -> dict[str, Any]:
             pair = _at(place, values["pairs"] or pairs_of(size, run, results))
             sigma = values["sigma"] or results.sigma(run, **searched(results))
-            return {"pair": pair, "sigma": sigma, "points": points, "images": images}
+            return {"pair": pair, "sigma": sigma, "points": points, "images": images, **bn}
 
         return found
 
     found = [Want("history", key, run), Want("ego", key, run)]
     found += [] if values["sigma"] else [Want("sigma", key, run, searched, images=size.control_images)]
-    count = len(values["pairs"]) or 2
-    return found + [Want("space", (*key, place), run, plane(place), points, images) for place in range(count)]
+    for place in range(len(values["pairs"]) or 2):
+        for bn, images in (("frozen", values["images"] or size.images), (AUGMENTED, control)):
+            options = {} if bn == "frozen" else {"bn": bn}
+            found.append(Want("space", (*key, place, bn), run, plane(place, images, **options), points, images))
+    return found
 
 
 def sharpness(values: Mapping) -> list[Want]:
-    """For every network and setup: the pairs' planes, the first one's close to the network, and a random one that
-    reaches as far as the first; for the last network the first one's with batch-norm recalibrated. All but the pairs',
-    and the search for half sides, are on the profile's `control_images`, where no number of images is given. `values`:
-    the notebook's parameters."""
+    """For every network and setup: the profile's `planes`, the second order of each pair, and two controls of the first
+    pair's widest plane that reach as far: a random one, and its own with random signs. All but the widest frozen ones
+    are on the profile's `control_images`, where no number of images is given. `values`: the notebook's parameters."""
     size, setups = profile(values["profile"]), values["setups"]
     keys = [(network, setup) for network in values["networks"] for setup in setups]
     for name in ("networks", "setups"):
@@ -316,6 +313,9 @@ def sharpness(values: Mapping) -> list[Want]:
 
     def pairs(results: Results) -> list[Pair]:
         return values["pairs"] or pairs_of(size, runs[keys[-1]], results)
+
+    def pair(place: int) -> Callable[[Results], dict[str, Any]]:
+        return lambda results: {"pair": _at(place, pairs(results)), "images": control}
 
     def searched(run: Run) -> Callable[[Results], dict[str, Any]]:
         level = functools.partial(level_of, values, run)
@@ -331,17 +331,21 @@ def sharpness(values: Mapping) -> list[Want]:
     def reach(run: Run) -> Callable[[Results], dict[str, Any]]:
         return lambda results: {"pair": pairs(results)[0], "sigma": sigma(results, run), "scale": values["scale"]}
 
-    def plane(run: Run, name: str | int) -> Callable[[Results], dict[str, Any]]:
+    def plane(run: Run, place: int, closer: int, bn: str, number: int) -> Callable[[Results], dict[str, Any]]:
         def found(results: Results) -> dict[str, Any]:
-            half, first = sigma(results, run), {"pair": pairs(results)[0], "images": control, **options}
-            if name == CLOSE:
-                return first | {"sigma": float(f"{half / CLOSER:.6g}")}
-            if name == RECALIBRATED:
-                return first | {"sigma": half, "bn": "recalibrated"}
-            if name == RANDOM:
-                across = results.random_sigma(run, **reach(run)(results))
-                return first | {"pair": RANDOM, "random": True, "sigma": across, "scale": "filter"}
-            return {"pair": _at(int(name), pairs(results)), "sigma": half, "images": images, **options}
+            half = float(f"{sigma(results, run) / closer:.6g}")
+            both = {"pair": _at(place, pairs(results)), "sigma": half, "images": number, **options}
+            return both | ({} if bn == "frozen" else {"bn": bn})
+
+        return found
+
+    def controls(run: Run, name: str) -> Callable[[Results], dict[str, Any]]:
+        def found(results: Results) -> dict[str, Any]:
+            widest = plane(run, 0, 1, "frozen", control)(results)
+            if name == SIGNS:
+                return widest | {"random": SIGNS}
+            across = results.random_sigma(run, **reach(run)(results))
+            return widest | {"pair": RANDOM, "random": True, "sigma": across, "scale": "filter"}
 
         return found
 
@@ -349,13 +353,26 @@ def sharpness(values: Mapping) -> list[Want]:
     for key in keys if not values["sigma"] else []:
         if key[1] == "big-lr" or "big-lr" not in setups:
             found.append(Want("sigma", key, runs[key], searched(runs[key]), images=control))
-    for key in keys:
-        own = range(len(values["pairs"] or size.pairs) or 3)
-        found.append(Want("random_sigma", key, runs[key], reach(runs[key])))
-        found += [Want("space", (*key, place), runs[key], plane(runs[key], place), points, images) for place in own]
-        others = [CLOSE, RANDOM, *([RECALIBRATED] if key[0] == values["networks"][-1] else [])]
-        found += [Want("space", (*key, name), runs[key], plane(runs[key], name), points, control) for name in others]
+    for key, run in runs.items():
+        places = range(len(values["pairs"] or size.pairs) or 3)
+        found.append(Want("random_sigma", key, run, reach(run)))
+        found += [Want("curvature", (*key, place), run, pair(place), images=control) for place in places]
+        for (closer, bn), count in size.planes.items():
+            number = images if (closer, bn) == (1, "frozen") else control
+            found += [
+                Want("space", (*key, place, closer, bn), run, plane(run, place, closer, bn, number), points, number)
+                for place in places[: count or None]
+            ]
+        found += [Want("space", (*key, name), run, controls(run, name), points, control) for name in (RANDOM, SIGNS)]
     return found
+
+
+def planes(found: Mapping[tuple, xr.Dataset]) -> dict[tuple[str, str, str, int, str], xr.Dataset]:
+    """The planes of pairs among what `sharpness` wants, by (network, setup, pair, times closer, "frozen" or
+    "recalibrated"), close ones first."""
+    own = sorted((key for key in found if len(key) == 5), key=lambda key: -key[3])
+    statistics = {"frozen": "frozen", AUGMENTED: "recalibrated"}
+    return {(*key[:2], pair_of(found[key]), key[3], statistics[key[4]]): found[key] for key in own}
 
 
 def _at(place: int, pairs: Sequence[Pair]) -> Pair:

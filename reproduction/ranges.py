@@ -51,13 +51,10 @@ def _pair(value: object, what: str) -> None:
         raise ValueError(f"{what} = {value!r}: give each pair as 'cat-dog' or as ['cat', 'dog']")
 
 
-AUGMENTED = "augmented"
-"""Batch-norm recalibrated on images augmented as in training: those that the network's own statistics are of."""
-
 OPTIONS = {
     "scale": choices.SCALES,
     "sign": choices.SIGNS,
-    "bn": (*choices.BN, AUGMENTED),
+    "bn": (*choices.BN, runs.AUGMENTED),
     "precision": choices.PRECISIONS,
 }
 """What the options of a plane may be."""

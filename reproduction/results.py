@@ -25,7 +25,7 @@ from ciutils.counts import IMAGE_DIMS
 from ciutils.record import Record
 from ciutils.store import RUNS, Item, Store, check_configuration, loaded
 from reproduction import paper, ranges
-from reproduction.runs import Run
+from reproduction.runs import AUGMENTED, Run
 
 if TYPE_CHECKING:  # whatever is trained or measured imports what it needs: reading published results takes no torch
     from torch import nn
@@ -306,9 +306,7 @@ class Results:
             directions = measure.random_directions(model) if random is True else self.directions(run)
             both = directions.names if random is True else pair
             directions = measure.random_signs(directions) if random == SIGNS else directions
-            own = (
-                {"bn": "recalibrated", "statistics": self._statistics(run)} if chosen["bn"] == ranges.AUGMENTED else {}
-            )
+            own = {"bn": "recalibrated", "statistics": self._statistics(run)} if chosen["bn"] == AUGMENTED else {}
             return measure.interference_space(
                 model,
                 split,

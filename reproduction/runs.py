@@ -128,14 +128,22 @@ LESS_CONFUSED: tuple[Pair, ...] = (
 """Every seventh pair of the rest, in the same order: the 10th, the 17th, ..., the 45th."""
 
 
+AUGMENTED = "augmented"
+"""Batch-norm recalibrated on images augmented as in training: those that the network's own statistics are of."""
+
+FEW_PLANES = {(1, "frozen"): 0, (10, "frozen"): 1, (1, AUGMENTED): 1}
+ALL_PLANES = {(closer, bn): 0 for closer in (10, 3, 1) for bn in ("frozen", AUGMENTED)}
+
+
 @dataclass(frozen=True)
 class Profile:
     """A size at which the whole book can be run.
 
     setups: of each network. points, images, pairs: of interference spaces (images 0: all); without pairs they are found
-    in a network's own confusion matrix. control_images: of the planes that are only compared with those, and of the
-    search for half sides, which are known to a tenth (0: all). sharing: pairs whose classes are also given networks of
-    their own, the most confused first; the first of them gets label noise too.
+    in a network's own confusion matrix. planes: how many of the pairs, the first ones (0: all), have a plane whose half
+    side is so many times smaller, with these batch-norm statistics. control_images: of all planes but the widest frozen
+    ones, and of the search for half sides, which are known to a tenth (0: all). sharing: pairs whose classes are also
+    given networks of their own, the most confused first; the first of them gets label noise too.
     """
 
     dataset: str
@@ -146,6 +154,7 @@ class Profile:
     images: int = 0
     control_images: int = 0
     pairs: tuple[str, ...] = ("cat-dog", "truck-car", "horse-ship")
+    planes: Mapping[tuple[int, str], int] = dataclasses.field(default_factory=lambda: FEW_PLANES)
     batch_size: int = 128
     augment: str = "crop-flip"
     precision: str = "auto"
@@ -188,9 +197,18 @@ PROFILES = {
         images=10_000,
         control_images=2_000,
         precision="fp32",
+        planes=ALL_PLANES,
         sharing=(),
     ),
-    "paper": Profile("cifar10", _PAPER_SETUPS | _ANNEALED, epochs=200, width=1.0, control_images=10_000, sharing=()),
+    "paper": Profile(
+        "cifar10",
+        _PAPER_SETUPS | _ANNEALED,
+        epochs=200,
+        width=1.0,
+        control_images=10_000,
+        planes=ALL_PLANES,
+        sharing=(),
+    ),
 }
 """digits: live in minutes on two cores. laptop: an afternoon on two cores. long: the paper's 200 epochs at a quarter of
 its width, in float32 on every machine, so that runs can be compared; a day on two cores. paper: the paper's own size,

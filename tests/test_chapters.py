@@ -17,7 +17,7 @@ from ciutils import train
 from ciutils.analyse import confusion
 from ciutils.data import folders
 from reproduction import chapters, runs
-from reproduction.results import REPOSITORY, Results
+from reproduction.results import RANDOM, REPOSITORY, Results
 
 NOTEBOOKS = REPOSITORY / "notebooks"
 CHAPTERS = yaml.safe_load((REPOSITORY / "workflow" / "chapters.yaml").read_text())["chapters"]
@@ -34,10 +34,11 @@ def artifacts():
 
 
 def arguments(chapter, given):
-    """What each space of a chapter is measured with, by the last part of its key: its pair's place or its name."""
+    """What each space of a chapter is measured with, by the last parts of its key: (pair's place, times closer,
+    batch-norm), or (name,)."""
     results = Results()
     listed = (want for want in chapters.wants(chapter, given) if want.step == "space")
-    return {want.key[-1]: want.arguments(results) for want in listed}
+    return {want.key[2:]: want.arguments(results) for want in listed}
 
 
 @pytest.mark.parametrize("notebook", ["classwise_losses", "images", "label_dancing", "sharpness"])
@@ -202,19 +203,33 @@ def test_wants_come_in_the_order_in_which_they_can_be_had():
 @pytest.mark.parametrize("scale", ["gradient", "unit", "filter"])
 def test_the_random_plane_reaches_as_far_as_the_first_pairs(scale):
     given = TINY["sharpness"] | {"setups": ["anneal-lr"], "scale": scale}
-    spaces = {
-        key[-1]: space for key, space in chapters.fetch(chapters.wants("sharpness", given), "space", Results()).items()
-    }
-    pair, random = spaces[0], spaces[chapters.RANDOM]
+    wants = chapters.wants("sharpness", given)
+    spaces = {key[2:]: space for key, space in chapters.fetch(wants, "space", Results()).items()}
+    pair, random = spaces[0, 1, "frozen"], spaces[RANDOM,]
     reach = [float(space["distance1"][-1] + space["distance2"][-1]) / 2 for space in (pair, random)]
     assert reach[1] == pytest.approx(reach[0], rel=0.006)  # half sides are kept to three digits
 
 
-def test_the_close_plane_shows_the_middle_of_the_first_pairs():
-    planes = arguments("sharpness", TINY["sharpness"] | {"sigma": 0.3})
-    first, close = planes[0], planes[chapters.CLOSE]
-    assert close["sigma"] == pytest.approx(first["sigma"] / chapters.CLOSER)
-    assert {**close, "sigma": 0} == {**first, "sigma": 0}
+@pytest.mark.parametrize("size", ["FEW_PLANES", "ALL_PLANES"])
+def test_a_profiles_planes_are_of_its_first_pairs_so_many_times_closer(size, monkeypatch):
+    kinds = getattr(runs, size)
+    monkeypatch.setitem(runs.PROFILES, "digits", dataclasses.replace(runs.profile("digits"), planes=kinds))
+    found = arguments("sharpness", TINY["sharpness"] | {"setups": ["big-lr"], "sigma": 0.3})
+    own = {key: asked for key, asked in found.items() if len(key) == 3}
+    assert set(own) == {(place, *kind) for kind, count in kinds.items() for place in range(count or 3)}
+    for (place, closer, bn), asked in own.items():
+        widest = own[place, 1, "frozen"]
+        assert asked["sigma"] == pytest.approx(0.3 / closer)
+        assert asked == widest | {"sigma": asked["sigma"]} | ({} if bn == "frozen" else {"bn": bn})
+    assert found["signs",] == own[0, 1, "frozen"] | {"random": "signs"}
+
+
+def test_planes_are_named_by_how_close_they_are_and_how_batch_norm_is_read():
+    space = xr.Dataset(attrs={"first": "cat", "second": "dog"})
+    run = ("vgg19", "big-lr")
+    found = {(*run, 0, 1, "frozen"): space, (*run, RANDOM): space, (*run, 0, 10, runs.AUGMENTED): space}
+    names = [(*run, "cat-dog", 10, "recalibrated"), (*run, "cat-dog", 1, "frozen")]
+    assert list(chapters.planes(found)) == names
 
 
 def test_other_networks_and_setups_stand_beside_a_dance():
@@ -229,32 +244,21 @@ def test_other_networks_and_setups_stand_beside_a_dance():
             chapters.wants("label_dancing", given | {"beside": [wrong]})
 
 
-def test_the_last_network_has_its_first_pairs_planes_with_batch_norm_recalibrated_too():
-    networks, setups = ["vgg19", "resnet18"], ["big-lr", "anneal-lr"]
-    given = TINY["sharpness"] | {"networks": networks, "setups": setups, "sigma": 0.3}
-    found = {want.key: want for want in chapters.wants("sharpness", given) if want.step == "space"}
-    recalibrated = [key[:2] for key in found if key[-1] == chapters.RECALIBRATED]
-    assert recalibrated == [("resnet18", setup) for setup in setups]
-    for key in recalibrated:
-        mine, first = (found[*key, name].arguments(Results()) for name in (chapters.RECALIBRATED, 0))
-        assert mine == first | {"bn": "recalibrated"}
-
-
 def test_planes_that_are_only_compared_are_on_the_profiles_smaller_number_of_images(monkeypatch):
     digits = dataclasses.replace(runs.profile("digits"), images=100, control_images=50)
     monkeypatch.setitem(runs.PROFILES, "digits", digits)
     given = TINY["sharpness"] | {"setups": ["anneal-lr"], "sigma": 0.3}
 
-    def images(given: dict) -> dict[str, int]:
+    def images(given: dict) -> dict[tuple, int]:
         asked = {name: found["images"] for name, found in arguments("sharpness", given).items()}
         declared = chapters.wants("sharpness", given)
-        assert asked == {want.key[-1]: want.images for want in declared if want.step == "space"}
+        assert asked == {want.key[2:]: want.images for want in declared if want.step == "space"}
         return asked
 
-    controls = {chapters.CLOSE, chapters.RANDOM, chapters.RECALIBRATED}
     of_profile = images(given | {"images": 0})
-    assert controls < of_profile.keys()
-    assert of_profile == {name: 50 if name in controls else 100 for name in of_profile}
+    widest = {(place, 1, "frozen") for place in range(3)}
+    assert {key for key, number in of_profile.items() if number == 100} == widest
+    assert {number for key, number in of_profile.items() if key not in widest} == {50}
     assert set(images(given | {"images": 60}).values()) == {60}
 
 
@@ -311,8 +315,8 @@ def test_with_two_classes_every_plane_is_of_their_pair(tmp_path, monkeypatch):
     (tmp_path / "train").mkdir()
     given = TINY["sharpness"] | {"dataset": f"folder:{tmp_path}", "setups": ["anneal-lr"], "sigma": 0.3}
     monkeypatch.setattr(Results, "history", lambda *_: trained_on("ab").history(None))
-    spaces = [want for want in chapters.wants("sharpness", given) if want.step == "space" and want.key[-1] in range(3)]
-    assert [want.arguments(Results())["pair"] for want in spaces] == ["a-b"] * 3
+    asked = arguments("sharpness", given)
+    assert {found["pair"] for key, found in asked.items() if key != (RANDOM,)} == {"a-b"}
 
 
 def test_of_each_pair_there_are_networks_at_equal_epochs_and_at_equal_updates():

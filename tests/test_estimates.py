@@ -26,7 +26,8 @@ def test_the_runs_are_those_of_the_paper_profile():
     trainings = sum(map(len, profile.setups.values()))
     jobs = estimates.profile_jobs(ASSUMED, "paper")
     assert [len(jobs[step]) for step in ("training", "class gradients", "half sides")] == [trainings, 6, 3]
-    assert len(jobs["planes"]) == profile.points * (2 * 3 * 5 + 3 + 2)  # rows
+    assert len(jobs["second order"]) == 6 * 3
+    assert len(jobs["planes"]) == profile.points * (6 * (3 * 6 + 2) + 2 * 2)  # rows
 
 
 def test_a_plane_of_imagenet_is_images_by_points_by_forward_cost():

@@ -18,7 +18,7 @@ from ciutils.analyse.likeness import drawn_anew
 from ciutils.choices import OPTIONS
 from reproduction.readings import CHOICES, Reading
 from reproduction.results import Results
-from reproduction.runs import PROFILES, Profile, Run, profile
+from reproduction.runs import AUGMENTED, PROFILES, Profile, Run, profile
 
 DATASET = "cifar10"
 """Whose images the paper's claims are about."""
@@ -153,18 +153,20 @@ def _trained(chosen: Profile, loading: Results, changes: Mapping[str, object]) -
 
 
 def _spaces(run: Run, half: float, loading: Results) -> dict[tuple[str, str, str], xr.Dataset]:
-    """The run's spaces in the plain gradients of a pair, by (pair, batch_norm, range); of two that of more images."""
+    """The run's spaces in the plain gradients of a pair, by (pair, batch_norm, range). Of two that of more images; of
+    two recalibrated ones that with statistics of augmented images, whose middle is the trained network."""
     folders = (loading.store.published / run.name, loading.store.own / run.name)
     files = [file for folder in folders for file in folder.glob("space-*.nc") if ".part-" not in file.name]
     found: dict[tuple[str, str, str], xr.Dataset] = {}
-    for made in sorted((provenance.of_file(file)["configuration"] for file in files), key=_images):
+    for made in sorted((provenance.of_file(file)["configuration"] for file in files), key=_rank):
         reached = [name for name in CHOICES["range"].readings if abs(made["sigma"] / half / Fraction(name) - 1) < NEAR]
         if made["pair"] in PAIRS and reached and {name: made[name] for name in PLAIN} == PLAIN:
             options = {name: made[name] for name in ("sigma", "points", "images", "bn")}
+            bn = "frozen" if made["bn"] == "frozen" else "recalibrated"
             with suppress(FileNotFoundError):
-                found[made["pair"], made["bn"], reached[0]] = loading.space(run, made["pair"], **options)
+                found[made["pair"], bn, reached[0]] = loading.space(run, made["pair"], **options)
     return found
 
 
-def _images(made: Mapping) -> float:
-    return made["images"] or math.inf
+def _rank(made: Mapping) -> tuple[bool, float]:
+    return made["bn"] == AUGMENTED, made["images"] or math.inf

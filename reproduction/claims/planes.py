@@ -106,10 +106,10 @@ def steepest(space: xr.Dataset, unit: str) -> Estimate:
     return Estimate(float(off[int(found.values.argmax())]), float(sharp.min()), float(sharp.max()))
 
 
-def area(spaces: Sequence[xr.Dataset], unit: str) -> Bounds:
+def area(spaces: Sequence[xr.Dataset], unit: str, tolerance: float = TOLERANCE) -> Bounds:
     """A flat area as far as all spaces of one pair bound it, of whatever range; not resolved where they contradict each
     other."""
-    found = [getattr(flat_area(space, TOLERANCE), unit) for space in spaces]
+    found = [getattr(flat_area(space, tolerance), unit) for space in spaces]
     low, high = max(each.low for each in found), min(each.high for each in found)
     known = [each.value for each in found if low <= each.value <= high]
     return Bounds(known[0] if known else math.nan, low, high) if low <= high else Bounds(math.nan, 0.0, math.inf)

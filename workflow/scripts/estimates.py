@@ -20,10 +20,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ciutils import files, models
 from reproduction import chapters, runs
+from reproduction.results import STATISTICS
 
 TRAINING_IMAGES, TEST_IMAGES = 50_000, 10_000
 SIGMA_POINTS = 12 * 8
 """To find a half side, for each pair: about a dozen tries, eight points of the border each."""
+
+SECOND_ORDER = 10
+"""Forward passes that first and second derivatives along two directions cost."""
 
 TRAINING_STEP = 3
 """A forward and a backward pass cost about three forward passes."""
@@ -96,7 +100,13 @@ def makespan(jobs: Sequence[float], machines: int) -> float:
 def profile_jobs(speed: Speed, size: str) -> dict[str, list[float]]:
     """Seconds of each job of all that the chapters want at one size, by step. A space is cut in its rows, a training is
     not cut."""
-    jobs: dict[str, list[float]] = {"training": [], "class gradients": [], "half sides": [], "planes": []}
+    jobs: dict[str, list[float]] = {
+        "training": [],
+        "class gradients": [],
+        "half sides": [],
+        "second order": [],
+        "planes": [],
+    }
     pairs = len(runs.profile(size).pairs)
     for want in chapters.of_profile(size):
         once = operations(want.run.network, want.run.width)
@@ -110,8 +120,12 @@ def profile_jobs(speed: Speed, size: str) -> dict[str, list[float]]:
         elif want.step == "sigma":
             jobs["half sides"].append(SIGMA_POINTS * pairs * images * forward)
         elif want.step == "space":
-            passes = 2 if want.key[-1] == chapters.RECALIBRATED else 1
-            jobs["planes"] += [want.points * images * passes * forward] * want.points
+            again = (
+                2 * STATISTICS if want.key[-1] == runs.AUGMENTED else 0
+            )  # of a network whose batch-norm is not folded
+            jobs["planes"] += [want.points * (images + again) * forward] * want.points
+        elif want.step == "curvature":
+            jobs["second order"].append(SECOND_ORDER * images * forward)
     return jobs
 
 
