@@ -26,6 +26,7 @@ from test_names import HOSTILE, history, space
 from ciutils import artifacts, show
 from ciutils.analyse import confusion, dancing, surfaces
 from ciutils.show import explorer
+from ciutils.show import images as pictures
 from reproduction import page as page_file
 from reproduction.results import REPOSITORY
 
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here,
 RESULTS = REPOSITORY / "results"
 BOOK = REPOSITORY / "_build" / "html"
 SMALLEST = 9  # pixels of text as shown
+ABC = ["cat", "dog", "frog"]
 
 
 def published(pattern):
@@ -520,6 +522,32 @@ def test_a_repository_with_a_host_gives_buttons_to_sources_and_live_copies(visit
     page.goto(f"file://{book}/book/glossary.html")
     links = {each.get_attribute("href") for each in page.locator(".article-header-buttons a").all()}
     assert "https://github.com/some/book/blob/HEAD/book/glossary.md" in links
+
+
+def test_a_cell_of_the_cctm_shows_its_images_by_mouse_by_touch_and_by_keys(visit, tmp_path):
+    """One picture behind each of three cells, CAT called DOG the largest; no script is needed."""
+    counts = np.array([[6, 3, 1], [2, 8, 0], [0, 0, 10]])
+    cctm = xr.DataArray(counts / 10, dims=("true", "predicted"), coords={"true": ABC, "predicted": ABC})
+    row = {"networks": 1, "of": 1, "probability": 0.9}
+    tables = {(ABC[a], ABC[b]): pd.DataFrame([row], index=[k]) for k, (a, b) in enumerate([(0, 1), (0, 2), (1, 0)])}
+    images = xr.DataArray(np.zeros((3, 8, 8, 3), np.uint8), dims=("test_image", "row", "column", "channel"))
+    content = pictures.cells(cctm, tables, images.assign_coords(test_image=[0, 1, 2])).data
+    file = tmp_path / "cells.html"
+    file.write_text(f"<!doctype html><html lang='en'><title>cells</title>{content}</html>", encoding="utf-8")
+
+    def shown(page):
+        return [each.inner_text() for each in page.locator(".cells section:visible p").all()]
+
+    page = visit(file.as_uri(), java_script_enabled=False)
+    assert shown(page) == ["CAT called DOG"]
+    page.get_by_role("radio", name="DOG called CAT, 20.0 percent").click()
+    assert shown(page) == ["DOG called CAT"]
+    assert page.locator(".cells section:visible img").count() == 1
+    page.keyboard.press("ArrowUp")  # the one before, in the order of the table
+    assert shown(page) == ["CAT called FROG"]
+    phone = visit(file.as_uri(), **PHONE)
+    phone.get_by_role("radio", name="CAT called FROG, 10.0 percent").tap()
+    assert shown(phone) == ["CAT called FROG"]
 
 
 FIGURES = """[...document.querySelectorAll('article img.figure')].filter(each => each.checkVisibility()).map(each => {
