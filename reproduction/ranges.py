@@ -72,6 +72,7 @@ OPTIONS = {
 
 RULES: dict[str, Rule] = {
     "profile": _one_of(runs.PROFILES),
+    "profiles": _each(_one_of(runs.PROFILES)),
     "network": _network,
     "other": _training,
     "beside": _each(_training),
