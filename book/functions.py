@@ -20,7 +20,7 @@ PAGES = {
     "Sharpness": "book/chapters/sharpness-cifar10",
     "Class-wise losses": "book/chapters/classwise_losses-cifar10",
     "Label dancing": "book/chapters/label_dancing-cifar10",
-    "Who dances?": "book/chapters/dancers-digits",
+    "Who dances?": "book/chapters/dancers-cifar10",
     "Look at them": "book/chapters/images-cifar10",
     "The same images?": "book/chapters/agreement-cifar10",
     "Humans": "book/chapters/humans-cifar10",

@@ -195,8 +195,7 @@ def cells_of(values: Mapping, run: Run, results: Results) -> tuple[Pair, Pair]:
 
 def dancers(values: Mapping) -> list[Want]:
     """Two trainings, one of them with the images that dance; `values`: the notebook's parameters."""
-    networks = dict.fromkeys([values["network"], values["other"]])
-    return _of_networks("history", {**values, "networks": list(networks)})
+    return _of_trainings(values, [values["network"], values["other"]])
 
 
 def humans(values: Mapping) -> list[Want]:
@@ -261,11 +260,7 @@ def noisy_pair(values: Mapping) -> tuple[str, ...]:
 
 def label_dancing(values: Mapping) -> list[Want]:
     """One training, and others beside it, each "resnet18" or "vgg19 big-lr"; `values`: the notebook's parameters."""
-    others = (
-        (network, setup or values["setup"]) for network, _, setup in (each.partition(" ") for each in values["beside"])
-    )
-    keys = dict.fromkeys([(values["network"], values["setup"]), *others])
-    return [Want("history", key, _run(values, *key)) for key in keys]
+    return _of_trainings(values, [values["network"], *values["beside"]])
 
 
 def classwise_losses(values: Mapping) -> list[Want]:
@@ -383,6 +378,13 @@ def _at(place: int, pairs: Sequence[Pair]) -> Pair:
 def _of_networks(step: str, values: Mapping) -> list[Want]:
     networks = values["networks"] or profile(values["profile"]).networks
     return [Want(step, (network, values["setup"]), _run(values, network, values["setup"])) for network in networks]
+
+
+def _of_trainings(values: Mapping, called: Sequence[str]) -> list[Want]:
+    """The histories of trainings that are each called "resnet18" or, with a setup of its own, "vgg19 big-lr"."""
+    parts = (each.partition(" ") for each in called)
+    keys = dict.fromkeys((network, setup or values["setup"]) for network, _, setup in parts)
+    return [Want("history", key, _run(values, *key)) for key in keys]
 
 
 def _run(values: Mapping, network: str, setup: str) -> Run:

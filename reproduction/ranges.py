@@ -22,6 +22,14 @@ def _network(value: str, what: str) -> None:
         checks.one_of(value, choices.NETWORKS, what)
 
 
+def _training(value: str, what: str) -> None:
+    """A network, and perhaps its setup."""
+    network, _, setup = value.partition(" ")
+    checks.one_of(network, choices.NETWORKS, what)
+    if setup:
+        checks.one_of(setup, choices.SETUPS, f"setup of {what}")
+
+
 def _each(rule: Rule) -> Rule:
     def check(values: list[Any], what: str) -> None:
         for value in values:
@@ -61,8 +69,10 @@ OPTIONS = {
 
 RULES: dict[str, Rule] = {
     "profile": _one_of(runs.PROFILES),
+    "profiles": _each(_one_of(runs.PROFILES)),
     "network": _network,
-    "other": _one_of(choices.NETWORKS),
+    "other": _training,
+    "beside": _each(_training),
     "networks": _each(_one_of(choices.NETWORKS)),
     "setup": _one_of(choices.SETUPS),
     "setups": _each(_one_of(choices.SETUPS)),

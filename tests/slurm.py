@@ -1,6 +1,6 @@
 """A real Slurm on this machine, for tests: munged, slurmctld and slurmd of one node, in a folder of their own.
 
-    with slurm.cluster(folder) as environment: ...
+    with slurm.cluster() as environment: ...
 
 Everything is stopped at the end. Debian and Ubuntu have it as `apt-get install slurm-wlm munge`.
     python tests/slurm.py COMMAND ...    runs a command with such a cluster
@@ -57,11 +57,16 @@ def missing():
 
 
 @contextlib.contextmanager
-def cluster(folder):
-    """Start the daemons in `folder`; yields the variables with which sbatch and squeue find them."""
-    folder = Path(folder).resolve()
+def cluster():
+    """Start the daemons; yields the variables with which sbatch and squeue find them."""
+    # Not where TMPDIR says: the path of a socket has 108 characters at most.
+    with tempfile.TemporaryDirectory(prefix="slurm-", dir="/tmp") as place:
+        yield from _cluster(Path(place).resolve())
+
+
+def _cluster(folder):
     for name in ("bin", "state", "spool"):
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir()
     folder.chmod(0o755)
     key = folder / "munge.key"
     key.write_bytes(secrets.token_bytes(128))
@@ -143,5 +148,5 @@ def _free_port():
 if __name__ == "__main__":
     if missing():
         sys.exit(missing())
-    with tempfile.TemporaryDirectory() as place, cluster(Path(place) / "slurm") as variables:
+    with cluster() as variables:
         sys.exit(subprocess.run(sys.argv[1:], env=os.environ | variables, check=False).returncode)

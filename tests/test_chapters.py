@@ -239,7 +239,10 @@ def test_other_networks_and_setups_stand_beside_a_dance():
     ]
     expected = [("vgg19", "anneal-lr"), ("resnet18", "anneal-lr"), ("vgg19", "big-lr")]
     assert found == [("history", *key, *key) for key in expected]
-    for wrong, line in {"vgg19 big": "unknown setup 'big'.*did you mean", "vgg": "unknown network 'vgg'"}.items():
+    for wrong, line in {
+        "vgg19 big": "unknown setup of beside 'big'.*did you mean",
+        "vgg": "unknown beside 'vgg'",
+    }.items():
         with pytest.raises(ValueError, match=line):
             chapters.wants("label_dancing", given | {"beside": [wrong]})
 

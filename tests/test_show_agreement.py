@@ -67,7 +67,9 @@ def test_a_strip_of_many_rows_names_some_of_them_and_one_without_errors_is_empty
 def test_visits_are_stacked_by_epoch():
     table = pd.DataFrame({"stayed": [0, 1], "returned": [0, 2], "new": [4, 3]}, index=[1, 2])
     _, (ax,) = pictures.visits({"A called $B$": table})
-    bars = {(bar.get_x() + 0.45, bar.get_y()): bar.get_height() for bar in ax.patches if bar.get_height()}
+    bars = {
+        (bar.get_x() + bar.get_width() / 2, bar.get_y()): bar.get_height() for bar in ax.patches if bar.get_height()
+    }
     assert bars == {(1, 0): 4, (2, 0): 1, (2, 1): 2, (2, 3): 3}
     assert ax.get_title(loc="left") == "A called $B$"
 

@@ -15,7 +15,7 @@ def test_a_sweep_on_slurm_leaves_what_one_process_would(tmp_path, monkeypatch):
     alone = scratch(tmp_path / "alone", faults.SWEEP)
     assert drive(alone, "sweep").returncode == 0
     folder = scratch(tmp_path / "slurm", faults.SWEEP)
-    with slurm.cluster(tmp_path / "cluster") as variables:
+    with slurm.cluster() as variables:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
         settings = ("--config", "shards=2", "threads=1", "gpu=0")
