@@ -56,13 +56,14 @@ def times(records: pd.DataFrame, ax: Axes | None = None) -> tuple[Figure, Axes]:
     """
     minutes = records.pivot_table(index="run", columns="kind", values="seconds", aggfunc="sum", fill_value=0) / 60
     minutes = minutes[[kind for kind in records["kind"].unique() if kind in minutes]]
-    figure, ax = figure_and_axes(ax, (WIDEST, 0.42 * len(minutes) + 1.6))
+    figure, ax = figure_and_axes(ax, (WIDEST, 0.55 * len(minutes) + 1.6))
     left = np.zeros(len(minutes))
     for kind, values in minutes.items():
         ax.barh(range(len(minutes)), values, left=left, label=kind)
         left += values.to_numpy()
     ax.set_yticks(range(len(minutes)), [in_figure(run, 24) for run in minutes.index], fontsize=SMALLEST)
     ax.invert_yaxis()
+    ax.set_xlim(0, 1.03 * left.max(initial=0) or 1)
     ax.set_xlabel("minutes")
     ax.legend(ncols=2, fontsize=SMALLEST, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     return figure, ax
