@@ -51,7 +51,8 @@ def rank_correlation(first: xr.DataArray, second: xr.DataArray) -> np.ndarray:
     objects. Book: *Humans*.
     """
     for table in (first, second):
-        if table.dims[-2:] != CELLS or not np.array_equal(table["true"], first["predicted"]):
+        names = [table[dim].values for dim in CELLS] if table.dims[-2:] == CELLS else []
+        if not names or not all(np.array_equal(each, first["true"]) for each in names):
             raise ValueError(
                 f"tables of {dict(first.sizes)} and {dict(second.sizes)}: give (..., true, predicted), both of the "
                 "same classes in the same order"
@@ -67,8 +68,12 @@ def rank_correlation(first: xr.DataArray, second: xr.DataArray) -> np.ndarray:
 def one_way(rates: xr.DataArray) -> xr.DataArray:
     """How much more often c1 is called c2 than c2 is called c1: rate(c1, c2) - rate(c2, c1), (..., true, predicted).
 
-    Book: *Humans*.
+    Raises ValueError if rows and columns are not of the same classes in the same order. Book: *Humans*.
     """
+    if rates.dims[-2:] != CELLS or not np.array_equal(rates["true"], rates["predicted"]):
+        raise ValueError(
+            f"rates have dims {dict(rates.sizes)}: give (..., true, predicted), both in one order of classes"
+        )
     return rates.copy(data=rates.values - np.swapaxes(rates.values, -1, -2))
 
 

@@ -114,5 +114,11 @@ def mean_rise(space: xr.Dataset) -> float:
 
 
 def centre(space: xr.Dataset) -> tuple[int, int]:
-    """Position of the network itself in the grid of a space."""
+    """Position of the network itself in the grid of a space. Raises ValueError for a part of one, or a turned one, of
+    which the middle point is another."""
+    for axis in (space["theta1"].values, space["theta2"].values):
+        if not np.allclose([axis[len(axis) // 2], axis[0]], [0, -axis[-1]], atol=1e-9 * abs(axis[-1])) or axis[-1] <= 0:
+            raise ValueError(
+                f"theta runs from {axis[0]:g} to {axis[-1]:g}: give a space with the network in its middle, ascending"
+            )
     return space.sizes["theta1"] // 2, space.sizes["theta2"] // 2

@@ -103,10 +103,15 @@ class Evaluator:
         statistics: Split | None = None,
         **reading: Unpack[Reading],
     ) -> None:
-        if statistics is not None and bn != "recalibrated":
-            raise ValueError(f'bn = {bn!r} takes no statistics from images: give bn = "recalibrated", or no statistics')
+        if statistics is not None:
+            _check_alike(statistics, split, bn)
         devices.keep_freed_memory()
         chosen: Reading = {"precision": "auto", **reading}
+        if bn == "recalibrated" and (kept := _unknown_norms(model)):
+            warnings.warn(
+                f'bn = "recalibrated": {", ".join(kept)} keep their statistics: they are no batch-norm of torch.nn',
+                stacklevel=3,
+            )
         self.bn, self.classify = bn, proven(model, split, **chosen)
         told = np.frombuffer(re.sub("0x[0-9a-f]+", "", repr(model)).encode(), np.uint8)  # layers and their settings
         values = {name: _array(value) for name, value in self.classify.state.items()}
@@ -181,6 +186,29 @@ def _fastest(classify: Classifier, images: torch.Tensor) -> Fast | Classifier:
     return proves("bf16") or exact if wanted == "bf16" else exact
 
 
+def _unknown_norms(model: nn.Module) -> list[str]:
+    """Layers that hold running statistics and are no batch-norm of torch."""
+    known = {id(layer) for layer in batch_norms(model).values()}
+    return [
+        name
+        for name, module in model.named_modules()
+        if getattr(module, "running_mean", None) is not None and id(module) not in known
+    ]
+
+
+def _check_alike(statistics: Split, split: Split, bn: str) -> None:
+    """Raise ValueError unless batch-norm can take its statistics from the images of `statistics`."""
+    if bn != "recalibrated":
+        raise ValueError(f'bn = {bn!r} takes no statistics from images: give bn = "recalibrated", or no statistics')
+    if not isinstance(statistics, Split) or not len(statistics):
+        raise ValueError(f"statistics = {statistics!r}: give a Split of some hundred images")
+    ours, theirs = ((each.images.shape[1:], each.images.dtype, each.mean, each.std) for each in (split, statistics))
+    if ours != theirs:
+        raise ValueError(
+            f"statistics are of {statistics!r}, the images are {split!r}: give such images, normalised in the same way"
+        )
+
+
 def batch_norms(model: nn.Module) -> dict[str, _BatchNorm]:
     """The layers of `model` that keep batch-norm statistics, by name: what bn = "recalibrated" takes anew."""
     return {
@@ -210,6 +238,13 @@ def _statistics(classify: Classifier, batches: Iterable[torch.Tensor]) -> dict[s
         classify.training = set()
         for norm, momentum in zip(norms.values(), momenta, strict=True):
             norm.momentum = momentum
+    for name, norm in norms.items():
+        keys = [f"{name}.{key}" for key, _ in norm.named_buffers(recurse=False)]
+        if all(torch.equal(classify.state[key], found[key].to(classify.device)) for key in keys):
+            raise ValueError(
+                f'bn = "recalibrated": batch-norm {name!r} takes no statistics when it alone is in training mode; '
+                'let it, or give bn = "frozen"'
+            )
     return {name: classify.state[name] for name in found}
 
 

@@ -67,7 +67,10 @@ class Fast:
 
     def __init__(self, classify: Classifier, precision: str) -> None:
         self.classify, self.layout = classify, classify.layout
-        self.model = copy.deepcopy(classify.model).to(classify.device).requires_grad_(False)
+        self.model = copy.deepcopy(classify.model)
+        if set(self.model.modules()) & set(classify.model.modules()):
+            raise ValueError("a copy of the network shares modules with it")  # which would be changed with the copy
+        self.model = self.model.to(classify.device).requires_grad_(False)
         self.model.eval()
         self.folds = foldable(self.model)
         modules = dict(self.model.named_modules())

@@ -59,10 +59,18 @@ def find_sigma(
         )
     border = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
 
+    def rate(plane: Plane, theta1: float, theta2: float) -> float:
+        evaluator.move(plane.at(theta1, theta2))
+        measured = evaluator.measure()
+        if measured.undefined:
+            raise ValueError(
+                f"the network's outputs are not finite at theta ({theta1:.3g}, {theta2:.3g}) of a plane: no mistake "
+                "rate is known there; choose sigma by hand"
+            )
+        return measured.mistakes / measured.seen
+
     def lowest(sigma: float) -> float:
-        return min(
-            float(np.mean([rate_at(evaluator, plane, a * sigma, b * sigma) for a, b in border])) for plane in planes
-        )
+        return min(float(np.mean([rate(plane, a * sigma, b * sigma) for a, b in border])) for plane in planes)
 
     sigma, limit = 1e-3 * directions.weight_norm / norms.max(), 1e2 * directions.weight_norm / norms.min()
     while lowest(sigma) < level:

@@ -151,8 +151,8 @@ def beside(classify: Classifier, images: torch.Tensor) -> tuple[dict[str, torch.
     generator = torch.Generator().manual_seed(0)
 
     def shaken(value: torch.Tensor) -> torch.Tensor:
-        noise = torch.randn(value.shape, generator=generator).to(value)
-        return value + 0.05 * noise * value.square().mean().sqrt().clamp_min(0.01)
+        noise, size = torch.randn(value.shape, generator=generator).to(value), value.square().mean().sqrt()
+        return value + 0.05 * noise * (size.clamp_min(0.01) if size else 1.0)  # of what is 0 less would not be seen
 
     model, home, precision = classify.model, classify.state, classify.precision
     own = {name: value.data for name, value in model.named_parameters() if value.is_floating_point()}

@@ -57,7 +57,9 @@ class Directions:
         """Inner products (direction, other), float64."""
         total = torch.zeros(len(self.names), len(self.names), dtype=torch.float64)
         for tensor in self.tensors.values():
-            for part in tensor.flatten(1).split(_COLUMNS, 1):  # float64 copies of all would take twice the memory
+            for part in tensor.reshape(len(tensor), -1).split(
+                _COLUMNS, 1
+            ):  # float64 copies of all would take twice the memory
                 total += part.double() @ part.double().T
         names = list(self.names)
         return xr.DataArray(total.numpy(), dims=("direction", "other"), coords={"direction": names, "other": names})
@@ -152,6 +154,9 @@ def trainable(model: nn.Module) -> dict[str, torch.Tensor]:
         raise ValueError(
             "the network is quantised, and its weights have no gradient: give the one that it was made from"
         )
+    complex_ = [key for key, value in parameters.items() if value.is_complex()]
+    if complex_:
+        raise ValueError(f"the network's parameter {complex_[0]} is complex: hold its two parts as real parameters")
     broken = [key for key, value in parameters.items() if not torch.isfinite(value).all()]
     if broken:
         raise ValueError(f"the network's parameter {broken[0]} is not finite: train it again or load sound weights")

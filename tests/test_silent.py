@@ -1,0 +1,196 @@
+"""Networks and data that gave wrong numbers without a word."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from test_spaces import bowl, made
+from torch import nn
+from torch.nn import functional
+
+from ciutils import data, measure
+from ciutils.analyse import flat, likeness, surfaces
+
+CPU = {"device": "cpu", "precision": "fp32"}
+ABC = ("a", "b", "c")
+
+
+@pytest.fixture
+def split():
+    labels = torch.arange(60) % 3
+    random = torch.rand(60, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    return data.Split(random + 0.3 * labels.view(-1, 1, 1, 1), labels, ABC)
+
+
+class Called(nn.Module):
+    """Batch-norm as a function, in the mode of its parent."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.head = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Linear(144, 3)
+
+    def forward(self, x):
+        n = self.norm
+        x = functional.batch_norm(
+            self.conv(x), n.running_mean, n.running_var, n.weight, n.bias, self.training, 0.1, n.eps
+        )
+        return self.head(x.relu().flatten(1))
+
+
+class Stubborn(nn.BatchNorm2d):
+    def train(self, _mode=True):
+        return super().train(False)
+
+
+class Replacing(nn.BatchNorm2d):
+    def forward(self, x):
+        if self.training:
+            self.running_mean = (0.9 * self.running_mean + 0.1 * x.mean((0, 2, 3))).detach()
+        return functional.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.1, self.eps
+        )
+
+
+def plain(norm):
+    return nn.Sequential(nn.Conv2d(1, 4, 3), norm, nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+
+
+def plane(model, split, **options):
+    torch.manual_seed(0)
+    directions = measure.random_directions(model, split.classes)
+    return measure.interference_space(model.eval(), split, directions, "a-b", 1e-3, 3, **CPU | options)
+
+
+@pytest.mark.parametrize("build", [Called, lambda: plain(Stubborn(4)), lambda: plain(Replacing(4))])
+def test_batch_norms_that_take_no_statistics_are_not_recalibrated_to_none(build, split):
+    torch.manual_seed(0)
+    with pytest.raises(ValueError, match="batch-norm '(norm|1)' takes no statistics when it alone is in training mode"):
+        plane(build(), split, bn="recalibrated")
+
+
+class OwnNorm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(4))
+
+    def forward(self, x):
+        return x - self.running_mean.view(1, -1, 1, 1)
+
+
+def test_norms_that_keep_their_statistics_are_named(split):
+    torch.manual_seed(0)
+    with pytest.warns(UserWarning, match="1 keep their statistics: they are no batch-norm of torch.nn"):
+        plane(plain(OwnNorm()), split, bn="recalibrated")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda s: data.Split((255 * s.images).clamp(0, 255).to(torch.uint8), s.labels, ABC),
+            "statistics are of Split",
+        ),
+        (lambda s: data.Split(s.images.repeat(1, 3, 1, 1), s.labels, ABC), "statistics are of Split.*give such images"),
+        (lambda s: data.Split(s.images[..., :4], s.labels, ABC), "statistics are of Split"),
+        (lambda s: s.images, "give a Split of some hundred images"),
+    ],
+)
+def test_statistics_are_of_images_as_the_splits_are(change, told, split):
+    torch.manual_seed(0)
+    with pytest.raises(ValueError, match=told):
+        plane(plain(nn.BatchNorm2d(4)), split, bn="recalibrated", statistics=change(split))
+
+
+class Complex(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wave, self.head = nn.Parameter(torch.randn(8, 5, dtype=torch.cfloat)), nn.Linear(40, 3)
+
+    def forward(self, x):
+        return self.head((torch.fft.rfft2(x[:, 0]) * self.wave).abs().flatten(1))
+
+
+def test_complex_parameters_are_refused(split):
+    with pytest.raises(ValueError, match="parameter wave is complex: hold its two parts as real parameters"):
+        measure.ego_directions(Complex(), split, device="cpu")
+
+
+class Held(nn.Module):
+    """Its bias is zero, and reached through a list."""
+
+    def __init__(self):
+        super().__init__()
+        self.head, self.bias = nn.Linear(64, 3, bias=False), nn.Parameter(torch.zeros(3))
+        self.held = [self.bias]
+
+    def forward(self, x):
+        return 3 * self.head(x.flatten(1)) + self.held[0]
+
+
+def test_weights_in_a_list_are_seen_where_they_are_zero_too(split):
+    torch.manual_seed(0)
+    with pytest.raises(ValueError, match="reaches some of its weights otherwise than as parameters"):
+        measure.ego_directions(Held(), split, device="cpu")
+
+
+class OneOnly(nn.Sequential):
+    def __deepcopy__(self, _memo):
+        return self
+
+
+def test_a_network_that_copies_to_itself_is_left_as_it_was(split):
+    torch.manual_seed(0)
+    model = OneOnly(*plain(nn.BatchNorm2d(4))).eval()
+    before, logits = [type(each) for each in model], model(split.inputs()).detach()
+    with pytest.warns(UserWarning, match="no fast copy of the network"):
+        plane(model, split)
+    assert [type(each) for each in model] == before
+    assert all(each.requires_grad for each in model.parameters())
+    assert torch.equal(model(split.inputs()), logits)
+
+
+class Logarithm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head, self.k = nn.Linear(64, 3), nn.Parameter(torch.tensor(0.01))
+
+    def forward(self, x):
+        return self.head(x.flatten(1)) + torch.log(self.k)
+
+
+def test_a_half_side_where_outputs_are_not_finite_is_not_found(split):
+    torch.manual_seed(0)
+    model = Logarithm().eval()
+    tensors = {key: torch.zeros(2, *value.shape) for key, value in model.named_parameters()}
+    tensors["k"] = torch.tensor([1.0, 1.0])
+    tensors["head.bias"] = torch.eye(3)[:2]
+    norm = float(sum(each.detach().square().sum() for each in model.parameters())) ** 0.5
+    directions = measure.Directions(("a", "b"), tensors, norm)
+    with pytest.raises(ValueError, match=r"outputs are not finite at theta .* no mistake rate is known there"):
+        measure.find_sigma(model, split, directions, ["a-b"], 0.99, **CPU)
+
+
+def test_tables_whose_columns_are_in_another_order_are_refused():
+    table = xr.DataArray(np.arange(9.0).reshape(3, 3), dims=("true", "predicted"), coords={"true": list(ABC)})
+    table = table.assign_coords(predicted=list(ABC))
+    turned = table.isel(predicted=[2, 1, 0])
+    with pytest.raises(ValueError, match="both of the same classes in the same order"):
+        likeness.likeness(table, turned)
+    with pytest.raises(ValueError, match="both in one order of classes"):
+        likeness.one_way(turned)
+
+
+def test_a_part_of_a_space_or_a_turned_one_has_no_middle():
+    space = made(bowl)
+    for part in (
+        space.isel(theta1=slice(2, 5), theta2=slice(2, 5)),
+        space.isel(theta1=slice(None, None, -1)),
+        space.isel(theta2=slice(0, 20)),
+    ):
+        for measured in (surfaces.mean_rise, flat.flat_area):
+            with pytest.raises(ValueError, match="give a space with the network in its middle, ascending"):
+                measured(part)
+    third = space.isel(theta1=slice(7, 14), theta2=slice(7, 14))
+    assert surfaces.mean_rise(third) < surfaces.mean_rise(copy.deepcopy(space))
