@@ -70,6 +70,11 @@ def test_batch_norms_that_take_no_statistics_are_not_recalibrated_to_none(build,
         plane(build(), split, bn="recalibrated")
 
 
+def test_batch_norms_that_take_statistics_are_recalibrated(split):
+    torch.manual_seed(0)
+    assert plane(plain(nn.BatchNorm2d(4)), split, bn="recalibrated")["done"].all()
+
+
 class OwnNorm(nn.Module):
     def __init__(self):
         super().__init__()

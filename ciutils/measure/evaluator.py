@@ -227,7 +227,7 @@ def _statistics(classify: Classifier, batches: Iterable[torch.Tensor]) -> dict[s
         for name, norm in norms.items()
         for key, value in norm.named_buffers(recurse=False)
     }
-    classify.move({name: value.to(classify.device) for name, value in found.items()})
+    classify.move({name: value.to(classify.device, copy=True) for name, value in found.items()})
     classify.training = set(norms.values())
     try:
         for norm in norms.values():
@@ -240,12 +240,21 @@ def _statistics(classify: Classifier, batches: Iterable[torch.Tensor]) -> dict[s
             norm.momentum = momentum
     for name, norm in norms.items():
         keys = [f"{name}.{key}" for key, _ in norm.named_buffers(recurse=False)]
-        if all(torch.equal(classify.state[key], found[key].to(classify.device)) for key in keys):
+        untouched = all(torch.equal(classify.state[key], found[key].to(classify.device)) for key in keys)
+        if untouched and _matters(classify, f"{name}.running_mean", inputs):  # else it is one that no image passes
             raise ValueError(
                 f'bn = "recalibrated": batch-norm {name!r} takes no statistics when it alone is in training mode; '
                 'let it, or give bn = "frozen"'
             )
     return {name: classify.state[name] for name in found}
+
+
+def _matters(classify: Classifier, buffer: str, images: torch.Tensor) -> bool:
+    """Whether the logits of `images` depend on a buffer."""
+    home, before = classify.state, classify(images)
+    classify.move({buffer: home[buffer] + 1})
+    after, classify.state = classify(images), home
+    return not torch.equal(before, after)
 
 
 class Plane:
