@@ -67,12 +67,13 @@ def test_all_that_a_published_chapter_wants_is_published(name, tmp_path, monkeyp
 
 
 @pytest.mark.usefixtures("paper_chapters")
-@pytest.mark.parametrize("size", ["laptop", "long", "paper"])
-def test_all_that_a_size_wants_is_known_before_anything_exists(size, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("size", "planes"), [("laptop", 3 + 1 + 1), ("long", 3 * 6), ("paper", 3 * 6)])
+def test_all_that_a_size_wants_is_known_before_anything_exists(size, planes, tmp_path, monkeypatch):
     monkeypatch.setenv("CIUTILS_RUNS", str(tmp_path))
     steps = [want.step for want in chapters.of_profile(size)]
     trainings = sum(map(len, runs.profile(size).setups.values()))
-    assert [steps.count(step) for step in ("history", "ego", "space")] == [trainings, 6, 2 * 3 * 5 + 3 + 2]
+    spaces = 6 * (planes + 2) + 2 * 2  # with two controls each, and the two of one network in both readings
+    assert [steps.count(step) for step in ("history", "ego", "curvature", "space")] == [trainings, 6, 6 * 3, spaces]
     assert not list(tmp_path.iterdir())
 
 
@@ -318,8 +319,9 @@ def test_with_two_classes_every_plane_is_of_their_pair(tmp_path, monkeypatch):
     (tmp_path / "train").mkdir()
     given = TINY["sharpness"] | {"dataset": f"folder:{tmp_path}", "setups": ["anneal-lr"], "sigma": 0.3}
     monkeypatch.setattr(Results, "history", lambda *_: trained_on("ab").history(None))
-    asked = arguments("sharpness", given)
-    assert {found["pair"] for key, found in asked.items() if key != (RANDOM,)} == {"a-b"}
+    wants = [want for want in chapters.wants("sharpness", given) if want.step in ("space", "curvature")]
+    own = [want.arguments(Results())["pair"] for want in wants if RANDOM not in want.key]
+    assert (len(own), set(own)) == (3 + 5 + 1, {"a-b"})
 
 
 def test_of_each_pair_there_are_networks_at_equal_epochs_and_at_equal_updates():
