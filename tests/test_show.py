@@ -218,8 +218,8 @@ def artifact():
 
 def test_a_shown_figure_stands_above_its_provenance_and_nowhere_else(artifact, displayed):
     figure, _ = show.cctm_heatmap(HAND)
-    shown = show.display(figure, artifact, alt="what <it> shows")
-    assert displayed[0] is shown
+    assert show.display(figure, artifact, alt="what <it> shows") is None  # else a notebook shows it once more
+    shown = displayed[0]
     ((address, text),) = re.findall(r'alt="(.*?)".*src="(.*?)"', shown.data)
     assert (address, text[:22]) == ("what &lt;it&gt; shows", "data:image/png;base64,")
     assert "abacus" in displayed[1].data
@@ -227,8 +227,17 @@ def test_a_shown_figure_stands_above_its_provenance_and_nowhere_else(artifact, d
     assert plt.get_fignums() == []
 
 
+def test_what_is_shown_under_a_name_is_kept_for_other_pages(artifact, displayed, monkeypatch):
+    kept = {}
+    monkeypatch.setattr(page, "tell", lambda **values: kept.update(values))
+    show.display(pd.DataFrame({"column": [1]}), artifact, name="table")
+    show.display(pd.DataFrame({"column": [2]}), artifact)
+    assert kept == {"table": displayed[0]}
+
+
 def test_several_figures_lie_side_by_side_each_with_its_text(artifact, displayed):
-    shown = show.display(show.cctm_heatmaps({"one": HAND, "<two>": HAND})[0], artifact, alt="Heat maps")
+    show.display(show.cctm_heatmaps({"one": HAND, "<two>": HAND})[0], artifact, alt="Heat maps")
+    shown = displayed[0]
     assert 'role="group" aria-label="Heat maps" style="display: flex; flex-wrap: wrap;' in shown.data
     alternatives = re.findall('<img class="figure" alt="(.*?)"', shown.data)
     assert alternatives == ["one", "&lt;two&gt;", "Colours: share of the true class, percent, from 0 to 25"]
@@ -268,17 +277,25 @@ def test_a_table_of_numbers_is_coloured_and_its_ink_is_readable():
 
 def test_a_shown_table_is_whole_and_hides_an_index_that_only_counts(artifact, displayed):
     long = "x" * 300
-    assert long in show.display(pd.DataFrame({"column": [long]}), artifact).data
-    assert "<th>0</th>" not in show.display(pd.DataFrame({"column": [1]}), artifact).data
-    assert "<th>cat</th>" in show.display(pd.DataFrame({"column": [1]}, index=["cat"]), artifact).data
-    assert len(displayed) == 6
+    for table in (
+        pd.DataFrame({"column": [long]}),
+        pd.DataFrame({"column": [1]}),
+        pd.DataFrame({"column": [1]}, index=["cat"]),
+    ):
+        show.display(table, artifact)
+    whole, counted, named = (each.data for each in displayed[::2])
+    assert long in whole
+    assert "<th>0</th>" not in counted
+    assert "<th>cat</th>" in named
 
 
 def test_only_a_table_of_short_entries_keeps_them_whole(artifact, displayed):
     """The stylesheet forbids line breaks in the class `whole-entries`; a long entry must be able to break."""
     short, long = pd.DataFrame({"setup": ["anneal-lr", "7e-08"]}), pd.DataFrame({"names": ["anneal-lr", "a " * 40]})
-    assert re.search('class="[^"]*whole-entries"', show.display(short, artifact).data)
-    assert "whole-entries" not in show.display(long, artifact).data
+    for table in (short, long):
+        show.display(table, artifact)
+    assert re.search('class="[^"]*whole-entries"', displayed[0].data)
+    assert "whole-entries" not in displayed[2].data
     assert "whole-entries" in (Path(__file__).parents[1] / "book/static/book.css").read_text()
 
 

@@ -31,7 +31,7 @@ def panels(
     for title in titles:
         figure = Figure(figsize=size, layout="constrained", label=title)
         ax = figure.subplots(subplot_kw={"projection": projection})
-        ax.set_title(in_figure(title, int(11 * size[0])), fontsize=10)
+        ax.set_title(in_figure(title, int(10 * size[0])), fontsize=10)
         figures.append(figure)
         axes.append(ax)
     return figures, axes

@@ -35,14 +35,18 @@ LONGEST_WHOLE = 16
 
 
 def display(
-    shown: Figure | Sequence[Figure] | pd.DataFrame | HTML, *artifacts: xr.Dataset | xr.DataArray, alt: str = ""
-) -> HTML:
+    shown: Figure | Sequence[Figure] | pd.DataFrame | HTML,
+    *artifacts: xr.Dataset | xr.DataArray,
+    alt: str = "",
+    name: str = "",
+) -> None:
     """Display figures or a table in a notebook, and under it one line on where its `artifacts` come from: published
     ones, or anybody's own.
 
     alt: what figures show, for those who do not see them. Several figures lie side by side as far as a page is wide.
-    Returns what was displayed, so that another page can show the same. A table's entries are text, whatever is in them;
-    its index is shown unless it only counts rows; one that is wider than the page scrolls. Book: every chapter.
+    name: with one, `tell` keeps what was displayed, so that another page can show the same. A table's entries are text,
+    whatever is in them; its index is shown unless it only counts rows; one that is wider than the page scrolls.
+    Nothing is returned, which a notebook would show once more. Book: every chapter.
     """
     if isinstance(shown, HTML):
         rendered = shown
@@ -51,7 +55,8 @@ def display(
     else:
         rendered = pictures([shown] if isinstance(shown, Figure) else shown, alt)
     ipython.display(rendered, source(*artifacts))
-    return rendered
+    if name:
+        tell(**{name: rendered})
 
 
 def heat_table(values: pd.DataFrame, form: str, caption: str) -> HTML:

@@ -20,12 +20,12 @@ from ciutils.show.axes import (
     panels,
     theta_labels,
 )
-from ciutils.show.text import in_figure
+from ciutils.show.text import in_figure, number
 
-_SIZE = 3.15, 3.1
-"""Of a panel: three lie side by side on a wide page."""
+_LARGE = 3.15, 3.1
+"""Inches of a panel: three lie side by side on a wide page."""
 _SMALL = 2.15, 2.3
-"""Of a class's panel: four lie side by side on a wide page, two on a phone's."""
+"""Of a panel, where there are more than three: four lie side by side on a wide page, two on a phone's."""
 
 
 def surfaces(rates: Mapping[tuple[str, ...], xr.DataArray]) -> tuple[list[Figure], list[Axes]]:
@@ -35,7 +35,7 @@ def surfaces(rates: Mapping[tuple[str, ...], xr.DataArray]) -> tuple[list[Figure
 
     Source: arXiv:2211.01370, Figures 2 to 4. Book: *Sharpness*.
     """
-    figures, axes = panels(map(", ".join, rates), _SIZE, projection="3d")
+    figures, axes = panels(map(", ".join, rates), _LARGE, projection="3d")
     for rate, ax in zip(rates.values(), axes, strict=True):
         _draw_surface(ax, rate, 100 * rate.values, 90)
         middle = 100 * rate.values[rate.shape[0] // 2, rate.shape[1] // 2]
@@ -54,7 +54,7 @@ def contours(
 
     Source: arXiv:2211.01370, Figures 2 to 4. Book: *Sharpness*.
     """
-    figures, axes = panels(map(", ".join, rates), _SIZE)
+    figures, axes = panels(map(", ".join, rates), _LARGE if len(rates) <= 3 else _SMALL)
     for rate, ax in zip(rates.values(), axes, strict=True):
         _draw_map(ax, rate, 100 * rate.values, 90)
         middle = rate.values[rate.shape[0] // 2, rate.shape[1] // 2]
@@ -111,6 +111,7 @@ def _draw_surface(ax: Axes3D, plane: xr.DataArray, values: np.ndarray, top: floa
     ax.set_zlim(0, top)
     ax.tick_params(labelsize=SMALLEST)
     ax.locator_params(nbins=3)
+    _short_ticks(ax)
     ax.set_box_aspect(None, zoom=0.8)  # else the labels of the vertical axis are cut off
 
 
@@ -129,6 +130,13 @@ def _draw_map(ax: Axes, plane: xr.DataArray, values: np.ndarray, top: float) -> 
     ax.tick_params(labelsize=SMALLEST)
     ax.locator_params(axis="x", nbins=2)  # so that its labels stay apart in a panel of two inches
     ax.locator_params(axis="y", nbins=3)
+    _short_ticks(ax)
+
+
+def _short_ticks(ax: Axes) -> None:
+    """0 rather than 0.0000, so that neighbours stay apart."""
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(lambda value, _: number(value, ".3g"))
 
 
 def sensitivities(
@@ -139,7 +147,7 @@ def sensitivities(
     Each (angle) as `analyse.surfaces.sensitivity` gives. Dotted lines: the two egos' axes and the diagonal at 135
     degrees.
     """
-    figures, axes = panels(by_angle, _SIZE)
+    figures, axes = panels(by_angle, _LARGE)
     for lines, ax in zip(by_angle.values(), axes, strict=True):
         for name, values in lines.items():
             ax.plot(values["angle"], 100 * values, label=in_figure(name))
