@@ -48,6 +48,11 @@ def seed(value: object) -> int:
     return whole(value, "seed", at_least=0, at_most=LARGEST_SEED)
 
 
+def generator(value: object) -> np.random.Generator:
+    """A random generator from a seed, checked as `seed` does."""
+    return np.random.default_rng(seed(value))
+
+
 def odd(value: object, what: str) -> int:
     """Return `value` if it is a number of points along the side of a plane, else raise a ValueError."""
     if (number := whole(value, what, at_least=3, at_most=MOST_POINTS)) % 2 == 0:
@@ -61,6 +66,13 @@ def shard(value: object) -> tuple[int, int]:
         case (Integral() as i, Integral() as n) if 0 <= int(i) < int(n):
             return int(i), int(n)
     raise ValueError(f"shard = {value!r}: give (i, n) with 0 <= i < n")
+
+
+def finite(value: object, what: str) -> float:
+    """Return `value` if it is a finite number, numpy's included, else raise a ValueError."""
+    if not math.isfinite(number := _real(value)):
+        raise ValueError(f"{what} = {value!r}: give a finite number")
+    return number
 
 
 def positive(value: object, what: str, at_most: float = math.inf) -> float:

@@ -48,12 +48,14 @@ def from_predictions(
 
 
 def _positions(labels: Sequence[int] | np.ndarray | torch.Tensor, what: str, classes: Sequence[str]) -> np.ndarray:
-    array = np.asarray(labels)
+    try:
+        array = np.asarray(labels)
+    except (TypeError, ValueError) as error:  # bfloat16, a tensor of a GPU, rows of different lengths
+        raise ValueError(f"{what} labels are no array of whole numbers: {str(error).splitlines()[0]}") from error
     if np.ma.is_masked(labels):
         raise ValueError(f"{what} labels are masked: leave out the objects without a label")
     if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
         raise ValueError(f"{what} labels are {array.dtype} of shape {array.shape}: give whole numbers, one per object")
-    array = array.astype(np.int64)
     outside = np.flatnonzero((array < 0) | (array >= len(classes)))
     if outside.size:
         where = int(outside[0])
@@ -61,4 +63,4 @@ def _positions(labels: Sequence[int] | np.ndarray | torch.Tensor, what: str, cla
             f"{what} label {array[where]} at position {where} is out of range: {len(classes)} classes "
             f"allow 0 to {len(classes) - 1}"
         )
-    return array
+    return array.astype(np.int64)

@@ -283,6 +283,8 @@ def test_a_plane_is_walked_with_a_finger_and_swipes_scroll(visit, address):
         points = [] if moved is None else [{"x": box["x"] + 100, "y": box["y"] + 250 - moved}]
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     page.wait_for_function("before => scrollY > before + 100", arg=before)
+    still = "() => { const before = window.before; window.before = scrollY; return before === scrollY; }"
+    page.wait_for_function(still, polling=200)  # a tap on a page that still moves does nothing but stop it
     assert values(plane, "theta1", "theta2") == [18, 18]
     plane.locator("[name=distance]").tap()
     plane.locator("[name=recalibrated]").tap()

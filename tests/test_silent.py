@@ -10,7 +10,7 @@ from test_spaces import bowl, made
 from torch import nn
 from torch.nn import functional
 
-from ciutils import data, measure
+from ciutils import data, measure, train
 from ciutils.analyse import flat, likeness, surfaces
 
 CPU = {"device": "cpu", "precision": "fp32"}
@@ -199,3 +199,173 @@ def test_a_part_of_a_space_or_a_turned_one_has_no_middle():
                 measured(part)
     third = space.isel(theta1=slice(7, 14), theta2=slice(7, 14))
     assert surfaces.mean_rise(third) < surfaces.mean_rise(copy.deepcopy(space))
+
+
+class OwnMomentum(nn.BatchNorm2d):
+    """As others write it: the mean and the variance of a batch, mixed in by its momentum."""
+
+    def forward(self, x):
+        if self.training:
+            for kept, new in ((self.running_mean, x.mean((0, 2, 3))), (self.running_var, x.var((0, 2, 3)))):
+                kept.mul_(1 - self.momentum).add_(self.momentum * new.detach())
+        return functional.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.1, self.eps
+        )
+
+
+def test_a_batch_norm_that_mixes_by_its_own_momentum_is_recalibrated_as_torchs_is(split):
+    spaces = []
+    for norm in (nn.BatchNorm2d(4), OwnMomentum(4)):
+        torch.manual_seed(0)
+        spaces.append(plane(plain(norm), split, bn="recalibrated", batch_size=20))
+    np.testing.assert_allclose(spaces[1]["loss_sum"], spaces[0]["loss_sum"], rtol=1e-5)
+
+
+class Detaching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Linear(64, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        hidden = self.body(x.flatten(1))
+        return self.head(hidden * hidden.detach())
+
+
+def test_curvature_of_a_network_that_detaches_is_refused(split):
+    torch.manual_seed(0)
+    model = Detaching().eval()
+    egos = measure.ego_directions(model, split, device="cpu")
+    with pytest.raises(ValueError, match="let nothing in the network detach what depends on its weights"):
+        measure.plane_derivatives(model, split, egos, "a-b", device="cpu")
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(_ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(_ctx, gradient):
+        return 2 * gradient
+
+
+class Calling(nn.Module):
+    def forward(self, x):
+        return Doubled.apply(x)
+
+
+class Attending(nn.Module):
+    """norm: of what attention is given."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.body, self.norm = nn.Linear(8, 8), norm
+        self.attend = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        x = self.norm(self.body(x[:, 0]))
+        return self.head(nn.functional.gelu(self.attend(x, x, x)[0]).mean(1))
+
+
+def test_curvature_where_torch_knows_two_is_refused(split):
+    """Of nn.LayerNorm, forward over forward mode is wrong in torch 2.14; if this fails, torch is right at last."""
+    torch.manual_seed(0)
+    model = Attending(nn.LayerNorm(8)).eval()
+    egos = measure.ego_directions(model, split, device="cpu")
+    with pytest.raises(ValueError, match="torch gives two second derivatives of the loss"):
+        measure.plane_derivatives(model, split, egos, "a-b", device="cpu")
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.utils.parametrizations.weight_norm(nn.Linear(3, 3)), Calling()], ids=["norm", "own"]
+)
+def test_what_has_no_curvature_in_forward_mode_is_told_in_one_line(layer, split):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), layer).eval()
+    egos = measure.ego_directions(model, split, device="cpu")
+    with pytest.raises(ValueError, match="the network holds what has no second derivative") as error:
+        measure.plane_derivatives(model, split, egos, "a-b", device="cpu")
+    assert "\n" not in str(error.value)
+
+
+def test_curvature_of_attention_is_that_of_differences(split):
+    torch.manual_seed(0)
+    model = Attending(nn.Identity()).eval().double()
+    exact = data.Split(split.images.double(), split.labels, ABC)
+    egos = measure.ego_directions(model, exact, device="cpu")
+    found = measure.plane_derivatives(model, exact, egos, "a-b", device="cpu")
+    home, step, chosen = copy.deepcopy(model.state_dict()), 1e-4, exact.labels == 2
+
+    def loss(theta):
+        model.load_state_dict({key: value - theta * egos["a"].get(key, 0) for key, value in home.items()})
+        with torch.no_grad():
+            return functional.cross_entropy(model(exact.images[chosen]), exact.labels[chosen])
+
+    there, here, back = (loss(theta) for theta in (step, 0.0, -step))
+    np.testing.assert_allclose(found["gradient"].sel(true="c", direction="a"), (there - back) / (2 * step), rtol=1e-5)
+    second = found["hessian"].sel(true="c", direction="a", other="a")
+    np.testing.assert_allclose(second, (there - 2 * here + back) / step**2, rtol=1e-3)
+
+
+def test_networks_that_hold_no_numbers_to_read_are_refused_in_one_line(split):
+    float8 = plain(nn.BatchNorm2d(4))
+    float8[0].to(torch.float8_e4m3fn)
+    for model, told in (
+        (nn.Sequential(nn.Flatten(), nn.LazyLinear(3)), "1.weight has no shape yet: run it once"),
+        (plain(nn.BatchNorm2d(4)).to("meta"), "0.weight is on the device meta, which holds no values"),
+        (float8, "0.weight is torch.float8_e4m3fn: convert it"),
+        (lambda x: x.mean((2, 3)), "the network is a function: give the torch.nn.Module"),
+    ):
+        for measured in (measure.counts, measure.ego_directions):
+            with pytest.raises(ValueError, match=told):
+                measured(model, split)
+
+
+def test_a_network_that_depends_on_company_in_its_last_images_alone_is_refused(split):
+    """Of 600 images, only the last 100 are not all dark; before, the first 100 were asked."""
+
+    class Company(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(64, 3)
+
+        def forward(self, x):
+            return self.head((x * x.mean()).flatten(1))
+
+    torch.manual_seed(0)
+    images = torch.zeros(600, 1, 8, 8)
+    images[500:] = torch.rand(100, 1, 8, 8)
+    sorted_ = data.Split(images, torch.arange(600) // 200, ABC)
+    with pytest.raises(ValueError, match="something else of an image in other company"):
+        measure.counts(Company(), sorted_, device="cpu")
+
+
+def test_seeds_angles_and_lone_pairs_that_mean_nothing_are_refused(split):
+    space, table = made(bowl), xr.DataArray(np.arange(9.0).reshape(3, 3), dims=("true", "predicted"))
+    table = table.assign_coords(true=list(ABC), predicted=list(ABC))
+    for seed in (-1, "x", 0.5):
+        with pytest.raises(ValueError, match=f"seed = {seed!r}: give a whole number"):
+            likeness.likeness(table, table, seed=seed)
+    for angle in ("x", float("nan"), None):
+        with pytest.raises(ValueError, match=f"angle = {angle!r}: give a finite number"):
+            surfaces.cut(space, angle)
+    with pytest.raises(ValueError, match="points = 0: give a whole number of at least 1"):
+        surfaces.cut(space, 45, points=0)
+    model = plain(nn.BatchNorm2d(4)).eval()
+    with pytest.raises(ValueError, match="pairs = 'a-b': give a list of at least one pair"):
+        measure.find_sigma(model, split, measure.random_directions(model, ABC), "a-b")
+    with pytest.raises(ValueError, match="logits = True: give the name or the position"):
+        measure.counts(model, split, logits=True)
+    with pytest.raises(ValueError, match="split is a Tensor: give a Split"):
+        train.augmented(split.images, "crop-flip")
+
+
+def test_labels_are_whole_numbers_in_any_container():
+    images = torch.rand(3, 1, 8, 8)
+    column = np.array([0, 1, 2], dtype=object)
+    assert data.Split(images, column, ABC).labels.tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="label 18446744073709551615 of image 0 is out of range"):
+        data.Split(images, np.array([2**64 - 1, 0, 1], dtype=np.uint64), ABC)
+    with pytest.raises(ValueError, match="true labels are no array of whole numbers"):
+        train.Recorder(ABC).add("test", torch.zeros(3, dtype=torch.bfloat16), torch.zeros(3, dtype=torch.int64))

@@ -21,6 +21,7 @@ def test_a_sweep_on_slurm_leaves_what_one_process_would(tmp_path, monkeypatch):
         settings = ("--config", "shards=2", "threads=1", "gpu=0")
         told = drive(folder, "sweep", *settings, *NO_ACCOUNTING, *IMPATIENT, profile="slurm")
     assert told.returncode == 0, told.stdout
-    # A history, class gradients, a half side, two planes of two shards and their merging each, and the notebook.
-    assert told.stdout.count("has been submitted with SLURM jobid") == 3 + 2 * (2 + 1) + 1
+    # A history, class gradients, a half side, two planes in two readings of two shards and their merging each, and the
+    # notebook.
+    assert told.stdout.count("has been submitted with SLURM jobid") == 3 + 4 * (2 + 1) + 1
     assert faults.contents(folder) == faults.contents(alone)

@@ -162,7 +162,7 @@ def dealt_anew(predictions: xr.DataArray, labels: xr.DataArray, seed: int = 0) -
     """Predictions (network, image) of networks that err as often, in the same ways, and know nothing of each other:
     each network's answers for the images of a class, dealt to these at random. Book: *The same images?*"""
     _right(predictions, labels)  # raises unless they fit
-    random, found = np.random.default_rng(seed), predictions.copy(deep=True)
+    random, found = checks.generator(seed), predictions.copy(deep=True)
     for label in np.unique(labels):
         mine = np.flatnonzero(labels.values == label)
         found.values[:, mine] = random.permuted(predictions.values[:, mine], axis=1)
@@ -188,7 +188,7 @@ def resampled(values: np.ndarray, labels: np.ndarray, draws: int, seed: int) -> 
     Whatever is a function of such sums gets an estimate and its bootstrap from the same lines.
     """
     checks.whole(draws, "draws")
-    random = np.random.default_rng(seed)
+    random = checks.generator(seed)
     classes, sizes = np.unique(labels, return_counts=True)
     totals = np.empty((1 + draws, len(classes), len(values)))
     for place, (label, size) in enumerate(zip(classes, sizes, strict=True)):

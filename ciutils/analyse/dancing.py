@@ -235,7 +235,7 @@ def _residuals(recall: np.ndarray) -> np.ndarray:
 def _signs(epochs: int, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The signs of blocks that are drawn: the different ones (draw, block), and how often each."""
     shape = checks.whole(draws, "draws"), -(-epochs // BLOCK)
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=shape)
+    signs = checks.generator(seed).choice([-1.0, 1.0], size=shape)
     return np.unique(signs, axis=0, return_counts=True)
 
 

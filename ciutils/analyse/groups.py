@@ -20,7 +20,7 @@ def blocks(counts: xr.DataArray, number: int) -> pd.Series:
     of its group, which is that of its class with the most errors.
 
     Clustering with average linkage; two classes are the nearer, the more of both one's images are called the other.
-    counts: (true, predicted). Book: *The CCTM*.
+    counts: (true, predicted). Book: *CCTM*.
     """
     number = checks.whole(number, "number")
     rates = cctm(counts).fillna(0).values
@@ -49,7 +49,7 @@ def within(counts: xr.DataArray, groups: Mapping[str, str], draws: int = 5000, s
 
     counts: (true, predicted). groups: the group of each class. The p-value is of drawing at random which classes are in
     which group, `draws` times, sizes kept; groups that were found in the same counts would have a small one by
-    themselves. Raises ValueError if a class has no group. Book: *The CCTM*.
+    themselves. Raises ValueError if a class has no group. Book: *CCTM*.
     """
     names = [str(name) for name in counts["true"].values]
     missing = [name for name in names if name not in groups]
@@ -64,7 +64,7 @@ def within(counts: xr.DataArray, groups: Mapping[str, str], draws: int = 5000, s
     def share(order: np.ndarray) -> float:
         return float(wrong[group[order][:, None] == group[order]].sum() / total)
 
-    random, here = np.random.default_rng(seed), share(np.arange(len(names)))
+    random, here = checks.generator(seed), share(np.arange(len(names)))
     drawn = np.array([share(random.permutation(len(names))) for _ in range(checks.whole(draws, "draws"))])
     mates = np.bincount(group)[group] - 1
     even = float((wrong.sum(1) * mates).sum() / total / (len(names) - 1))

@@ -36,7 +36,7 @@ def likeness(first: xr.DataArray, second: xr.DataArray, draws: int = 10_000, see
     """
     checks.whole(draws, "draws")
     observed = float(rank_correlation(first, second))
-    random, count = np.random.default_rng(seed), first.sizes["true"]
+    random, count = checks.generator(seed), first.sizes["true"]
     orders = random.permuted(np.tile(np.arange(count), (draws, 1)), axis=1)
     permuted = second.values[orders[:, :, None], orders[:, None, :]]
     found = rank_correlation(first, xr.DataArray(permuted, dims=("draw", *CELLS), coords=first.coords))
@@ -88,7 +88,7 @@ def drawn_anew(counts: xr.DataArray, objects: int, draws: int = 1000, seed: int 
     checks.whole(objects, "objects")
     checks.whole(draws, "draws")
     rates = confusion.cctm(counts)
-    random = np.random.default_rng(seed)
+    random = checks.generator(seed)
     drawn = random.multinomial(objects, rates.values, size=(draws, rates.sizes["true"])) / objects
     return xr.DataArray(np.concatenate([rates.values[None], drawn]), dims=("draw", *CELLS), coords=rates.coords)
 

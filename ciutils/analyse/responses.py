@@ -104,7 +104,7 @@ def pair_correlation(first: xr.DataArray, second: xr.DataArray, draws: int = 500
     moved = np.zeros(both.shape[1:])
     moved[upper] = ranks[0]
     moved += moved.T
-    random = np.random.default_rng(seed)
+    random = checks.generator(seed)
 
     def correlation(order: np.ndarray) -> float:
         return float(moved[np.ix_(order, order)][upper] @ ranks[1])

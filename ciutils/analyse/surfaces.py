@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ciutils import checks
+
 
 def mistake_rate(space: xr.Dataset) -> xr.DataArray:
     """Share of all images that are misclassified: (theta1, theta2); NaN where an output was not finite.
@@ -76,7 +78,8 @@ def diagonal_test(space: xr.Dataset) -> DiagonalTest:
 
 def _cuts(space: xr.Dataset, angles: Sequence[float], points: int) -> xr.DataArray:
     """Mistake rates along lines through the middle: (angle, position)."""
-    degrees, positions = list(angles), np.linspace(-1, 1, points)
+    degrees = [checks.finite(angle, "angle") for angle in angles]
+    positions = np.linspace(-1, 1, checks.whole(points, "points"))
     position = xr.DataArray(positions, dims="position", coords={"position": positions})
     radians = xr.DataArray(np.radians(degrees), dims="angle", coords={"angle": degrees})
     ends = [float(space[axis][-1]) for axis in ("theta1", "theta2")]

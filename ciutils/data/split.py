@@ -182,6 +182,8 @@ def _tensor(values: object, what: str) -> torch.Tensor:
         if isinstance(values, torch.Tensor):
             return values.detach().cpu().to_dense()
         array = np.asarray(values)
+        if array.dtype == object:  # as of a table's column
+            array = np.array(array.tolist())
         return torch.from_numpy(np.array(array, array.dtype.newbyteorder("="), order="C"))
     except (TypeError, ValueError, NotImplementedError) as error:  # text, rows of different lengths, no storage
         raise ValueError(f"{what} cannot become a tensor: give a tensor, an array or a list of numbers") from error
@@ -218,12 +220,12 @@ def _labels(values: object, count: int, classes: int) -> torch.Tensor:
             f"labels are {labels.dtype} of shape {tuple(labels.shape)}: give whole numbers, one for each of the "
             f"{count} images"
         )
-    labels = labels.long()
+    given, labels = labels, labels.long()
     outside = (labels < 0) | (labels >= classes)
     if outside.any():
         where = int(outside.nonzero()[0])
         raise ValueError(
-            f"label {int(labels[where])} of image {where} is out of range: {classes} classes allow 0 to {classes - 1}"
+            f"label {given[where].item()} of image {where} is out of range: {classes} classes allow 0 to {classes - 1}"
         )
     return labels
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Unpack
 
 import torch
@@ -10,13 +12,17 @@ import xarray as xr
 from torch import nn
 from torch.func import jacfwd
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ciutils import checks
 from ciutils.data import Split
 from ciutils.measure.directions import check_belong, of_pair
-from ciutils.models.classifier import Reading, beside, proof_images, proven
+from ciutils.models.classifier import Classifier, Reading, beside, proof_images, proof_positions, proven
 from ciutils.models.gradients import Directions
 from ciutils.progress import Progress
+
+_STEPS = (1e-3, 5e-4, 2.5e-4)
+"""Of a check by differences, in weight distance."""
 
 
 def plane_derivatives(
@@ -40,37 +46,120 @@ def plane_derivatives(
     images, gradient_error and hessian_error. A class without images is NaN; with one image, its covariance and errors.
     Attributes first, second, norm1, norm2, cosine, weight_norm as in a space.
 
-    Raises ValueError as `counts` does, and for directions of another network. Source: beyond the paper; its Section 2.2
-    asks for a plane's flatness. Book: *Sharpness*.
+    Raises ValueError as `counts` does, for directions of another network, and for a network that holds what has no such
+    derivative, or whose loss changes otherwise than its derivative says, as where it detaches. Source: beyond the
+    paper; its Section 2.2 asks for a plane's flatness. Book: *Sharpness*.
     """
     batch_size = checks.whole(batch_size, "batch_size")
     check_belong(directions, model)
     chosen = of_pair(directions, split, pair)
     classify = proven(model, split, **reading)
     beside(classify, proof_images(split, classify))
-    home = {name: classify.state[name] for name in chosen.tensors}
-    steps = {name: tensor.to(classify.device) for name, tensor in chosen.tensors.items()}
-    middle = torch.zeros(2, dtype=classify.dtype, device=classify.device)
-
-    def derivatives(index: torch.Tensor) -> torch.Tensor:
-        """Gradient [n, 2] and Hessian [n, 4] of each image's loss, side by side."""
-        inputs = split.inputs(index, classify.dtype, classify.device)
-        labels = split.labels[index].to(classify.device)
-
-        def losses(theta: torch.Tensor) -> torch.Tensor:
-            classify.move({name: home[name] - theta[0] * steps[name][0] - theta[1] * steps[name][1] for name in home})
-            return functional.cross_entropy(classify(inputs), labels, reduction="none")
-
-        first, second = jacfwd(losses)(middle), jacfwd(jacfwd(losses))(middle)
-        return torch.cat([first, second.flatten(1)], 1).detach().double().cpu()
-
+    losses = _losses(classify, split, chosen)
+    precision, classify.precision = classify.precision, "fp32"
+    _check_derivatives(losses, split, chosen)
+    classify.precision = precision
     batches = torch.arange(len(split)).split(batch_size)
     found = torch.empty(len(split), 6, dtype=torch.float64)
     with Progress(len(batches), f"derivatives {'-'.join(chosen.names)}") as progress:
         for index in batches:
-            found[index] = derivatives(index)
+            found[index] = _derivatives(losses, index)
             progress.step()
     return _by_class(found, split, chosen)
+
+
+Losses = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Of theta [2] and positions of images [n]: the loss of each [n]."""
+
+
+def _losses(classify: Classifier, split: Split, chosen: Directions) -> Losses:
+    home = {name: classify.state[name] for name in chosen.tensors}
+    steps = {name: tensor.to(classify.device) for name, tensor in chosen.tensors.items()}
+
+    def losses(theta: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        inputs = split.inputs(index, classify.dtype, classify.device)
+        theta, labels = theta.to(classify.device, classify.dtype), split.labels[index].to(classify.device)
+        classify.move({name: home[name] - theta[0] * steps[name][0] - theta[1] * steps[name][1] for name in home})
+        return functional.cross_entropy(classify(inputs), labels, reduction="none")
+
+    return losses
+
+
+def _derivatives(losses: Losses, index: torch.Tensor) -> torch.Tensor:
+    """Gradient [n, 2] and Hessian [n, 4] of each image's loss, side by side."""
+    middle = torch.zeros(2)
+    with _differentiable():
+        first, second = (each(lambda theta: losses(theta, index))(middle) for each in (jacfwd, _twice))
+    return torch.cat([first, second.flatten(1)], 1).detach().double().cpu()
+
+
+def _twice(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+    return jacfwd(jacfwd(function))
+
+
+@torch.enable_grad()
+def _backwards(losses: Losses, index: torch.Tensor) -> torch.Tensor:
+    """The mean Hessian [4] of the images' losses, in reverse mode."""
+    theta = torch.zeros(2, requires_grad=True)
+    with _differentiable():
+        (first,) = torch.autograd.grad(losses(theta, index).mean(), theta, create_graph=True)
+        rows = [torch.autograd.grad(each, theta, retain_graph=True)[0] for each in first]
+    return torch.cat(rows).double().cpu()
+
+
+@contextmanager
+def _differentiable() -> Iterator[None]:
+    """Without attention's fast ways, which have no such derivatives; what else has none is told in one line."""
+    fast_path = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
+            warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")  # torch's own rules are made by it
+            yield
+    except torch.OutOfMemoryError:
+        raise
+    except (NotImplementedError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"the network holds what has no second derivative in torch, and so no curvature here: {reason}"
+        ) from error
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast_path)
+
+
+def _check_derivatives(losses: Losses, split: Split, chosen: Directions) -> None:
+    """Raise ValueError where the mean loss of some images surely changes otherwise than its derivative says, or its
+    second derivative is another in reverse mode: torch's own rules can be wrong.
+
+    See pytorch's issues 196700, of nn.LayerNorm, and 198017.
+    """
+    index = proof_positions(split)
+    said = _derivatives(losses, index).mean(0)
+    for axis, norm in enumerate(chosen.norms.values):
+        if not norm:
+            continue
+        slopes = [_slope(losses, index, axis, step * chosen.weight_norm / norm) for step in _STEPS]
+        wrong = abs(float(said[axis]) - slopes[-1])
+        if wrong > max(0.01 * abs(slopes[-1]), 10 * (max(slopes) - min(slopes))):  # which bends and rounding are not
+            raise ValueError(
+                f"along the gradient of {chosen.names[axis]!r} the loss changes by {slopes[-1]:.3g} a unit of theta, "
+                f"its derivative says {float(said[axis]):.3g}: let nothing in the network detach what depends on its "
+                "weights"
+            )
+    forwards, backwards = said[2:], _backwards(losses, index)
+    if (forwards - backwards).abs().max() > 1e-3 * backwards.abs().max():
+        raise ValueError(
+            f"torch gives two second derivatives of the loss, {forwards.tolist()} forwards and {backwards.tolist()} "
+            "backwards: a layer of the network, such as nn.LayerNorm, has a wrong rule; no curvature is known"
+        )
+
+
+@torch.no_grad()
+def _slope(losses: Losses, index: torch.Tensor, axis: int, step: float) -> float:
+    """By central difference."""
+    way = step * torch.eye(2, dtype=torch.float64)[axis]
+    above, below = (losses(sign * way, index).double().mean() for sign in (1, -1))
+    return float(above - below) / (2 * step)
 
 
 def _by_class(found: torch.Tensor, split: Split, chosen: Directions) -> xr.Dataset:

@@ -11,6 +11,7 @@ from ciutils import checks
 from ciutils.choices import SCALES
 from ciutils.classes import class_pair
 from ciutils.data import Split
+from ciutils.models.classifier import check_network
 from ciutils.models.gradients import Directions, norm_of, trainable
 
 
@@ -79,6 +80,7 @@ def of_pair(directions: Directions, split: Split, pair: str | Sequence[str | int
 
 def check_belong(directions: Directions, model: nn.Module) -> None:
     """Raises ValueError unless `directions` are those of `model` at its weights."""
+    check_network(model)
     theirs = {key: tuple(tensor.shape[1:]) for key, tensor in directions.tensors.items()}
     ours = {key: tuple(value.shape) for key, value in model.named_parameters()}
     wrong = [key for key, shape in theirs.items() if ours.get(key) != shape]

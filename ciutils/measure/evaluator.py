@@ -230,9 +230,9 @@ def _statistics(classify: Classifier, batches: Iterable[torch.Tensor]) -> dict[s
     classify.move({name: value.to(classify.device, copy=True) for name, value in found.items()})
     classify.training = set(norms.values())
     try:
-        for norm in norms.values():
-            norm.momentum = None  # the plain mean
-        for inputs in batches:
+        for number, inputs in enumerate(batches, 1):
+            for norm in norms.values():
+                norm.momentum = 1 / number  # the plain mean
             classify(inputs)
     finally:
         classify.training = set()

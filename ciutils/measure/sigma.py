@@ -41,8 +41,8 @@ def find_sigma(
     that are zero. Source: arXiv:2211.01370 gives only ratios. Book: *Sharpness*.
     """
     level = checks.share(level, "level")
-    if pairs is None or not len(pairs):
-        raise ValueError(f"pairs = {pairs!r}: give at least one pair of classes")
+    if pairs is None or isinstance(pairs, str) or not len(pairs):
+        raise ValueError(f"pairs = {pairs!r}: give a list of at least one pair of classes")
     chosen = [rescaled(of_pair(directions, split, pair), scale, model) for pair in pairs]
     norms = np.concatenate([each.norms.values for each in chosen])
     if not norms.all():

@@ -56,9 +56,8 @@ class Classifier:
     def __init__(
         self, model: nn.Module, classes: int, device: torch.device, precision: str, logits: str | int | None = None
     ) -> None:
-        if not isinstance(model, nn.Module) or isinstance(model, _WRAPPERS):
-            raise ValueError(f"the network is a {type(model).__name__}: give the torch.nn.Module that it was made from")
-        if not isinstance(logits, str | Integral | None):
+        check_network(model)
+        if not isinstance(logits, str | Integral | None) or isinstance(logits, bool):
             raise ValueError(f"logits = {logits!r}: give the name or the position of one of the network's outputs")
         self.model, self.classes, self.device, self.precision = model, classes, device, precision
         self.which = int(logits) if isinstance(logits, Integral) else logits
@@ -104,6 +103,19 @@ class Classifier:
         """Logits [n, classes] of `images` [n, C, H, W], which may be changed by nothing."""
         with self.evaluating():
             return self.forward(images)
+
+
+def check_network(model: object) -> None:
+    """Raise ValueError unless `model` is a module whose weights can be read."""
+    if not isinstance(model, nn.Module) or isinstance(model, _WRAPPERS):
+        raise ValueError(f"the network is a {type(model).__name__}: give the torch.nn.Module that it was made from")
+    for name, value in (*model.named_parameters(), *model.named_buffers()):
+        if isinstance(value, nn.UninitializedParameter | nn.UninitializedBuffer):
+            raise ValueError(f"the network's {name} has no shape yet: run it once, on one batch of its images")
+        if value.is_meta:
+            raise ValueError(f"the network's {name} is on the device meta, which holds no values: load its weights")
+        if value.is_floating_point() and value.dtype not in _ROUNDING:
+            raise ValueError(f"the network's {name} is {value.dtype}: convert it, as with network.float()")
 
 
 def proven(
@@ -183,9 +195,13 @@ def beside(classify: Classifier, images: torch.Tensor) -> tuple[dict[str, torch.
 
 def proof_images(split: Split, classify: Classifier) -> torch.Tensor:
     """The images of `split` on which `classify` proves itself, as it takes them."""
+    return split.inputs(proof_positions(split), classify.dtype, classify.device)
+
+
+def proof_positions(split: Split) -> torch.Tensor:
+    """Positions of the images on which networks prove themselves: from all of the split, so not of one class alone."""
     count = max(LARGE_PROOF_IMAGES, split.batch_size(PROOF_IMAGES))
-    index = torch.arange(min(count, len(split)))
-    return split.inputs(index, classify.dtype, classify.device)
+    return torch.linspace(0, len(split) - 1, min(count, len(split)), dtype=torch.float64).round().long()
 
 
 def same_function(

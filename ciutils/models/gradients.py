@@ -18,7 +18,7 @@ from ciutils import checks
 from ciutils.classes import class_index
 from ciutils.data import Split
 from ciutils.models import devices
-from ciutils.models.classifier import Classifier, beside, checked_finite, proof_images, proven
+from ciutils.models.classifier import Classifier, beside, check_network, checked_finite, proof_images, proven
 
 _COLUMNS = 100_000
 _SHOWN = 10  # names in a line
@@ -147,6 +147,7 @@ def _summed_gradient(
 
 def trainable(model: nn.Module) -> dict[str, torch.Tensor]:
     """The parameters that require a gradient, on the CPU, by name."""
+    check_network(model)
     parameters = {key: value.detach().cpu() for key, value in model.named_parameters() if value.requires_grad}
     if not parameters:
         raise ValueError("the network has no trainable parameters: set requires_grad on those to move")

@@ -38,6 +38,8 @@ def augmented(split: Split, augment: str, seed: int = 0) -> Split:
     >>> statistics = train.augmented(images.train.stratified(500), "crop-flip")
     """
     checks.one_of(augment, AUGMENTS, "augment")
+    if not isinstance(split, Split):
+        raise ValueError(f"split is a {type(split).__name__}: give a Split, as load(...).train is one")
     images, room = _padded(split, augment)
     generator = torch.Generator().manual_seed(checks.seed(seed))
     crops = draw_crops(torch.arange(len(split)), room, augment == "crop-flip", generator)
