@@ -611,8 +611,8 @@ def test_sigma_is_found_where_the_border_passes_the_level():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pairs": []}, r"pairs = \[\]: give at least one pair"),
-        ({"pairs": None}, "pairs = None: give at least one pair"),
+        ({"pairs": []}, r"pairs = \[\]: give a list of at least one pair"),
+        ({"pairs": None}, "pairs = None: give a list of at least one pair"),
         ({"level": "x"}, "level = 'x': give a number above 0 and below 1"),
         ({"level": None}, "level = None: give a number above 0 and below 1"),
     ],
