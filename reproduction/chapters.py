@@ -198,6 +198,31 @@ def dancers(values: Mapping) -> list[Want]:
     return _of_trainings(values, [values["network"], values["other"]])
 
 
+def elsewhere(values: Mapping) -> list[Want]:
+    """The same networks on the profile's data, by ("here", network), and on other data, by ("there", network): their
+    trainings, class gradients and what they say of every image; and the other data's images of the pair with the most
+    errors. `values`: the notebook's parameters."""
+    if not values["networks"][1:]:
+        raise ValueError(f"networks = {values['networks']}: give at least two, to be held against each other")
+    found, other = [], {name: values[name] for name in ("dataset", "epochs")}
+    for place, data in (("here", {"dataset": "", "epochs": 0}), ("there", other)):
+        runs = {network: _run({**values, **data}, network, values["setup"]) for network in values["networks"]}
+        for step in ("history", "ego", "predictions"):
+            found += [Want(step, (place, network), run) for network, run in runs.items()]
+    predictions = [want for want in found if want.step == "predictions" and want.key[0] == "there"]
+
+    def shown(results: Results) -> dict[str, Any]:
+        return {"positions": gallery.positions(first_pair(values, predictions, results))}
+
+    return [*found, Want("test_images", predictions[0].key, predictions[0].run, shown)]
+
+
+def first_pair(values: Mapping, predictions: Sequence[Want], results: Results) -> gallery.Tables:
+    """The images of the first network's first pair, as one part of `gallery.tables`."""
+    pair = pairs_of(profile(values["profile"]), predictions[0].run, results)[0]
+    return {"pair": gallery.tables(said(predictions, results), pair, pair)["pair"]}
+
+
 def humans(values: Mapping) -> list[Want]:
     """What each network says of every image, and every training of the profile; `values`: the notebook's parameters."""
     size = profile(values["profile"])
@@ -397,6 +422,7 @@ CHAPTERS: dict[str, Callable[[Mapping], list[Want]]] = {
     "cctm": cctm,
     "classwise_losses": classwise_losses,
     "dancers": dancers,
+    "elsewhere": elsewhere,
     "humans": humans,
     "images": images,
     "doses": doses,

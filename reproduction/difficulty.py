@@ -93,6 +93,15 @@ QUESTIONS = {
         "running confusion, each at each of the early epochs, with the final confusion is positive and its p-value "
         "below 0.05; no if that is so for none. P-values permute classes.",
     ),
+    "elsewhere": Question(
+        "Does another data set show what CIFAR-10 shows?",
+        "Of six findings, each must hold with every network: the pair with the most errors holds more than twice an "
+        "even share; a class is taken for another the more, the more the other is taken for it; classes that another "
+        "network groups hold more of the errors than drawn ones; the lower the cosine of two class gradients, the more "
+        "the classes are confused; the recalls of the pair with the most errors dance; networks miss the same images, "
+        "more than their classes explain. The last by its interval, those between by p-values below 0.05. Yes if all "
+        "six hold, no if none does.",
+    ),
     "same_dancers": Question(
         "Are the images of one class that are given another's name the same in every epoch, or new ones each time?",
         "The same if the interval of their turnover lies below one half, new ones if above. Turnover is 0 if all who "

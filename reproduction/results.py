@@ -38,7 +38,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 ATTRIBUTIONS = {
     "cifar10": "CIFAR-10, A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009, "
-    "https://www.cs.toronto.edu/~kriz/cifar.html"
+    "https://www.cs.toronto.edu/~kriz/cifar.html",
+    "fashion-mnist": "Fashion-MNIST, Zalando SE 2017, MIT licence, https://github.com/zalandoresearch/fashion-mnist",
 }
 """Whose images a data set's are, told in every artifact that holds some."""
 

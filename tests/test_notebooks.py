@@ -31,6 +31,7 @@ TINY = {path.stem: {} if path.stem in READING else chapters.taken(path.stem, SMA
 """Parameters with which a notebook takes seconds: those of SMALL that it takes."""
 TINY |= {name: TINY[name] | {"networks": ["resnet18", "vgg19"]} for name in ("agreement", "cctm", "images")}
 TINY["dancers"]["other"] = "vgg19"
+TINY["elsewhere"] |= {"networks": ["resnet18", "vgg19"], "dataset": "digits"}
 TINY["sharpness"]["setups"] = ["big-lr", "anneal-lr"]
 TINY["sharing"] |= {"pairs": ["3-8"], "updates": 2, "repeats": 1}
 TINY["doses"] |= {"rates": [0.2], "early": [1]}
