@@ -205,7 +205,7 @@ def elsewhere(values: Mapping) -> list[Want]:
     if not values["networks"][1:]:
         raise ValueError(f"networks = {values['networks']}: give at least two, to be held against each other")
     found, other = [], {name: values[name] for name in ("dataset", "epochs")}
-    for place, data in (("here", {"dataset": "", "epochs": 0}), ("there", other)):
+    for place, data in (("there", other), ("here", {"dataset": "", "epochs": 0})):  # a reader's own data come first
         runs = {network: _run({**values, **data}, network, values["setup"]) for network in values["networks"]}
         for step in ("history", "ego", "predictions"):
             found += [Want(step, (place, network), run) for network, run in runs.items()]
