@@ -675,15 +675,22 @@ def test_the_book_is_light():
 
 LIVE = """
 from pathlib import Path
+import numpy as np, xarray as xr
 from IPython.display import display
 from ciutils import artifacts
-from ciutils.show import explorer
+from ciutils.analyse import agreement
+from ciutils.show import explorer, images
+
+def grey(positions):
+    dims = ("test_image", "row", "column", "channel")
+    return xr.DataArray(np.full((len(positions), 8, 8, 3), 90, np.uint8), {{"test_image": np.asarray(positions)}}, dims)
 
 results = Path({results!r})
-one, other, history = (artifacts.load_dataset(next(results.glob(each))) for each in {patterns!r})
+one, other, history, said = (artifacts.load_dataset(next(results.glob(each))) for each in {patterns!r})
 history = history.rename(train_counts="running_counts")
 planes = explorer.planes({{("resnet18", "big-lr", "cat-dog"): one, ("resnet18", "big-lr", "truck-car"): other}})
 display(planes, explorer.dance({{"training": history}}, ("cat", "dog")), explorer.walk(one))
+display(images.choose(agreement.joined({{"vgg19": said}}), grey))
 """
 
 
@@ -714,7 +721,8 @@ def test_in_jupyterlab_a_plane_is_walked_and_a_training_played_with_a_running_ke
     patterns = (
         "cifar10-resnet18-big-lr-*-s0/space-cat-dog-s0.027-p19-n10000.nc",
         "cifar10-resnet18-big-lr-*-s0/space-truck-car-*.nc",
-        "cifar10-vgg19-anneal-lr-*-s0/history.nc",
+        "cifar10-vgg19-anneal-lr-*-e30-*-s0/history.nc",
+        "cifar10-vgg19-anneal-lr-*-e30-*-s0/predictions.nc",
     )
     cell = nbformat.v4.new_code_cell(LIVE.format(results=str(RESULTS), patterns=patterns))
     written = nbformat.v4.new_notebook(cells=[cell], metadata=notebook().metadata)
@@ -743,7 +751,7 @@ def test_in_jupyterlab_a_plane_is_walked_and_a_training_played_with_a_running_ke
     assert values(dance, "epoch") == [29]
     assert dance.locator("[data-part=matrix]").inner_html() != danced
 
-    walked = page.locator(".widget-vbox")
+    walked = page.locator(".widget-vbox").filter(has=page.locator(".noUi-handle"))
     seen, said = walked.locator("img").get_attribute("src"), walked.locator(".widget-label").last.inner_text()
     rate = 100 * float(surfaces.mistake_rate(FROZEN)[9, 9])
     assert said.startswith(f"{rate:.1f}%")
@@ -751,3 +759,13 @@ def test_in_jupyterlab_a_plane_is_walked_and_a_training_played_with_a_running_ke
     rate = 100 * float(surfaces.mistake_rate(FROZEN)[10, 9])
     walked.get_by_text(f"{rate:.1f}% of the training images are misclassified here").wait_for()
     page.wait_for_function("seen => document.querySelector('.widget-vbox img')?.src !== seen", arg=seen)
+
+    said = artifacts.load_dataset(next(RESULTS.glob(patterns[3])))
+    names = said["predicted"].values.tolist()
+    cats = said["test_labels"] == names.index("cat")
+    missed = int((said["test_predictions"].values[cats] == names.index("dog")).sum())
+    chosen = page.locator(".widget-vbox").filter(has_text="true class")
+    chosen.locator("select").nth(0).select_option("cat")
+    chosen.locator("select").nth(1).select_option("dog")
+    chosen.get_by_text(f"{missed} images; the first 24 are shown").wait_for()
+    page.wait_for_function("document.querySelectorAll('.widget-vbox .photos img').length === 24")
