@@ -44,7 +44,7 @@ def published(pattern):
 
 
 FROZEN = published("cifar10-resnet18-big-lr-*-s0/space-cat-dog-s0.027-p19-n10000.nc")
-RECALIBRATED = published("cifar10-resnet18-big-lr-*-s0/space-cat-dog-*bn=recalibrated.nc")
+RECALIBRATED = published("cifar10-resnet18-big-lr-*-s0/space-cat-dog-*bn=augmented.nc")
 OTHER = published("cifar10-resnet18-anneal-lr-*-s0/space-truck-car-*.nc")
 HISTORIES = {
     network: published(f"cifar10-{network}-anneal-lr-*-s0/history.nc").rename(train_counts="running_counts")
