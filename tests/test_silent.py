@@ -369,3 +369,180 @@ def test_labels_are_whole_numbers_in_any_container():
         data.Split(images, np.array([2**64 - 1, 0, 1], dtype=np.uint64), ABC)
     with pytest.raises(ValueError, match="true labels are no array of whole numbers"):
         train.Recorder(ABC).add("test", torch.zeros(3, dtype=torch.bfloat16), torch.zeros(3, dtype=torch.int64))
+
+
+class Twice(nn.Module):
+    """One batch-norm, called twice in a pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.norm = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        x = self.norm(self.one(x)).relu()
+        return self.head(self.norm(3 * self.two(x) + 2).relu().mean((2, 3)))
+
+
+def test_a_batch_norm_that_is_called_twice_is_recalibrated_over_all_its_calls(split):
+    torch.manual_seed(0)
+    model = Twice()
+    found = plane(model, split, bn="recalibrated", batch_size=20)["loss_sum"].sel(theta1=0, theta2=0)
+    model.norm.momentum = None  # torch's own mean over all calls
+    model.norm.reset_running_stats()
+    model.train()
+    order = torch.randperm(60, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for index in order.tensor_split(3):
+            model(split.images[index])
+        model.eval()
+        expected = functional.cross_entropy(model(split.images), split.labels, reduction="sum")
+    assert float(found.sum()) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_recalibrating_where_there_is_no_batch_norm_says_that_it_changes_nothing(split):
+    torch.manual_seed(0)
+    with pytest.warns(UserWarning, match="it is the same as frozen here, as the network has no batch-norm"):
+        plane(plain(nn.Identity()), split, bn="recalibrated")
+
+
+def test_curvature_whose_errors_cancel_in_the_mean_is_refused_too(split):
+    """Two norms whose rule torch has wrong change the mean second derivative by less than a thousandth."""
+    torch.manual_seed(1)
+    body = [nn.Conv2d(1, 8, 3), nn.InstanceNorm2d(8), nn.GELU(), nn.Conv2d(8, 8, 3), nn.InstanceNorm2d(8), nn.GELU()]
+    model = nn.Sequential(*body, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 3)).eval()
+    egos = measure.ego_directions(model, split, device="cpu")
+    with pytest.raises(ValueError, match="torch gives two second derivatives of the losses"):
+        measure.plane_derivatives(model, split, egos, "a-b", device="cpu")
+
+
+def test_directions_that_are_zero_span_no_plane(split):
+    torch.manual_seed(0)
+    model = plain(nn.BatchNorm2d(4)).eval()
+    zero = {name: torch.zeros(3, *value.shape) for name, value in model.named_parameters()}
+    norm = float(sum(each.detach().square().sum() for each in model.parameters())) ** 0.5
+    directions = measure.Directions(ABC, zero, norm)
+    for scale in ("gradient", "unit", "filter"):
+        with pytest.raises(ValueError, match="the gradient of class 'a' is zero: no step along it changes the network"):
+            measure.interference_space(model, split, directions, "a-b", 0.1, 3, scale=scale, **CPU)
+
+
+def test_a_unit_that_is_dead_leaves_the_other_filters_theirs(split):
+    torch.manual_seed(0)
+    model = plain(nn.Identity()).eval()
+    with torch.no_grad():
+        model[0].bias[0] = -1e3
+        model[0].weight[0] *= 5 / model[0].weight[0].norm()
+    found = measure.rescaled(measure.ego_directions(model, split, device="cpu"), "filter", model)["a"]["0.weight"]
+    assert found[0].abs().max() == 0
+    torch.testing.assert_close(found[1:].flatten(1).norm(dim=1), model[0].weight[1:].detach().flatten(1).norm(dim=1))
+
+
+def test_directions_measured_before_a_layer_was_frozen_are_refused_for_that(split):
+    model = plain(nn.Identity()).eval()
+    directions = measure.ego_directions(model, split, device="cpu")
+    model[0].requires_grad_(False)
+    with pytest.raises(ValueError, match=r"the directions move 0\.weight, which is frozen here"):
+        measure.interference_space(model, split, directions, "a-b", 0.1, 3, **CPU)
+
+
+def test_a_checkpoint_of_other_layers_or_frozen_ones_is_refused(split, tmp_path):
+    images = data.ImageData("x", split, split)
+
+    def network(activation):
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), activation, nn.Linear(8, 3))
+
+    train.train(network(nn.ReLU()), images, "big-lr", 1, checkpoint=tmp_path, augment="none", device="cpu")
+    frozen = network(nn.ReLU())
+    frozen[1].requires_grad_(False)
+    for other in (network(nn.Tanh()), frozen):
+        with pytest.raises(ValueError, match="is of another network: use another checkpoint folder"):
+            train.train(other, images, "big-lr", 2, checkpoint=tmp_path, augment="none", device="cpu")
+
+
+def test_what_is_no_split_is_refused_in_one_line(split):
+    model = plain(nn.Identity()).eval()
+    directions = measure.ego_directions(model, split, device="cpu")
+    for other in (data.ImageData("x", split, split), (split.images, split.labels), [1, 2]):
+        for measured in (
+            lambda images: measure.counts(model, images),
+            lambda images: measure.ego_directions(model, images),
+            lambda images: measure.plane_derivatives(model, images, directions, "a-b"),
+            lambda images: measure.interference_space(model, images, directions, "a-b", 0.1, 3),
+        ):
+            with pytest.raises(ValueError, match=f"images are a {type(other).__name__}: give a Split"):
+                measured(other)
+    with pytest.raises(ValueError, match="data are a Split: give an ImageData"):
+        train.train(model, split, "big-lr", 1)
+    for shards in ({}, measure.interference_space(model, split, directions, "a-b", 0.1, 3, **CPU), [1]):
+        with pytest.raises(ValueError, match="give a list of spaces"):
+            measure.merge(shards)
+
+
+class Squeezing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(64, 3)
+
+    def forward(self, x):
+        return self.head(x.flatten(1)).squeeze()
+
+
+class Labelled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(64, 3)
+
+    def forward(self, x, labels):
+        return self.head(x.flatten(1)) + labels
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (
+            nn.Sequential(nn.Conv2d(3, 3, 8), nn.Flatten()),
+            r"does not run on images \[1, 8, 8\] of torch.float32: Runtime",
+        ),
+        (nn.Sequential(nn.Flatten(), nn.Linear(60, 3)), "mat1 and mat2 shapes.*; give the images that it was made for"),
+        (Labelled(), "TypeError: .*missing 1 required positional argument: 'labels'"),
+        (Squeezing(), r"shape \(3,\).*of one image too, whose dimension squeeze\(\) without a number drops"),
+    ],
+)
+def test_networks_that_do_not_run_on_the_images_say_why_in_one_line(model, told, split):
+    for measured in (measure.counts, measure.ego_directions):
+        with pytest.raises(ValueError, match=told):
+            measured(model.eval(), split, device="cpu")
+
+
+def test_what_cannot_be_trained_is_refused_and_what_can_is_trained_whatever_the_caller_switched_off(split):
+    images = data.ImageData("x", split, split)
+    options = {"augment": "none", "device": "cpu"}
+    with pytest.raises(ValueError, match="no parameter to train: set requires_grad on some"):
+        train.train(plain(nn.Identity()).requires_grad_(False), images, "big-lr", 1, **options)
+    with pytest.raises(ValueError, match=r"0\.weight is torch.float16, too coarse for steps"):
+        train.train(plain(nn.BatchNorm2d(4)).half(), images, "big-lr", 1, **options)
+    with torch.inference_mode(), pytest.raises(ValueError, match="outside of torch.inference_mode"):
+        train.train(plain(nn.Identity()), images, "big-lr", 1, **options)
+    losses = []
+    for mode in (torch.enable_grad(), torch.no_grad()):
+        torch.manual_seed(0)
+        model = plain(nn.Identity())
+        with mode:
+            losses.append(train.train(model, images, "big-lr", 2, **options)["train_loss"].values)
+    assert losses[0].tolist() == losses[1].tolist()
+    with torch.inference_mode(), pytest.raises(ValueError, match=r"no gradient is known under torch.inference_mode"):
+        measure.ego_directions(model, split)
+
+
+def test_numbers_of_an_epoch_come_as_schedulers_give_them():
+    recorder = train.Recorder(ABC)
+    recorder.add("test", [0, 1, 2], [0, 1, 1])
+    recorder.end_epoch(train_loss=np.array([0.5]), learning_rate=[0.1])
+    recorder.add("test", [0, 1, 2], [0, 1, 1])
+    for wrong in (None, [0.1, 0.2], torch.zeros(2), "x"):
+        with pytest.raises(ValueError, match="learning_rate = .*: give one number"):
+            recorder.end_epoch(learning_rate=wrong)
+    recorder.end_epoch()
+    assert recorder.history()["learning_rate"].values[0] == pytest.approx(0.1)
+    assert recorder.history()["train_loss"].values[0] == 0.5

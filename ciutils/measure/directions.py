@@ -11,7 +11,7 @@ from ciutils import checks
 from ciutils.choices import SCALES
 from ciutils.classes import class_pair
 from ciutils.data import Split
-from ciutils.models.classifier import check_network
+from ciutils.models.classifier import check_network, check_split
 from ciutils.models.gradients import Directions, norm_of, trainable
 
 
@@ -43,7 +43,8 @@ def random_signs(directions: Directions, seed: int = 0) -> Directions:
 def rescaled(directions: Directions, scale: str, model: nn.Module) -> Directions:
     """`directions` at another scale: "gradient" as they are; "unit" with norm one; "filter" as in arXiv:1712.09913.
 
-    "filter" gives every filter (all weights into one output of a layer) the norm of the network's own filter, and sets
+    "filter" gives every filter (all weights into one output of a layer; of a transposed convolution, those out of one
+    input) the norm of the network's own filter, and sets
     biases and batch-norm parameters to zero.
     """
     checks.one_of(scale, SCALES, "scale")
@@ -64,8 +65,9 @@ def rescaled(directions: Directions, scale: str, model: nn.Module) -> Directions
 def of_pair(directions: Directions, split: Split, pair: str | Sequence[str | int]) -> Directions:
     """The two directions of `pair`. Positions are those of the split's classes, where the directions are of classes.
 
-    Raises ValueError for unknown names, and for a class without a direction.
+    Raises ValueError for unknown names, and for a class without a direction, or with one that is zero.
     """
+    check_split(split)
     named = directions.names
     if set(named) <= set(split.classes):
         named = split.classes
@@ -75,7 +77,11 @@ def of_pair(directions: Directions, split: Split, pair: str | Sequence[str | int
             shown = pair if isinstance(pair, str) else "-".join(both)
             known = ", ".join(map(repr, directions.names))
             raise ValueError(f"pair {shown!r}: class {name!r} has no direction; {known} have one")
-    return directions.only(both)
+    chosen = directions.only(both)
+    for name, norm in zip(chosen.names, chosen.norms.values, strict=True):
+        if not norm:
+            raise ValueError(f"the gradient of class {name!r} is zero: no step along it changes the network")
+    return chosen
 
 
 def check_belong(directions: Directions, model: nn.Module) -> None:
@@ -89,6 +95,9 @@ def check_belong(directions: Directions, model: nn.Module) -> None:
             f"the directions are of another network: they have {wrong[0]} of shape {theirs[wrong[0]]}, the network "
             f"{ours.get(wrong[0], 'has none')}; measure the directions of this one"
         )
+    frozen = [key for key in theirs if key not in trainable(model)]
+    if frozen:
+        raise ValueError(f"the directions move {frozen[0]}, which is frozen here: measure the directions again")
     norm = norm_of(trainable(model))
     if abs(norm - directions.weight_norm) > 1e-6 * norm:
         raise ValueError(
@@ -101,8 +110,9 @@ def _filter_normalised(direction: torch.Tensor, weight: torch.Tensor) -> torch.T
     if weight.ndim < 2:
         return torch.zeros_like(direction)
     theirs = weight.flatten(1).norm(dim=1)
-    own = direction.flatten(2).norm(dim=2).clamp_min(torch.finfo(direction.dtype).tiny)
-    return direction * (theirs / own).view(*own.shape, *[1] * (weight.ndim - 1))
+    own = direction.flatten(2).norm(dim=2)
+    ratio = torch.where(own > 0, theirs / own, 0)  # what does not move stays where it is
+    return direction * ratio.view(*own.shape, *[1] * (weight.ndim - 1))
 
 
 def _as_column(values: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:

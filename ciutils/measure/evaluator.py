@@ -7,8 +7,8 @@ spanned by.
 from __future__ import annotations
 
 import itertools
-import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Unpack
@@ -23,7 +23,7 @@ from ciutils import files
 from ciutils.data import Split
 from ciutils.measure.folding import Fast
 from ciutils.models import devices, outputs
-from ciutils.models.classifier import Classifier, Reading, beside, held_by, proof_images, proven, same_function
+from ciutils.models.classifier import Classifier, Reading, beside, held_by, layers, proof_images, proven, same_function
 
 BATCH = {"cpu": 250, "cuda": 2000}
 """Images of 32 x 32 that keep a device busy; more would leave a CPU's caches."""
@@ -107,13 +107,10 @@ class Evaluator:
             _check_alike(statistics, split, bn)
         devices.keep_freed_memory()
         chosen: Reading = {"precision": "auto", **reading}
-        if bn == "recalibrated" and (kept := _unknown_norms(model)):
-            warnings.warn(
-                f'bn = "recalibrated": {", ".join(kept)} keep their statistics: they are no batch-norm of torch.nn',
-                stacklevel=3,
-            )
+        if bn == "recalibrated" and (same := _kept_statistics(model)):
+            warnings.warn(f'bn = "recalibrated": {same}', stacklevel=3)
         self.bn, self.classify = bn, proven(model, split, **chosen)
-        told = np.frombuffer(re.sub("0x[0-9a-f]+", "", repr(model)).encode(), np.uint8)  # layers and their settings
+        told = np.frombuffer(layers(model).encode(), np.uint8)
         values = {name: _array(value) for name, value in self.classify.state.items()}
         self.sha256 = files.sha256_of({**values, "": told})
         self.network = _fastest(self.classify, proof_images(split, self.classify))
@@ -186,14 +183,18 @@ def _fastest(classify: Classifier, images: torch.Tensor) -> Fast | Classifier:
     return proves("bf16") or exact if wanted == "bf16" else exact
 
 
-def _unknown_norms(model: nn.Module) -> list[str]:
-    """Layers that hold running statistics and are no batch-norm of torch."""
-    known = {id(layer) for layer in batch_norms(model).values()}
-    return [
+def _kept_statistics(model: nn.Module) -> str:
+    """What recalibrating does not reach, in words; "" if it reaches all running statistics, and there are some."""
+    norms = batch_norms(model)
+    known = {id(layer) for layer in norms.values()}
+    kept = [
         name
         for name, module in model.named_modules()
         if getattr(module, "running_mean", None) is not None and id(module) not in known
     ]
+    if kept:
+        return f"{', '.join(kept)} keep their statistics: they are no batch-norm of torch.nn"
+    return "" if norms else "it is the same as frozen here, as the network has no batch-norm of torch.nn"
 
 
 def _check_alike(statistics: Split, split: Split, bn: str) -> None:
@@ -229,12 +230,19 @@ def _statistics(classify: Classifier, batches: Iterable[torch.Tensor]) -> dict[s
     }
     classify.move({name: value.to(classify.device, copy=True) for name, value in found.items()})
     classify.training = set(norms.values())
+    calls: Counter[_BatchNorm] = Counter()
+
+    def average(norm: _BatchNorm, _: object) -> None:
+        calls[norm] += 1
+        norm.momentum = 1 / calls[norm]  # the plain mean, over a norm's calls: one layer may be called several times
+
+    hooks = [norm.register_forward_pre_hook(average) for norm in norms.values()]
     try:
-        for number, inputs in enumerate(batches, 1):
-            for norm in norms.values():
-                norm.momentum = 1 / number  # the plain mean
+        for inputs in batches:
             classify(inputs)
     finally:
+        for hook in hooks:
+            hook.remove()
         classify.training = set()
         for norm, momentum in zip(norms.values(), momenta, strict=True):
             norm.momentum = momentum

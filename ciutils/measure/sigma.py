@@ -45,9 +45,6 @@ def find_sigma(
         raise ValueError(f"pairs = {pairs!r}: give a list of at least one pair of classes")
     chosen = [rescaled(of_pair(directions, split, pair), scale, model) for pair in pairs]
     norms = np.concatenate([each.norms.values for each in chosen])
-    if not norms.all():
-        names = [name for each in chosen for name, norm in zip(each.names, each.norms.values, strict=True) if not norm]
-        raise ValueError(f"the gradient of class {names[0]!r} is zero: no step along it changes the network")
     evaluator = Evaluator(model, split, "frozen", **reading)
     origin = dict(model.named_parameters())
     planes = [Plane(origin, [each[0], each[1]], evaluator.classify.device) for each in chosen]

@@ -131,6 +131,8 @@ def merge(spaces: Sequence[xr.Dataset]) -> xr.Dataset:
 
     Raises ValueError if they are not of the same space, or if rows are missing.
     """
+    if not isinstance(spaces, Sequence) or not all(isinstance(each, xr.Dataset) and "done" in each for each in spaces):
+        raise ValueError(f"shards are a {type(spaces).__name__}: give a list of spaces, as interference_space does")
     if not spaces:
         raise ValueError("there are no shards: give at least one")
     first = spaces[0]

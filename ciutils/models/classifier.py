@@ -6,6 +6,7 @@ Before anything is measured, the network proves itself on some images of the spl
 from __future__ import annotations
 
 import copy
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -64,7 +65,9 @@ class Classifier:
         parameters = {name: value.detach().to(device) for name, value in model.named_parameters()}
         buffers = {name: value.detach().to(device, copy=True) for name, value in model.named_buffers()}
         self.state = parameters | buffers
-        self.dtype = next((value.dtype for value in parameters.values() if value.is_floating_point()), torch.float32)
+        weights = [value for value in parameters.values() if value.is_floating_point()]
+        weights.sort(key=lambda value: value.ndim < 2)  # a temperature that stands first says nothing of the images
+        self.dtype = weights[0].dtype if weights else torch.float32
         self.layout = torch.contiguous_format
         self.training: set[nn.Module] = set()
         self._slots = _slots(model)
@@ -105,6 +108,24 @@ class Classifier:
             return self.forward(images)
 
 
+def layers(model: nn.Module) -> str:
+    """Which layers a network has, with their settings, and which of its parameters are trained: the same for the same
+    network in another process."""
+    frozen = [name for name, value in model.named_parameters() if not value.requires_grad]
+    return re.sub("0x[0-9a-f]+", "", repr(model)) + ("\nfrozen: " + ", ".join(frozen) if frozen else "")
+
+
+def check_split(split: object) -> None:
+    """Raise ValueError unless `split` is a Split with images in it."""
+    if not isinstance(split, Split):
+        raise ValueError(
+            f"images are a {type(split).__name__}: give a Split, such as data.load(...).train, data.Split(images, "
+            "labels, classes) or data.read_once(loader)"
+        )
+    if not len(split):
+        raise ValueError("the split holds no images: give at least one")
+
+
 def check_network(model: object) -> None:
     """Raise ValueError unless `model` is a module whose weights can be read."""
     if not isinstance(model, nn.Module) or isinstance(model, _WRAPPERS):
@@ -127,12 +148,13 @@ def proven(
     Raises ValueError for an empty split, for outputs that do not match the classes, for a network that says something
     else the second time, naming the module that does, and for one that says something else in other company.
     """
-    if not len(split):
-        raise ValueError("the split holds no images: give at least one")
+    check_split(split)
     where = devices.resolve_device(device)
     classify = Classifier(model, len(split.classes), where, "fp32", logits)
     images = proof_images(split, classify)
     with torch.no_grad():
+        _check_runs(classify, images)
+        _check_runs(classify, images[:1])
         with classify.evaluating():
             first, second = classify.forward(images), classify.forward(images)
         if not agree(first, second):
@@ -151,6 +173,20 @@ def proven(
             classify.layout = torch.contiguous_format
     classify.precision = devices.resolve_precision(precision, where)
     return classify
+
+
+def _check_runs(classify: Classifier, images: torch.Tensor) -> None:
+    """Raise ValueError if the network cannot be run on `images`, with its own reason."""
+    try:
+        classify(images)
+    except (ValueError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # somebody's code
+        reason = str(error).strip().partition("\n")[0] or "no reason given"
+        raise ValueError(
+            f"the network does not run on images {list(images.shape[1:])} of {images.dtype}: {type(error).__name__}: "
+            f"{reason}; give the images that it was made for"
+        ) from error
 
 
 @torch.no_grad()
@@ -240,9 +276,10 @@ def picked(output: object, classes: int, which: str | int | None = None) -> torc
     """
     if isinstance(output, torch.Tensor):
         if output.ndim != 2 or output.shape[1] != classes:
+            alone = ", of one image too, whose dimension squeeze() without a number drops" * (output.ndim == 1)
             raise ValueError(
                 f"the network's outputs have shape {tuple(output.shape)}: the split's {classes} classes need "
-                f"[images, {classes}]"
+                f"[images, {classes}]{alone}"
             )
         if output.dtype not in _ROUNDING or output.layout != torch.strided:
             kind = f"{output.dtype}, {output.layout}"

@@ -18,7 +18,15 @@ from ciutils import checks
 from ciutils.classes import class_index
 from ciutils.data import Split
 from ciutils.models import devices
-from ciutils.models.classifier import Classifier, beside, check_network, checked_finite, proof_images, proven
+from ciutils.models.classifier import (
+    Classifier,
+    beside,
+    check_network,
+    check_split,
+    checked_finite,
+    proof_images,
+    proven,
+)
 
 _COLUMNS = 100_000
 _SHOWN = 10  # names in a line
@@ -98,6 +106,7 @@ def ego_directions(
     Raises ValueError for outputs that do not match the classes or are not finite, a network without trainable
     parameters, and as `counts` does. Source: arXiv:2211.01370, Section 2.2, Definition 1. Book: *Sharpness*.
     """
+    check_split(split)
     size = split.batch_size(500) if batch_size is None else checks.whole(batch_size, "batch_size")
     parameters = trainable(model)
     positions = _with_images(split, classes)
@@ -121,6 +130,8 @@ def ego_directions(
 
 def _with_images(split: Split, classes: Sequence[str | int] | None) -> list[int]:
     """Positions of `classes`, by default all, without those that have no images."""
+    if isinstance(classes, str | int):
+        raise ValueError(f"classes = {classes!r}: give a list of them")
     positions = [
         class_index(split.classes, each) for each in (range(len(split.classes)) if classes is None else classes)
     ]
@@ -155,6 +166,8 @@ def trainable(model: nn.Module) -> dict[str, torch.Tensor]:
         raise ValueError(
             "the network is quantised, and its weights have no gradient: give the one that it was made from"
         )
+    if torch.is_inference_mode_enabled() or any(value.is_inference() for value in parameters.values()):
+        raise ValueError("no gradient is known under torch.inference_mode(), nor of networks made under it: leave it")
     complex_ = [key for key, value in parameters.items() if value.is_complex()]
     if complex_:
         raise ValueError(f"the network's parameter {complex_[0]} is complex: hold its two parts as real parameters")

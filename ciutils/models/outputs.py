@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from ciutils import checks
 from ciutils.data import ImageData, Split
-from ciutils.models.classifier import Reading, checked_finite, proven
+from ciutils.models.classifier import Reading, check_split, checked_finite, proven
 
 
 class Options(Reading, total=False):
@@ -35,6 +35,7 @@ def each_image(
 
     The model is treated, and errors are raised, as in `measure.counts`.
     """
+    check_split(split)
     size = split.batch_size(500) if batch_size is None else checks.whole(batch_size, "batch_size")
     classify = proven(model, split, **reading)
     found = []

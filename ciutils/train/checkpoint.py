@@ -62,6 +62,8 @@ class Checkpoint:
                 f"{self.folder} is not a readable checkpoint ({error}): move it away to train from the start"
             ) from error
         changed = [key for key in self.configuration if theirs.get(key) != self.configuration[key]]
+        if "network" in changed:
+            raise ValueError(f"{self.folder} is of another network: use another checkpoint folder")
         if changed:
             key = changed[0]
             raise ValueError(

@@ -18,12 +18,12 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ciutils import checks
+from ciutils import checks, files
 from ciutils.choices import AUGMENTS
 from ciutils.counts import IMAGE_DIMS, from_predictions
 from ciutils.data import ImageData, Split
 from ciutils.models import devices, gradients, outputs
-from ciutils.models.classifier import Classifier, picked, proven
+from ciutils.models.classifier import Classifier, check_network, layers, picked, proven
 from ciutils.progress import Progress
 from ciutils.train.augment import Batches
 from ciutils.train.checkpoint import Checkpoint
@@ -35,6 +35,7 @@ EGO_EPOCHS = (1, 3, 10, 30, 100)
 """After these epochs, and after the last, a history has the norms and cosines of the class gradients."""
 
 
+@torch.enable_grad()
 def train(
     model: nn.Module,
     data: ImageData,
@@ -68,6 +69,9 @@ def train(
     Raises ValueError for unknown names, numbers out of range, a checkpoint of another configuration, or a loss that
     is no longer finite. Source: arXiv:2211.01370, Sections 3 and 4.2. Book: *Label dancing*.
     """
+    if not isinstance(data, ImageData):
+        raise ValueError(f"data are a {type(data).__name__}: give an ImageData, with splits to train and to test on")
+    _check_trainable(model)
     if not isinstance(setup, Setup):
         setup = SETUPS[checks.one_of(setup, SETUPS, "setup")]
     epochs, batch_size = checks.whole(epochs, "epochs"), checks.whole(batch_size, "batch_size")
@@ -96,6 +100,8 @@ def train(
         "data": data.sha256,
         "mean": data.mean,
         "std": data.std,
+        "network": files.sha256_of({"layers": np.frombuffer(layers(model).encode(), np.uint8)}),
+        "logits": logits,
     }
     state = Checkpoint(checkpoint, configuration, model=model, optimizer=optimizer, scheduler=scheduler)
     records = state.load()
@@ -132,6 +138,19 @@ def train(
     model.to(memory_format=torch.contiguous_format)
     history = as_history(records, data.classes, {"precision": precision})
     return history.assign({name: (IMAGE_DIMS[name], each) for name, each in outputs.labels(data).items()})
+
+
+def _check_trainable(model: nn.Module) -> None:
+    """Raise ValueError unless steps along gradients of `model` can be taken in its own numbers."""
+    check_network(model)
+    trained = {name: value for name, value in model.named_parameters() if value.requires_grad}
+    if not trained or torch.is_inference_mode_enabled() or any(value.is_inference() for value in trained.values()):
+        raise ValueError(
+            "the network has no parameter to train: set requires_grad on some, outside of torch.inference_mode()"
+        )
+    half = [name for name, value in trained.items() if value.dtype == torch.float16]
+    if half:
+        raise ValueError(f"the network's {half[0]} is torch.float16, too coarse for steps: train it as network.float()")
 
 
 def check_batches(images: int, batch_size: int) -> None:

@@ -58,9 +58,7 @@ class Recorder:
             now, then = (" and ".join(names) for names in (held, before))
             raise ValueError(f"epoch {number} holds {now}, those before it {then}: add the same in each")
         numbers = {"train_loss": train_loss, "learning_rate": learning_rate}
-        plain = {
-            name: value.item() if isinstance(value, torch.Tensor) else float(value) for name, value in numbers.items()
-        }
+        plain = {name: _number(value, name) for name, value in numbers.items()}
         self._records.append(tensors(self._counts | plain | {"seconds": time.perf_counter() - self._started}))
         self._start_epoch()
 
@@ -73,3 +71,11 @@ class Recorder:
     def _start_epoch(self) -> None:
         self._counts: dict[str, np.ndarray] = {}
         self._started = time.perf_counter()
+
+
+def _number(value: object, name: str) -> float:
+    """One number, also alone in a tensor, an array or a list, as schedulers give it."""
+    try:
+        return float(np.asarray(value.detach().cpu().float() if isinstance(value, torch.Tensor) else value).item())
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} = {value!r}: give one number") from error
