@@ -117,6 +117,7 @@ def _differentiable() -> Iterator[None]:
     try:
         with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
             warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")  # torch's own rules are made by it
+            warnings.filterwarnings("ignore", "There is a performance drop")  # of pooling; nobody can change it
             yield
     except torch.OutOfMemoryError:
         raise

@@ -32,8 +32,8 @@ def counted(count: int, noun: str) -> str:
 
 
 def number(value: float, form: str) -> str:
-    """`value` in the format `form`, with a true minus sign and none before 0; "undefined" if it is not finite."""
+    """`value` in the format `form`, with a true minus sign and no sign before 0; "undefined" if it is not finite."""
     if not math.isfinite(value):
         return "undefined"
     told = format(value, form)
-    return told.removeprefix("-") if not told.strip("+-0.,%") else told.replace("-", "−")
+    return told.lstrip("+-") if not told.strip("+-0.,%") else told.replace("-", "−")
