@@ -21,7 +21,9 @@ def in_page(text: object) -> str:
 def in_figure(text: object, widest: int = WIDEST) -> str:
     """`text` for matplotlib: its "$" begin no math, a first "_" does not keep it out of the legend, and it is broken
     into lines of at most `widest` characters."""
-    lines = textwrap.wrap(str(text), widest, replace_whitespace=False, drop_whitespace=False, tabsize=1)
+    lines = textwrap.wrap(
+        str(text), widest, replace_whitespace=False, drop_whitespace=False, tabsize=1, break_on_hyphens=False
+    )
     plain = "\n".join(lines).replace("$", r"\$")
     return f" {plain}" if plain.startswith("_") else plain
 

@@ -368,8 +368,8 @@
       const worst = rates.flatMap((row, a) => row.map((rate, b) => ({ rate: a === b ? 0 : rate || 0, a, b })))
         .reduce((most, each) => (each.rate > most.rate ? each : most));
       this.said.replaceChildren(html("b", {}, share(this.rate(i, j))), ` of ${
-        data.images.toLocaleString("en")} training images are mistaken at θ, ${data.names[0]} = ${signed(thetas[0])}, θ, ${
-        data.names[1]} = ${signed(thetas[1])}; weight distance ${signed(distance)}.`, worst.rate
+        data.images.toLocaleString("en")} training images are misclassified at θ(${data.names[0]}) = ${signed(thetas[0])}, θ(${
+        data.names[1]}) = ${signed(thetas[1])}; weight distance ${signed(distance)}.`, worst.rate
         ? ` Most: ${data.classes[worst.a]} called ${data.classes[worst.b]}, ${share(worst.rate)}.` : "");
     }
   }
