@@ -68,6 +68,14 @@ def shard(value: object) -> tuple[int, int]:
     raise ValueError(f"shard = {value!r}: give (i, n) with 0 <= i < n")
 
 
+def size(value: object) -> tuple[int, int]:
+    """Return `value` if it is (height, width) in pixels, else raise a ValueError."""
+    match value:
+        case (Integral() as height, Integral() as width) if min(int(height), int(width)) > 0:
+            return int(height), int(width)
+    raise ValueError(f"size = {value!r}: give (height, width), whole numbers of at least 1")
+
+
 def finite(value: object, what: str) -> float:
     """Return `value` if it is a finite number, numpy's included, else raise a ValueError."""
     if not math.isfinite(number := _real(value)):

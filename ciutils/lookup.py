@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,6 +37,15 @@ def function(name: str) -> Callable[..., Any]:
     if not callable(found):
         raise ValueError(f"{name!r} is a {type(found).__name__}: name a function")
     return found
+
+
+def outcome(name: str, make: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401, whatever it is
+    """What the function `make`, called `name`, gives. Raises ValueError, with its error, if it fails."""
+    try:
+        return make(**arguments)
+    except Exception as error:  # somebody's code may raise anything
+        given, why = f" with {dict(arguments)}" if arguments else "", " ".join(str(error).split())
+        raise ValueError(f"{name}{given} fails ({type(error).__name__}: {why})") from error
 
 
 def _module(where: str) -> ModuleType:

@@ -14,6 +14,7 @@ from ciutils import data, lookup, measure, models, provenance
 MINE = """
 import beside
 import torch
+from ciutils import data
 from PIL import Image
 from torch import nn
 
@@ -58,6 +59,34 @@ class Made(nn.Linear):
 
 def no_network():
     return 1
+
+def fails():
+    return {}["train"]
+
+def asks(root):
+    return pictures()
+
+class Called(Pictures):
+    def __init__(self, *classes):
+        super().__init__([(4, 3)] * len(classes))
+        self.classes = list(classes)
+    def __getitem__(self, place):
+        return super().__getitem__(place)[0], place
+
+def fewer():
+    return Called("ant", "bee", "wasp"), Called("ant", "wasp")
+
+def turned():
+    return Called("ant", "bee", "wasp"), torch.utils.data.Subset(Called("wasp", "ant", "bee"), [2, 0, 1])
+
+def turned_and_named():
+    return *turned(), ("A", "B", "W")
+
+def foreign():
+    return Called("ant", "bee"), Called("ant", "bee", "wasp")
+
+def half():
+    return data.Split(torch.zeros(1, 1, 2, 2), [0], ["a"]), tensors()[0]
 
 value = 3
 """
@@ -138,6 +167,20 @@ def test_a_part_of_a_set_keeps_the_names_of_the_whole(mine):
     assert (found.classes, found.train.labels.tolist()) == (("shell", "stone"), [1, 1])
 
 
+@pytest.mark.parametrize(
+    ("name", "classes", "labels"),
+    [
+        ("fewer", ("ant", "bee", "wasp"), [0, 2]),
+        ("turned", ("ant", "bee", "wasp"), [1, 2, 0]),
+        ("turned_and_named", ("A", "B", "W"), [1, 2, 0]),
+    ],
+)
+def test_labels_of_a_test_set_with_classes_of_its_own_are_those_of_the_same_names(mine, name, classes, labels):
+    found = data.load(f"{mine}:{name}")
+    assert (found.classes, found.test.classes) == (classes, classes)
+    assert (found.train.labels.tolist(), found.test.labels.tolist()) == ([0, 1, 2], labels)
+
+
 @pytest.mark.parametrize(("name", "classes"), [("tensors", ("0", "1", "2")), ("named", ("x", "y", "z"))])
 def test_tensors_are_taken_as_they_are(mine, name, classes):
     found = data.load(f"{mine}:{name}")
@@ -148,9 +191,16 @@ def test_tensors_are_taken_as_they_are(mine, name, classes):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("mixed", r"train: image 1 is \[3, 3, 5\], those before it \[3, 3, 4\]: let the data set resize them"),
+        (
+            "mixed",
+            r"train: image 1 is torch.uint8 \[3, 3, 5\], those before it .* \[3, 3, 4\]: let the data set resize",
+        ),
         ("one", r"gives a Pictures: let it give \(train, test\) or \(train, test, classes\)"),
         ("no_network", r"gives a int: let it give \(train, test\)"),
+        ("fails", r"mine.py:fails fails \(KeyError: 'train'\)$"),
+        ("asks", r"mine.py:asks fails \(TypeError: asks\(\) missing 1 required positional argument: 'root'\)$"),
+        ("foreign", "mine.py:foreign: the training set has no class 'wasp', the test set has: give both the same"),
+        ("half", "half, train is a Split: give a data set of at least one"),
     ],
 )
 def test_what_is_no_data_is_one_line(mine, name, message):

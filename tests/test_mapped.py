@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, TensorDataset
+from test_data import BLACK_WHITE, GREY, HIDDEN, NOISE, PALETTE, PICTURE, SOLID
+from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
 from ciutils import data, measure
 from ciutils.measure import evaluator
@@ -75,9 +76,14 @@ def test_a_space_of_images_that_are_not_kept_is_the_same(tiny_model, tiny_data, 
 
 
 WRONG = [
-    ({}, r"image 1 is uint8 of shape \(3, 29, 21\), others uint8 of \(3, 30, 20\): give size="),
+    ({}, r"image 1 is torch.uint8 \[3, 29, 21\], those before it torch.uint8 \[3, 30, 20\]: give size="),
     ({"size": (8, 8), "classes": ["red"]}, "label 1 of image 1 is out of range"),
     ({"size": (8, 8), "precision": "int4"}, "unknown precision 'int4'"),
+    ({"size": 8}, r"size = 8: give \(height, width\), whole numbers of at least 1"),
+    ({"size": (0, 4)}, r"size = \(0, 4\): give \(height, width\), whole"),
+    ({"size": (4.0, 4.0)}, r"size = \(4.0, 4.0\): give \(height, width\), whole"),
+    ({"size": (4, 4, 3)}, r"size = \(4, 4, 3\): give \(height, width\), whole"),
+    ({"size": ()}, r"size = \(\): give \(height, width\), whole"),
 ]
 
 
@@ -91,15 +97,175 @@ def test_sets_without_images_classes_or_a_range_are_one_line():
     one = TensorDataset(torch.full((1, 3, 4, 4), 2.0), torch.zeros(1, dtype=torch.int64))
     with pytest.raises(ValueError, match="image 0 is not from 0 to 1: it cannot become uint8"):
         data.read_once(one, ["a", "b"], precision="uint8")
-    palette = [(Image.new("P", (4, 4)), 0)]
-    with pytest.raises(ValueError, match="image 0 is of Pillow's mode P: convert it to L or RGB first"):
-        data.read_once(palette, ["a", "b"])
     with pytest.raises(ValueError, match=r"image 0 is torch.int64 of shape \(3, 4, 4\): give uint8 or float"):
         data.read_once([(torch.zeros(3, 4, 4, dtype=torch.int64), 0)], ["a", "b"])
     with pytest.raises(ValueError, match="does not name its classes: give classes="):
         data.read_once(one)
     with pytest.raises(ValueError, match="holds no images"):
         data.read_once([], ["a", "b"])
+
+
+# --- items, whichever way they are read
+
+ABC = ("a", "b", "c")
+GIVEN = []
+
+
+def given():
+    return GIVEN[0], GIVEN[0], ABC
+
+
+def loaded(pairs):
+    """As a function of one's own gives them."""
+    GIVEN[:] = [pairs]
+    return data.load("test_mapped:given").train
+
+
+def mapped(pairs):
+    return data.read_once(pairs, ABC)
+
+
+READERS = pytest.mark.parametrize("read", [loaded, mapped])
+
+
+def grey(pixels):
+    return np.asarray(pixels)[None]
+
+
+@READERS
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (PICTURE, NOISE.transpose(2, 0, 1)),
+        (PALETTE, NOISE.transpose(2, 0, 1)),
+        (Image.fromarray(SOLID), NOISE.transpose(2, 0, 1)),
+        (GREY, grey(GREY)),
+        (Image.fromarray(BLACK_WHITE > 0), grey(BLACK_WHITE)),
+        (GREY.convert("LA"), grey(GREY)),
+    ],
+)
+def test_pictures_are_grey_or_rgb_as_they_are_seen(read, picture, expected):
+    found = read([(picture, 0), (picture, 2)])
+    assert found.images.dtype == torch.uint8
+    np.testing.assert_array_equal(found.images, np.stack([expected, expected]))
+    assert found.labels.tolist() == [0, 2]
+
+
+@READERS
+@pytest.mark.parametrize("label", [2, np.int64(2), np.uint8(2), torch.tensor(2), torch.tensor([2]), np.array(2)])
+def test_labels_are_whole_numbers_of_any_kind(read, label):
+    assert read([(PICTURE, 0), (PICTURE, label)]).labels.tolist() == [0, 2]
+
+
+BYTES, HALVES = torch.zeros(3, 4, 4, dtype=torch.uint8), torch.full((3, 4, 4), 0.5)
+
+
+@READERS
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        (
+            [(PICTURE.convert("CMYK"), 0)],
+            r"image 0 is not grey, palette or RGB of 8 bits a channel \(CMYK\): convert it",
+        ),
+        ([(PICTURE, 0), (Image.fromarray(HIDDEN), 0)], "image 1 is partly transparent: put it on a background first"),
+        ([(Image.new("F", (4, 4)), 0)], r"image 0 is not grey, .* \(F\): convert it first"),
+        ([(BYTES, 0), (HALVES, 1)], r"image 1 is torch.float32 \[3, 4, 4\], .* torch.uint8 .*: give all in one type"),
+        ([(PICTURE, 0), (GREY, 1)], r"image 1 is .* \[1, 5, 6\], those before it .* \[3, 5, 6\]: convert all to RGB"),
+        ([(GREY, 0), (PICTURE, 1)], r"image 1 is .* \[3, 5, 6\], those before it .* \[1, 5, 6\]: convert all to RGB"),
+        ([(BYTES, 0), (BYTES, 0.7)], "label of item 1 is 0.7: give the position of its class, a whole number"),
+        ([(BYTES, torch.tensor(1.5))], "label of item 0 is 1.5: give the position of its class"),
+        ([(BYTES, np.float32(1))], "label of item 0 is a float32: give the position of its class"),
+        ([(BYTES, "cat")], "label of item 0 is 'cat': give the position of its class"),
+        ([(BYTES, torch.eye(3)[1])], r"label of item 0 is a Tensor: .* \(argmax of one-hot\)"),
+        ([(BYTES, None)], "label of item 0 is a NoneType: give the position of its class"),
+        ([(BYTES, True)], "label of item 0 is a bool: give the position of its class"),
+        ([(BYTES, -1)], "label -1 of image 0 is out of range: 3 classes allow 0 to 2"),
+        (
+            [{"img": PICTURE, "label": 0}],
+            r"item 0 is a dict of 'img', 'label': give pairs, as \(each\['image'\], each\[",
+        ),
+        ([None], r"item 0 is a NoneType: give \(image, label\)"),
+        ([(BYTES, 0), (BYTES, 0, "x.png")], r"item 1 is a tuple of 3: give \(image, label\)"),
+        ([BYTES[:2]], r"item 0 is a Tensor: give \(image, label\)"),
+        ([(0, BYTES)], r"image 0 is torch.int64 of shape \(\): give uint8 or float"),
+        ([("x.png", 0)], "the pixels of image 0 cannot become a tensor"),
+        ([(None, 0)], "the pixels of image 0 cannot become a tensor"),
+    ],
+)
+def test_an_item_that_cannot_be_taken_as_it_is_is_named_in_one_line(read, items, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        read(items)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "the data set is a NoneType: give a Dataset, a DataLoader, or .image, label. pairs"),
+        (data.Split(BYTES[None], [0], ["a"]), "the data set is a Split: give a Dataset"),
+        (DataLoader([{"image": BYTES, "label": 0}] * 3, 2), "item 0 is a dict of 'image', 'label': give pairs"),
+        (DataLoader([(BYTES, 0, 1)] * 3, 2), "item 0 is a tuple of 3: give"),
+        (DataLoader([(BYTES, 0.5)] * 3, 2), "label of item 0 is 0.5"),
+    ],
+)
+def test_what_gives_no_pairs_is_one_line(given, message):
+    with pytest.raises(ValueError, match=message):
+        data.read_once(given, ABC)
+
+
+class Stream(IterableDataset):
+    """It has a length, and yet no items at places."""
+
+    def __len__(self):
+        return 3
+
+    def __iter__(self):
+        return iter([(BYTES + place, place) for place in range(3)])
+
+
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_a_stream_is_read_as_it_comes(batch_size):
+    for source in (Stream(), DataLoader(Stream(), batch_size)):
+        read = mapped(source)
+        assert (read.images[:, 0, 0, 0].tolist(), read.labels.tolist()) == ([0, 1, 2], [0, 1, 2])
+
+
+def test_a_part_of_a_part_has_the_names_of_the_whole():
+    part = Subset(Subset(Pictures(), [0, 1, 3]), [2, 0])
+    for source in (part, DataLoader(part, 2, collate_fn=lambda pairs: tuple(zip(*pairs, strict=True)))):
+        read = data.read_once(source, size=(2, 2))
+        assert (read.classes, read.labels.tolist()) == (("red", "blue"), [1, 0])
+
+
+class Counted(TensorDataset):
+    """Three classes in turn; it counts how often it was read."""
+
+    def __init__(self, images):
+        super().__init__(images, torch.arange(len(images)) % 3)
+        self.reads = 0
+
+    def __getitem__(self, place):
+        self.reads += 1
+        return super().__getitem__(place)
+
+
+@pytest.mark.parametrize(
+    ("images", "classes", "options", "message", "reads"),
+    [
+        (torch.zeros(50, 1, 2, 2), ABC, {"mean": [0.5], "std": [0.5]}, "float images are taken as they are", 1),
+        (BYTES.expand(50, -1, -1, -1), ABC, {"mean": [0.5] * 3}, "std = None: give both", 1),
+        (BYTES.expand(50, -1, -1, -1), ABC, {"mean": [0.5], "std": [0.5]}, "one number for each of 3 channels", 1),
+        (BYTES.expand(50, -1, -1, -1), "aba", {}, "classes are 'str'", 1),
+        (BYTES.expand(50, -1, -1, -1), [*"aba"], {}, "class 'a' is named 2 times", 1),
+        (BYTES.expand(50, -1, -1, -1), [*"ab"], {}, "label 2 of image 2 is out of range: 2 classes allow 0 to 1", 3),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_all_are_read(images, classes, options, message, reads):
+    pairs = Counted(images)
+    with pytest.raises(ValueError, match=message):
+        data.read_once(pairs, classes, **options)
+    assert pairs.reads == reads
 
 
 MEMORY = """

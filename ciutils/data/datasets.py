@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 
-from ciutils import lookup
+from ciutils import checks, lookup
+from ciutils.data import items
 from ciutils.data.split import ImageData, Split
 
 
@@ -17,51 +16,54 @@ def called(name: str) -> ImageData:
     (train, test, classes), both parts `Split`s or both data sets as torch has them, of (image, label).
 
     An image is a picture of Pillow's, which becomes uint8, or [C, H, W], taken as it is. Names of classes are those
-    given, or those that the training set knows as its `classes`, or else the labels.
-    Raises ValueError for what is none of these, or images of several shapes, and as `Split` does.
+    given, or those that the training set knows as its `classes`, or else the labels. Where the test set calls its
+    `classes` otherwise, its labels become those of the same names in the training set.
+    Raises ValueError for a function that fails, what is none of these, images of several shapes or types, classes that
+    the training set has not, and as `items.pair` and `Split` do.
     """
-    given = lookup.function(name)()
+    given = lookup.outcome(name, lookup.function(name), {})
     if isinstance(given, ImageData):
         return given
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(f"{name} gives a {type(given).__name__}: let it give (train, test) or (train, test, classes)")
     train, test, *classes = given
-    if isinstance(train, Split) or isinstance(test, Split):
+    if isinstance(train, Split) and isinstance(test, Split) and not classes:
         return ImageData(name, train, test)
-    parts = [_read(each, f"{name}, {part}") for each, part in ((train, "train"), (test, "test"))]
-    names: Any = classes[0] if classes else _names(train) or range(1 + max(max(labels) for _, labels in parts))
-    return ImageData(name, *(Split(images, torch.tensor(labels), tuple(names)) for images, labels in parts))
+    ours = items.names(train)
+    places = _places(items.names(test), ours, name)
+    images, labels = _read(train, f"{name}, train")
+    test_images, test_labels = _read(test, f"{name}, test")
+    test_labels = test_labels if places is None else places[test_labels]
+    known: Any = ours if ours is not None else range(1 + int(torch.cat((labels, test_labels)).max()))
+    names = classes[0] if classes else known
+    return ImageData(name, Split(images, labels, names), Split(test_images, test_labels, names))
 
 
-def _read(dataset: Any, what: str) -> tuple[torch.Tensor, list[int]]:  # noqa: ANN401, any with a length and items
+def _read(dataset: Any, what: str) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401, with a length and items
     """Images [N, C, H, W] and labels of all items: one copy in memory."""
     if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__") or not len(dataset):
         raise ValueError(f"{what} is a {type(dataset).__name__}: give a data set of at least one (image, label)")
+    names = items.names(dataset)
     images, labels = torch.empty(0), []
     for place in range(len(dataset)):
-        image, label = dataset[place]
-        pixels = _pixels(image)
-        if not place:
-            images = torch.empty(len(dataset), *pixels.shape, dtype=pixels.dtype)
-        if pixels.shape != images.shape[1:]:
-            raise ValueError(
-                f"{what}: image {place} is {list(pixels.shape)}, those before it {list(images.shape[1:])}: let the "
-                "data set resize them"
-            )
-        images[place] = pixels
-        labels.append(int(label))
-    return images, labels
+        item = dataset[place]
+        try:
+            image, label = items.pair(item, place, None if names is None else len(names))
+            if not place:
+                images = torch.empty(len(dataset), *image.shape, dtype=image.dtype)
+            items.alike(image, images[0], place, "let the data set resize them")
+        except ValueError as error:
+            raise ValueError(f"{what}: {error}") from error
+        images[place] = image
+        labels.append(label)
+    return images, torch.tensor(labels)
 
 
-def _pixels(image: Any) -> torch.Tensor:  # noqa: ANN401, whatever a data set gives
-    if not isinstance(image, Image.Image):
-        return torch.as_tensor(image)
-    array = np.asarray(image)
-    return torch.tensor(array[None] if array.ndim == 2 else array.transpose(2, 0, 1))
-
-
-def _names(dataset: Any) -> list[str] | None:  # noqa: ANN401, whatever a data set is
-    """What the data set calls its classes, or that which it is a part of."""
-    while not hasattr(dataset, "classes") and hasattr(dataset, "dataset"):
-        dataset = dataset.dataset
-    return getattr(dataset, "classes", None)
+def _places(theirs: items.Names | None, ours: items.Names | None, name: str) -> torch.Tensor | None:
+    """The position in `ours` of each class of `theirs`, if both are known and differ."""
+    if theirs is None or ours is None or list(theirs) == list(ours):
+        return None
+    test, train = checks.class_names(theirs), checks.class_names(ours)
+    if foreign := [each for each in test if each not in train]:
+        raise ValueError(f"{name}: the training set has no class {foreign[0]!r}, the test set has: give both the same")
+    return torch.tensor([train.index(each) for each in test])

@@ -17,7 +17,7 @@ import numpy as np
 import PIL
 import torch
 from filelock import FileLock
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageOps
 
 from ciutils import artifacts, checks, code, files
 
@@ -136,24 +136,24 @@ def _pixels(path: Path) -> np.ndarray:
             warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),
             Image.open(path, formats=_FORMATS) as image,
         ):
-            fault = _fault(image)
+            why_not = fault(image)
             image.load()  # first, since loading a TIFF turns it
             seen = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except Exception as error:  # decoders raise many types
         raise ValueError(f"{path} cannot be read as an image ({error}): replace or remove it") from error
-    if fault:
-        raise ValueError(f"{path} {fault}")
+    if why_not:
+        raise ValueError(f"{path} {why_not}")
     return seen.transpose(2, 0, 1)
 
 
-def _fault(image: ImageFile.ImageFile) -> str | None:
+def fault(image: Image.Image) -> str | None:
     """Why `image` would not be the same in RGB of 8 bits a channel, or None."""
     if (pictures := getattr(image, "n_frames", 1)) > 1:
         return f"holds {pictures} pictures: keep one of them"
     # Of RGB with more bits, and of PPM with a maximum of its own, Pillow makes 8 bits without a word.
     rounded = any(
         ";16" in (how := str(tile.args)) or (tile.codec_name.startswith("ppm") and not how.endswith(" 255)"))
-        for tile in image.tile
+        for tile in getattr(image, "tile", ())  # of a file alone
     )
     if image.mode not in _MODES or rounded:
         return f"is not grey, palette or RGB of 8 bits a channel ({image.mode}): convert it first"

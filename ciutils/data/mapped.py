@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Sequence, Sized
+from dataclasses import replace
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import functional
 
 from ciutils import checks, files
+from ciutils.data import items
 from ciutils.data.split import Split
 
 PRECISIONS = ("uint8", "float32")
@@ -36,62 +38,57 @@ def read_once(
     do spaces measured on it. precision: of the file; "uint8" of float images takes 255 times each value, rounded, and
     a quarter of the space. mean, std: as in `Split`.
 
-    Raises ValueError for images that differ in shape or type, are of another type (Pillow's palettes among them), or
-    are not from 0 to 1 where they are to become uint8, and as `Split` does. Book: *Execute a notebook*.
+    Of Hugging Face's sets give pairs, `((each["image"], each["label"]) for each in dataset)`, and the names.
+
+    Raises ValueError, naming the item, for one that is no pair, for images that differ in shape or type, or are not
+    from 0 to 1 where they are to become uint8, and as `items.pair` and `Split` do: after the first item for all that is
+    known by then. Book: *Execute a notebook*.
     """
     if precision is not None:
         checks.one_of(precision, PRECISIONS, "precision")
-    names = classes if classes is not None else _classes(dataset)
+    told = "{} x {}, bilinear, antialiased".format(*checks.size(size)) if size is not None else ""
+    source = _items(dataset)
+    names = classes if classes is not None else items.names(dataset)
+    if names is None:
+        raise ValueError("the data set does not name its classes: give classes=, in the order of the labels")
     labels: list[int] = []
-    first: np.ndarray | None = None
+    first: Split | None = None
     folder = files.cache()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
-        for image, label in _pairs(dataset):
-            pixels = _pixels(image, size, precision, len(labels))
-            first = pixels if first is None else first
-            if (pixels.shape, pixels.dtype) != (first.shape, first.dtype):
-                raise ValueError(
-                    f"image {len(labels)} is {pixels.dtype} of shape {pixels.shape}, others {first.dtype} of "
-                    f"{first.shape}: give size=(height, width) to bring all to one size, and all in one type"
-                )
-            file.write(pixels.tobytes())
-            labels.append(int(label))
+        for place, item in enumerate(source):
+            image, label = items.pair(item, place, len(first.classes) if first else None)
+            pixels = _pixels(image, size, precision, place)
+            if first is None:  # what does not fit is refused before all others are read
+                first = Split(pixels[None], [label], names, mean, std, told)  # type: ignore[arg-type]
+            items.alike(pixels, first.images[0], place, "give size=(height, width)")
+            file.write(pixels.numpy().tobytes())
+            labels.append(label)
         if first is None:
             raise ValueError("the data set holds no images: give at least one")
         file.flush()
         # Copy on write: torch takes no array that cannot be written to, and the file stays as it is.
-        images = np.memmap(file, first.dtype, "c", shape=(len(labels), *first.shape))
-    told = f"{size[0]} x {size[1]}, bilinear, antialiased" if size else ""
-    return Split(torch.from_numpy(images), labels, names, mean, std, told)  # type: ignore[arg-type]
+        shape = (len(labels), *first.images.shape[1:])
+        images = np.memmap(file, first.images.numpy().dtype, "c", shape=shape)
+    return replace(first, images=torch.from_numpy(images), labels=torch.tensor(labels))
 
 
-def _classes(dataset: object) -> Sequence[str]:
-    found = getattr(getattr(dataset, "dataset", dataset), "classes", None)
-    if found is None:
-        raise ValueError("the data set does not name its classes: give classes=, in the order of the labels")
-    return found
+def _items(dataset: Dataset | DataLoader | Iterable) -> Iterable:
+    if isinstance(dataset, DataLoader) and dataset.batch_sampler is not None:
+        batches = (zip(*batch, strict=True) if isinstance(batch, tuple | list) else [batch] for batch in dataset)
+        return itertools.chain.from_iterable(batches)
+    if isinstance(dataset, Iterable):
+        return dataset
+    if isinstance(dataset, Sized) and hasattr(dataset, "__getitem__"):
+        return (dataset[place] for place in range(len(dataset)))
+    raise ValueError(
+        f"the data set is a {type(dataset).__name__}: give a Dataset, a DataLoader, or (image, label) pairs"
+    )
 
 
-def _pairs(dataset: Dataset | DataLoader | Iterable) -> Iterator[tuple[object, int]]:
-    if isinstance(dataset, DataLoader):
-        for images, labels in dataset:
-            yield from zip(images, labels, strict=True)
-    elif isinstance(dataset, Sized) and hasattr(dataset, "__getitem__"):
-        yield from (dataset[place] for place in range(len(dataset)))
-    else:
-        yield from dataset  # type: ignore[misc]
-
-
-def _pixels(image: object, size: tuple[int, int] | None, precision: str | None, place: int) -> np.ndarray:
+def _pixels(tensor: torch.Tensor, size: tuple[int, int] | None, precision: str | None, place: int) -> torch.Tensor:
     """[C, H, W], uint8 or float32."""
-    if isinstance(image, Image.Image) and image.mode not in ("L", "RGB"):
-        raise ValueError(f"image {place} is of Pillow's mode {image.mode}: convert it to L or RGB first")
-    tensor = functional.pil_to_tensor(image) if isinstance(image, Image.Image) else torch.as_tensor(image)
-    if tensor.ndim != 3 or not (tensor.is_floating_point() or tensor.dtype == torch.uint8):
-        shape = tuple(tensor.shape)
-        raise ValueError(f"image {place} is {tensor.dtype} of shape {shape}: give uint8 or float [C, H, W]")
-    if size:
+    if size is not None:
         tensor = functional.resize(tensor, list(size), antialias=True)
     if tensor.is_floating_point() and precision == "uint8":
         if not (tensor.min() >= 0 and tensor.max() <= 1):
@@ -99,4 +96,4 @@ def _pixels(image: object, size: tuple[int, int] | None, precision: str | None, 
         tensor = (255 * tensor).round().to(torch.uint8)
     elif precision == "float32" and not tensor.is_floating_point():
         tensor = tensor.float() / 255
-    return (tensor.float() if tensor.is_floating_point() else tensor).contiguous().numpy()
+    return (tensor.float() if tensor.is_floating_point() else tensor).contiguous()

@@ -23,7 +23,8 @@ class Split:
     brought to this one, for records.
 
     Both may be tensors or numpy arrays, labels also a list. They are kept as tensors on the CPU, labels as int64,
-    float16 and bfloat16 images as float32, which holds the same values.
+    float16 and bfloat16 images as float32, which holds the same values. Arrays are copied; tensors are not, to spare
+    memory: leave them as they are afterwards, for `sha256` is computed once.
 
     Raises ValueError if shapes, types, labels, names or normalisation do not fit together, or if a float image is not
     finite. Book: *Execute a notebook*.
@@ -174,7 +175,7 @@ def _alike(split: Split) -> dict[str, object]:
     return {"shapes": shape, "types": dtype, "classes": split.classes, "mean and std": (split.mean, split.std)}
 
 
-def _tensor(values: object, what: str) -> torch.Tensor:
+def tensor(values: object, what: str) -> torch.Tensor:
     """A tensor as it is, on the CPU; what else holds numbers, as a tensor of its own."""
     if np.ma.is_masked(values):
         raise ValueError(f"{what} are masked: leave out the images of which something is missing")
@@ -190,7 +191,7 @@ def _tensor(values: object, what: str) -> torch.Tensor:
 
 
 def _images(values: object) -> torch.Tensor:
-    images = _tensor(values, "images")
+    images = tensor(values, "images")
     if images.ndim != 4 or 0 in images.shape[1:]:
         raise ValueError(f"images have shape {tuple(images.shape)}: give [N, channels, height, width]")
     _, channels, height, width = images.shape
@@ -213,7 +214,7 @@ def _images(values: object) -> torch.Tensor:
 
 
 def _labels(values: object, count: int, classes: int) -> torch.Tensor:
-    labels = _tensor(values, "labels")
+    labels = tensor(values, "labels")
     whole = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
     if not (whole or labels.numel() == 0) or labels.shape != (count,):
         raise ValueError(

@@ -59,16 +59,12 @@ def load(
     Raises ValueError for a name that means none, arguments that the function does not take, what is no module, and as
     `load_weights` does. Book: *Your own network*.
     """
-    given = dict(arguments or {})
     if ":" in network:
         make = lookup.function(network)
     else:
         checks.one_of(network, (*NETWORKS, *lookup.WAYS), "network")
         make = partial(build, network, len(images.classes), images.train.images.shape[1])
-    try:
-        model = make(**given)
-    except Exception as error:  # somebody's code may raise anything
-        raise ValueError(f"{network} with {given} fails ({type(error).__name__}: {error})") from error
+    model = lookup.outcome(network, make, arguments or {})
     if not isinstance(model, nn.Module):
         raise ValueError(f"{network} gives a {type(model).__name__}: let it give a torch.nn.Module")
     if weights:
