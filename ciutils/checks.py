@@ -6,9 +6,8 @@ import difflib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
-from types import EllipsisType
 
 import numpy as np
 import xarray as xr
@@ -128,13 +127,13 @@ def class_names(names: Sequence[str | int] | np.ndarray) -> tuple[str, ...]:
     return found
 
 
-def array(value: object, what: str, dims: tuple[str | EllipsisType, ...], source: str) -> xr.DataArray:
+def array(value: object, what: str, dims: tuple[Hashable, ...], source: str) -> xr.DataArray:
     """Return `value` if it is a DataArray of these dimensions, a first `...` for any others, else raise a ValueError
     that names `source`, which makes such. what: its name, in the plural."""
     shown = f"({', '.join('...' if dim is ... else str(dim) for dim in dims)})"
     if not isinstance(value, xr.DataArray):
         raise ValueError(f"{what} are a {type(value).__name__}: give a DataArray {shown}, as {source} does")
-    if dims != ((..., *value.dims[1 - len(dims) :]) if dims[0] is ... else value.dims):
+    if dims != ((..., *value.dims[value.ndim - len(dims) + 1 :]) if dims[0] is ... else value.dims):
         raise ValueError(f"{what} have dims {dict(value.sizes)}: give {shown}, as {source} does")
     return value
 
