@@ -176,7 +176,7 @@ def dealt_anew(predictions: xr.DataArray, labels: xr.DataArray, seed: int = 0) -
 def counts_drawn_anew(said: xr.Dataset, draws: int = 1000, seed: int = 0) -> xr.DataArray:
     """Confusion counts of all networks together, as they are and with images drawn anew: (draw, true, predicted), of
     1 + `draws`, the first as they are. said: as from `joined`. Book: *Humans*."""
-    checks.dataset(said, "said", "agreement.joined", "network", "test_labels", *_SAID)
+    checks.dataset(said, "said", "agreement.joined", "network", "predicted", "test_labels", "test_predictions")
     names = said["predicted"].values
     called = (said["test_predictions"].values[:, None] == np.arange(len(names))[:, None]).sum(0)
     labels = said["test_labels"].values
