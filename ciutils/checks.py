@@ -6,10 +6,11 @@ import difflib
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 
 import numpy as np
+import xarray as xr
 
 # They do not survive a file, break a line, or turn what stands beside them around.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -132,6 +133,35 @@ def class_names(names: Sequence[str | int] | np.ndarray) -> tuple[str, ...]:
     if times > 1:
         raise ValueError(f"class {most!r} is named {times} times: give each class a name of its own")
     return found
+
+
+def array(value: object, what: str, dims: tuple[Hashable, ...], source: str) -> xr.DataArray:
+    """Return `value` if it is a DataArray of these dimensions, a first `...` for any others, else raise a ValueError
+    that names `source`, which makes such. what: its name, in the plural."""
+    shown = f"({', '.join('...' if dim is ... else str(dim) for dim in dims)})"
+    if not isinstance(value, xr.DataArray):
+        raise ValueError(f"{what} are a {type(value).__name__}: give a DataArray {shown}, as {source} does")
+    if dims != ((..., *value.dims[value.ndim - len(dims) + 1 :]) if dims[0] is ... else value.dims):
+        raise ValueError(f"{what} have dims {dict(value.sizes)}: give {shown}, as {source} does")
+    return value
+
+
+def dataset(value: object, what: str, source: str, *held: str) -> xr.Dataset:
+    """Return `value` if it is a Dataset that has the variables and dimensions `held`, else raise a ValueError that
+    names `source`, which makes such."""
+    here = {*value.variables, *value.dims} if isinstance(value, xr.Dataset) else set(held)
+    missing = "".join(f" without {name}" for name in held if name not in here)
+    if missing or not isinstance(value, xr.Dataset):
+        raise ValueError(f"{what} is a {type(value).__name__}{missing}: give a Dataset, as {source} does")
+    return value
+
+
+def by_name(value: object, what: str) -> Mapping:
+    """Return `value` if it is a mapping of at least one, else raise a ValueError."""
+    if not isinstance(value, Mapping) or not value:
+        found = "none" if isinstance(value, Mapping) else f"a {type(value).__name__}"
+        raise ValueError(f"{what} are {found}: give a dict of at least one, by name")
+    return value
 
 
 def _real(value: object) -> float:

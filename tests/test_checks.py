@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +73,44 @@ def test_the_largest_is_still_taken():
 def test_what_is_no_name_is_unknown(value):
     with pytest.raises(ValueError, match="unknown letter .*: choose from a, b"):
         checks.one_of(value, ("a", "b"), "letter")
+
+
+CELLS = xr.DataArray(np.zeros((2, 3)), dims=("true", "predicted"))
+
+
+@pytest.mark.parametrize("dims", [("true", "predicted"), (..., "true", "predicted"), (..., "predicted")])
+def test_an_array_of_these_dimensions_is_taken(dims):
+    assert checks.array(CELLS, "rates", dims, "here") is CELLS
+
+
+@pytest.mark.parametrize(
+    ("value", "dims", "message"),
+    [
+        (CELLS.values, ("true",), r"^rates are a ndarray: give a DataArray \(true\), as here does$"),
+        (CELLS.to_dataset(name="x"), ("true",), r"^rates are a Dataset: give a DataArray \(true\)"),
+        (CELLS, ("true",), r"^rates have dims {'true': 2, 'predicted': 3}: give \(true\), as here does$"),
+        (CELLS, ("predicted",), "^rates have dims"),
+        (CELLS.T, (..., "true", "predicted"), r"give \(\.\.\., true, predicted\), as here does$"),
+        (CELLS[0], (..., "true", "predicted"), "^rates have dims"),
+        (CELLS[0, 0], (..., "true"), "^rates have dims"),
+    ],
+)
+def test_what_is_no_such_array_is_refused(value, dims, message):
+    with pytest.raises(ValueError, match=message):
+        checks.array(value, "rates", dims, "here")
+
+
+def test_a_dataset_holds_what_it_must():
+    held = CELLS.to_dataset(name="counts")
+    assert checks.dataset(held, "space", "here", "counts", "true") is held
+    with pytest.raises(ValueError, match=r"^space is a Dataset without done: give a Dataset, as here does$"):
+        checks.dataset(held, "space", "here", "counts", "done")
+    with pytest.raises(ValueError, match=r"^space is a DataArray: give a Dataset, as here does$"):
+        checks.dataset(CELLS, "space", "here", "counts")
+
+
+@pytest.mark.parametrize(("value", "found"), [({}, "none"), ([], "a list"), (None, "a NoneType")])
+def test_what_has_no_names_is_refused(value, found):
+    assert checks.by_name({"a": 1}, "networks") == {"a": 1}
+    with pytest.raises(ValueError, match=f"^networks are {found}: give a dict of at least one, by name$"):
+        checks.by_name(value, "networks")

@@ -97,10 +97,23 @@ def test_test_counts_can_be_chosen():
         (lambda h: dancing.dance_score(h[[]], "a", "b"), "counts='end_counts': this history holds no counts; give one"),
         (lambda h: dancing.notes(h.end_counts.values), "history is a ndarray: give a Dataset, as train.train does"),
         (lambda h: dancing.recalls(h.end_counts), "history is a DataArray: give a Dataset"),
-        (lambda h: dancing.note_spells(h), "notes are a Dataset: give what dancing.notes does"),
-        (lambda h: dancing.note_shares(h.end_counts), "notes are a DataArray: give what dancing.notes does, as"),
-        (lambda h: dancing.take_over([0, 1], "a"), "notes are a list: give what dancing.notes does"),
-        (lambda h: dancing.handovers(None, "a"), "notes are a NoneType: give what dancing.notes does"),
+        (
+            lambda h: dancing.dance_scores(h.isel(epoch=-1)),
+            r"end_counts have dims .*: give \(epoch, true, predicted\), as train.train does",
+        ),
+        (
+            lambda h: dancing.note_spells(h),
+            "notes are a Dataset: give a DataArray .epoch, true., as dancing.notes does",
+        ),
+        (lambda h: dancing.note_shares(h.end_counts), "notes have dims .*: give .epoch, true., as dancing.notes does"),
+        (
+            lambda h: dancing.take_over([0, 1], "a"),
+            "notes are a list: give a DataArray .epoch, true., as dancing.notes does",
+        ),
+        (
+            lambda h: dancing.handovers(None, "a"),
+            "notes are a NoneType: give a DataArray .epoch, true., as dancing.notes does",
+        ),
     ],
 )
 def test_what_is_no_history_no_notes_or_lacks_the_counts_is_told_in_a_line(call, message):

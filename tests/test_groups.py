@@ -58,6 +58,33 @@ def test_without_errors_and_without_a_group():
         groups.within(counts_of({}), {name: "one" for name in NAMES if name != "ship"})
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda counts: counts / 100, "counts are float64: give whole numbers in an integer type; rates are no counts"),
+        (lambda counts: -counts, "counts hold -100: counts are not negative"),
+        (lambda counts: counts.expand_dims("epoch"), r"choose one matrix, as in counts.isel\(epoch=-1\)"),
+        (lambda counts: counts.values, r"counts are a ndarray: give a DataArray \(..., true, predicted\), as counts"),
+    ],
+)
+def test_what_is_no_matrix_of_counts_is_refused_in_one_line(change, message):
+    counts = change(counts_of({("cat", "dog"): 3}))
+    for call in (lambda: groups.within(counts, ANIMALS), lambda: groups.blocks(counts, 2)):
+        with pytest.raises(ValueError, match=message) as error:
+            call()
+        assert "\n" not in str(error.value)
+
+
+def test_groups_are_by_the_names_of_classes():
+    counts = counts_of({("cat", "dog"): 3})
+    assert groups.within(counts, groups.blocks(counts, 6)).share == 0
+    for none in (None, ["animal"] * 6):
+        with pytest.raises(ValueError, match=f"groups are a {type(none).__name__}: give a dict, the group of each"):
+            groups.within(counts, none)
+    with pytest.raises(ValueError, match="class 'cat' has no group"):
+        groups.within(counts, ANIMALS | {"cat": None})
+
+
 @given(st.integers(2, 8), st.integers(1, 8), st.integers(0, 99))
 def test_a_class_is_in_one_block_and_there_are_as_many_as_asked_for_at_most(classes, number, seed):
     names = [str(each) for each in range(classes)]

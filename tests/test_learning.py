@@ -70,6 +70,7 @@ def test_planted_flows_are_found():
     }
     assert moves == {(2, "a", "b"), (2, "b", "c"), (3, "b", "a"), (3, "c", "c")}
     assert (found.sum(("before", "after")) == 2).all()
+    assert learning.flows(predictions, of_images([0, 0, 2]), "abc", "a").identical(found)
 
 
 def test_flows_add_up_to_the_counts_of_both_epochs():
@@ -123,20 +124,31 @@ def test_half_that_stay_and_half_that_are_drawn_lie_between():
 
 
 def test_names_given_in_one_epoch_alone_or_never_have_no_turnover():
-    labels = of_images([0] * 4)
-    once = learning.dancers(over_epochs([0] * 4, [0, 1, 1, 0], [0] * 4), labels, 0, 1)
+    labels = of_images([0] * 4 + [1])
+    once = learning.dancers(over_epochs([0] * 5, [0, 1, 1, 0, 0], [0] * 5), labels, 0, 1)
     assert (once.ever, once.most, once.stay.value) == (2, 2, 0)
-    never = learning.dancers(over_epochs([0] * 4, [0] * 4), labels, 0, 1)
+    never = learning.dancers(over_epochs([0] * 5, [0] * 5), labels, 0, 1)
     assert np.isnan([once.turnover.value, never.turnover.value, never.stay.value, never.chance]).all()
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p, y: learning.forgetting(p, y[:2]), "give .epoch, image. and .image."),
-        (lambda p, y: learning.flows(p.rename(epoch="network"), y, "ab", 0), "give .epoch, image. and .image."),
-        (lambda p, y: learning.dancers(p, y, 5, 1), "no image is of class 5"),
-        (lambda p, y: learning.visits(p[0], y, 0, 1), "give .epoch, image. and .image."),
+        (lambda p, y: learning.forgetting(p, y[:2]), "give .network or epoch, image. and .image."),
+        (lambda p, y: learning.forgetting(p.values, y), "predictions are a ndarray: give a DataArray"),
+        (lambda p, y: learning.forgetting(p.astype(float), y), "predictions are float64: give whole numbers"),
+        (
+            lambda p, y: learning.flows(p.rename(epoch="network"), y, "ab", 0),
+            "give .epoch, train_image., as train.train",
+        ),
+        (lambda p, y: learning.flows(p, y, "ab", "c"), "unknown class 'c': choose from a, b"),
+        (lambda p, y: learning.flows(p, y, "a", 0), "predictions name class 1, of 1 classes: give all, in their order"),
+        (lambda p, y: learning.dancers(p, y, 1, 0), "no image is of class 1"),
+        (lambda p, y: learning.dancers(p, y, 5, 1), "true = 5: give a whole number of at least 0 and at most 1"),
+        (lambda p, y: learning.dancers(p, y, 0, 99), "predicted = 99: give a whole number of at least 0 and at most 1"),
+        (lambda p, y: learning.dancers(p, y, 0, "b"), "predicted = 'b': give a whole number of at least 0"),
+        (lambda p, y: learning.visits(p, y, "a", 1), "true = 'a': give a whole number of at least 0"),
+        (lambda p, y: learning.visits(p[0], y, 0, 1), "give .network or epoch, image. and .image."),
     ],
 )
 def test_bad_input_gets_one_line(call, message):

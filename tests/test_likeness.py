@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -5,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ciutils.analyse import likeness
+from ciutils.analyse import confusion, likeness
 from ciutils.counts import CELLS
 
 HAND = [[90, 6, 4], [1, 96, 3], [5, 2, 93]]
@@ -28,8 +30,8 @@ def apart(rates):
 def test_the_correlation_is_spearmans_beside_the_diagonal():
     """By hand: cells ab ac ba bc ca cb of one are ranked 6 4 1 3 5 2, of the other 6 5 2 1 4 3. The squared differences
     are 0 1 1 4 1 1: 1 - 6 * 8 / (6 * 35)."""
-    other = table([[50, 40, 30], [3, 10, 1], [9, 7, 20]])
-    assert float(likeness.rank_correlation(table(HAND), other)) == pytest.approx(1 - 48 / 210)
+    other = table([[50, 40, 30], [3, 10, 1], [9, 7, 20]]) / 100
+    assert float(likeness.rank_correlation(table(HAND) / 100, other)) == pytest.approx(1 - 48 / 210)
 
 
 @given(st.integers(0, 1000), st.integers(3, 10))
@@ -94,26 +96,75 @@ def test_rows_drawn_anew_scatter_as_so_many_objects():
     np.testing.assert_allclose(drawn[1:].mean("draw"), np.array(HAND) / 100, atol=0.003)
     rates = np.array(HAND) / 100
     np.testing.assert_allclose(drawn[1:].std("draw"), np.sqrt(rates * (1 - rates) / 100), rtol=0.05)
-    assert likeness.rank_correlation(drawn, table(HAND)).shape == (4001,)
+    assert likeness.rank_correlation(drawn, table(HAND) / 100).shape == (4001,)
 
 
-def test_equal_cells_have_no_correlation():
-    assert np.isnan(likeness.rank_correlation(table(np.ones((3, 3))), table(HAND)))
+def test_equal_cells_have_no_correlation_and_no_p_value():
+    """Such as those of a network without errors."""
+    perfect = confusion.cctm(table(np.eye(3, dtype=int)))
+    for two in ((perfect, table(HAND) / 100), (table(HAND) / 100, perfect)):
+        assert np.isnan(likeness.rank_correlation(*two))
+        found = likeness.likeness(*two)
+        assert np.isnan([found.correlation, found.p_value]).all()
+
+
+@pytest.mark.parametrize("classes", [3, 6])
+def test_the_p_value_counts_the_permutations_that_are_as_alike(classes):
+    """The same permutations, each table permuted and correlated by scipy; ties and all."""
+    one, two = random_rates(1, classes), random_rates(2, classes).round(1)
+    orders = np.random.default_rng(5).permuted(np.tile(np.arange(classes), (300, 1)), axis=1)
+    found = [stats.spearmanr(apart(one), apart(table(two.values[np.ix_(each, each)]))).statistic for each in orders]
+    observed = stats.spearmanr(apart(one), apart(two)).statistic
+    p_value = (1 + np.sum(np.array(found) >= observed - 1e-12)) / 301
+    assert likeness.likeness(one, two, 300, seed=5).p_value == p_value
+
+
+def test_two_tables_of_a_hundred_classes_are_compared_in_little_memory():
+    rates = xr.DataArray(np.random.default_rng(0).random((100, 100)), dims=CELLS)
+    tracemalloc.start()
+    found = likeness.likeness(rates, rates, draws=1000)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.p_value == 1 / 1001
+    assert most < 10 * 1000 * 100 * 8  # ten times the permutations themselves; a table for each takes a hundred times
+
+
+def test_a_class_without_objects_has_no_drawn_rates():
+    rates = np.array(HAND)
+    rates[1] = 0
+    drawn = likeness.drawn_anew(table(rates), objects=10, draws=5)
+    assert np.isnan(drawn[:, 1]).all()
+    np.testing.assert_allclose(drawn[:, [0, 2]].sum("predicted"), 1)
+    with pytest.raises(ValueError, match=r"choose one matrix, as in counts.isel"):
+        likeness.drawn_anew(table(HAND).expand_dims("epoch"), objects=10)
 
 
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (table(HAND, "acb"), "both of the same classes in the same order"),
+        (table(HAND, "acb") / 100, "both of the same classes in the same order"),
         (table(np.ones((4, 4))), "both of the same classes"),
         (table(HAND).rename(true="predicted", predicted="true"), "give .*true, predicted"),
         (table(HAND) * np.nan, "a class has no objects: leave it out"),
+        (table(HAND), r"rates are int64: give confusion.cctm\(counts\); counts are no rates"),
+        (table(HAND).values, "rates are a ndarray: give a DataArray"),
+        (HAND, "rates are a list: give a DataArray"),
+        ((table(HAND) / 100).expand_dims("epoch"), r"choose one table, as in rates.isel\(epoch=-1\)"),
     ],
 )
 def test_tables_that_do_not_fit_get_one_line(other, message):
     with pytest.raises(ValueError, match=message) as error:
-        likeness.likeness(table(HAND), other)
+        likeness.likeness(table(HAND) / 100, other)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("call", [likeness.one_way, lambda rates: likeness.rank_correlation(rates, rates)])
+def test_counts_and_lists_are_no_rates(call):
+    with pytest.raises(ValueError, match="rates are int64: give"):
+        call(table(HAND))
+    for other in (HAND, np.array(HAND) / 100):
+        with pytest.raises(ValueError, match=f"rates are a {type(other).__name__}: give a DataArray"):
+            call(other)
 
 
 @pytest.mark.parametrize("wrong", [{"objects": 0}, {"objects": 10, "draws": 0}])

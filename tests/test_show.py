@@ -15,7 +15,7 @@ from test_names import artifact as artifact_of
 from ciutils import show
 from ciutils.analyse import confusion, dancing
 from ciutils.counts import CELLS
-from ciutils.show import page
+from ciutils.show import explorer, page
 from reproduction import claims
 from reproduction.claims import table as verdict_table
 from reproduction.records import times
@@ -335,6 +335,51 @@ def test_panels_are_figures_named_by_their_keys_and_have_one_colour_bar():
     assert [figure.get_label() for figure in figures] == [*names, "Colours: mistakes, percent, from 0 to 90"]
     (bar,) = figures[-1].axes
     assert (bar.get_xlim(), bar.get_xlabel()) == ((0, 90), "mistakes, percent")
+
+
+def test_a_key_that_is_a_text_is_its_own_title():
+    for draw in (show.contours, show.surfaces):
+        _, (ax,) = draw({"vgg19": ASYMMETRIC})
+        assert ax.get_title() == "vgg19"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: show.cctm_heatmap(HAND.values), r"rates are a ndarray: give a DataArray \(true, predicted\), as conf"),
+        (lambda: show.cctm_heatmap(HAND.expand_dims("epoch")), r"rates have dims .*: give \(true, predicted\)"),
+        (lambda: show.cctm_heatmaps({}), "networks are none: give a dict of at least one, by name"),
+        (lambda: show.cctm_heatmaps([HAND]), "networks are a list: give a dict of at least one, by name"),
+        (lambda: show.cctm_heatmaps({"net": HAND.values}), "values of net are a ndarray: give a DataArray"),
+        (lambda: show.recall_dots({}), "recalls are none: give a dict of at least one, by name"),
+        (lambda: show.recall_dots({"net": HAND}), r"values of net have dims .*: give \(true\)"),
+        (lambda: show.matrix(HAND.values, "cosine"), "values are a ndarray: give a DataArray"),
+        (lambda: show.matrix(HAND[:2], "cosine"), r"values have dims .*: give \(class, class\), equally many of both"),
+        (lambda: show.contours(ASYMMETRIC.to_dataset(name="rate").expand_dims("x")), "rates of rate have dims"),
+        (lambda: show.contours(ASYMMETRIC.values), "rates are a ndarray: give a dict of at least one, by name"),
+        (lambda: show.contours([ASYMMETRIC]), "rates are a list: give a dict of at least one, by name"),
+        (lambda: show.contours({}), "rates are none: give a dict of at least one, by name"),
+        (
+            lambda: show.surfaces({("net", "cat-dog"): [[0.1]]}),
+            r"rates of \('net', 'cat-dog'\) are a list: give a Data",
+        ),
+        (lambda: show.sensitivities({}), "cuts are none: give a dict of at least one, by name"),
+        (lambda: show.class_maps(ASYMMETRIC, "loss"), r"losses have dims .*: give \(theta1, theta2, true\), as surf"),
+        (
+            lambda: show.class_maps(
+                np.nan * ASYMMETRIC.expand_dims(true=["a"], axis=2).assign_attrs(first="a"), "loss"
+            ),
+            "losses are known of no class: give those of a space that was measured",
+        ),
+        (lambda: explorer.planes({}), "spaces are none: give a dict of at least one, by name"),
+        (lambda: explorer.dance({}, "a-b"), "histories are none: give a dict of at least one, by name"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told_in_one_line_and_leaves_no_figure(call, message):
+    with pytest.raises(ValueError, match=message) as error:
+        call()
+    assert "\n" not in str(error.value)
+    assert not plt.get_fignums()
 
 
 def test_a_flat_map_has_no_rim():

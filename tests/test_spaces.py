@@ -472,9 +472,9 @@ def test_class_response_part_of_the_way_is_at_the_nearest_grid_point_but_not_the
     assert float(found.sel(way="+1 -2", true="c0")) == pytest.approx(3 * share)
 
 
-@pytest.mark.parametrize("reach", [0, -0.1, 1.1])
+@pytest.mark.parametrize("reach", [0, -0.1, 1.1, "a"])
 def test_a_reach_beyond_the_plane_is_one_line(reach):
-    with pytest.raises(ValueError, match=f"reach = {reach}: give a share of the way to the edge"):
+    with pytest.raises(ValueError, match=f"reach = {reach!r}: give a number above 0 and at most 1"):
         responses.class_response(with_losses(lambda x, y: x + y), reach)
 
 
@@ -587,8 +587,13 @@ def test_an_undefined_point_leaves_what_is_averaged_over_it_undefined():
     space = made(bowl)
     space["undefined"].values[0, 0] = 1
     assert np.isnan(surfaces.mean_rise(space))
+    part = made(bowl)
+    part["done"].values[3] = False  # as in a shard; the cut at 90 degrees alone runs beside this row
     space["undefined"].values[10, 10] = 1
-    assert np.isnan(surfaces.diagonal_test(space).at_135)
+    for undefined in (space, part):
+        found = surfaces.diagonal_test(undefined)
+        assert np.isnan([found.steepest, found.at_135, found.mean, found.share_less]).all()
+    assert not np.isnan(surfaces.sensitivity(part).sel(angle=90))
 
 
 def test_a_round_bowl_has_no_steepest_diagonal():

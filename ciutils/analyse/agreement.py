@@ -17,6 +17,8 @@ import xarray as xr
 from ciutils import checks
 from ciutils.classes import class_index
 
+_SAID = ("test_predictions", "test_probabilities")
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -43,14 +45,14 @@ def joined(by_network: Mapping[str, xr.Dataset]) -> xr.Dataset:
     Each is given without the dimension network, as from `measure.of_trained`. Raises ValueError if their labels differ:
     row i of one would not be row i of the other. Book: *Look at them*.
     """
-    first, *_ = by_network
-    labels = by_network[first]["test_labels"]
+    first, *_ = checks.by_name(by_network, "networks")
     for name, each in by_network.items():
-        if not each["test_labels"].equals(labels):
+        checks.dataset(each, str(name), "measure.of_trained", "test_labels", *_SAID)
+        if not each["test_labels"].equals(by_network[first]["test_labels"]):
             raise ValueError(f"{name} and {first} are of other images, or in another order: take runs on the same data")
-    said = [each[["test_predictions", "test_probabilities"]] for each in by_network.values()]
+    said = [each[[*_SAID]] for each in by_network.values()]
     together = xr.concat(said, "network", data_vars="all", join="exact", combine_attrs="drop")
-    return together.assign(test_labels=labels).assign_coords(network=list(by_network))
+    return together.assign(test_labels=by_network[first]["test_labels"]).assign_coords(network=list(by_network))
 
 
 def behind(said: xr.Dataset, true: str | int, predicted: str | int, network: str = "") -> pd.DataFrame:
@@ -63,6 +65,7 @@ def behind(said: xr.Dataset, true: str | int, predicted: str | int, network: str
 
     Source: arXiv:2211.01370, Section 4.2, whose authors looked at CAT called FROG. Book: *Look at them*.
     """
+    checks.dataset(said, "said", "agreement.joined", "network", "test_labels", *_SAID)
     classes, networks = ([str(name) for name in said[dim].values] for dim in ("predicted", "network"))
     row, column = class_index(classes, true), class_index(classes, predicted)
     calls = ((said["test_predictions"] == column) & (said["test_labels"] == row)).values
@@ -99,8 +102,8 @@ def shared_errors(
 
     NaN without errors. Book: *The same images?*
     """
-    checks.whole(networks, "networks")
     right, true = _right(predictions, labels)
+    checks.whole(networks, "networks", at_most=len(right))
     missed = (~right).sum(0)
     totals, _ = resampled(np.stack([missed * (missed >= networks), missed]), true, draws, seed)
     shared, errors = totals.sum(1).T
@@ -152,7 +155,8 @@ def same_names(predictions: xr.DataArray, labels: xr.DataArray, draws: int = 100
     called, both_, same_ = np.split(totals, np.cumsum([wrongly.shape[0] * count, len(i)]), axis=-1)
     called = called.reshape(*called.shape[:2], -1, count)  # (draw, class, network, name)
     habits = ratio(called, called.sum(-1, keepdims=True), otherwise=0.0)
-    alike = (habits[:, :, i] * habits[:, :, j]).sum(-1)
+    # One pair after another: of many names all at once would take gigabytes.
+    alike = np.stack([(habits[:, :, a] * habits[:, :, b]).sum(-1) for a, b in zip(i, j, strict=True)], axis=-1)
     common = both_.sum(1)
     observed, expected = ratio(same_.sum(1), common), ratio((alike * both_).sum(1), common)
     return _pairwise(predictions, observed - expected, both=common, same=observed, expected=expected)
@@ -172,6 +176,7 @@ def dealt_anew(predictions: xr.DataArray, labels: xr.DataArray, seed: int = 0) -
 def counts_drawn_anew(said: xr.Dataset, draws: int = 1000, seed: int = 0) -> xr.DataArray:
     """Confusion counts of all networks together, as they are and with images drawn anew: (draw, true, predicted), of
     1 + `draws`, the first as they are. said: as from `joined`. Book: *Humans*."""
+    checks.dataset(said, "said", "agreement.joined", "network", "predicted", "test_labels", "test_predictions")
     names = said["predicted"].values
     called = (said["test_predictions"].values[:, None] == np.arange(len(names))[:, None]).sum(0)
     labels = said["test_labels"].values
@@ -212,13 +217,23 @@ def ratio(above: np.ndarray, below: np.ndarray, otherwise: float = np.nan) -> np
     return np.divide(above, below, out=empty, where=below != 0)
 
 
-def _right(predictions: xr.DataArray, labels: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
-    """(whether each network is right on each image, labels)."""
+def check_answers(predictions: xr.DataArray, labels: xr.DataArray, source: str) -> None:
+    """Raise a ValueError unless predictions are (row, image) and labels (image), both positions of classes."""
+    for what, each in (("predictions", predictions), ("labels", labels)):
+        checks.array(each, what, (...,), source)
+        if each.dtype.kind not in "iu" or (each < 0).any():
+            raise ValueError(f"{what} are {each.dtype}: give whole numbers of at least 0, positions of classes")
     fit = predictions.dims[1:] == labels.dims and predictions.shape[1:] == labels.shape
     if predictions.ndim != 2 or not fit or not labels.size:
         raise ValueError(
-            f"predictions are {dict(predictions.sizes)}, labels {dict(labels.sizes)}: give (network, image) and (image)"
+            f"predictions are {dict(predictions.sizes)}, labels {dict(labels.sizes)}: give (network or epoch, image) "
+            "and (image)"
         )
+
+
+def _right(predictions: xr.DataArray, labels: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """(whether each network is right on each image, labels)."""
+    check_answers(predictions, labels, "agreement.joined")
     return predictions.values == labels.values, labels.values
 
 

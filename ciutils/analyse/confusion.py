@@ -46,7 +46,7 @@ def pairs(counts: xr.DataArray, confidence: float = 0.95) -> pd.DataFrame:
     without objects come last, with NaN. The interval is for the sampling of test objects, one cell at a time: it says
     nothing of how a rate varies over training runs. Source: arXiv:2211.01370, Section 2.1. Book: *CCTM*.
     """
-    counts = _checked_matrix(counts)
+    counts = one_matrix(counts)
     confidence = checks.share(confidence, "confidence")
     rows, columns = np.nonzero(~np.eye(counts.sizes["true"], dtype=bool))
     names = counts["true"].values
@@ -129,9 +129,8 @@ def symmetry(counts: xr.DataArray) -> Symmetry:
 
 def _checked(counts: xr.DataArray) -> xr.DataArray:
     """`counts` in int64. Raises ValueError if they are no counts of classes taken for classes."""
-    if not isinstance(counts, xr.DataArray):
-        raise ValueError(f"counts are a {type(counts).__name__}: give a DataArray, as counts.from_predictions does")
-    if counts.dims[-2:] != CELLS or counts.sizes["true"] != counts.sizes["predicted"]:
+    counts = checks.array(counts, "counts", (..., *CELLS), "counts.from_predictions")
+    if counts.sizes["true"] != counts.sizes["predicted"]:
         raise ValueError(f"counts have dims {dict(counts.sizes)}: give (..., true, predicted), equally many of both")
     if counts.dtype.kind not in "iu":
         raise ValueError(f"counts are {counts.dtype}: give whole numbers in an integer type; rates are no counts")
@@ -146,7 +145,8 @@ def _checked(counts: xr.DataArray) -> xr.DataArray:
     return counts.astype(np.int64, copy=False)  # differences of unsigned counts would wrap around
 
 
-def _checked_matrix(counts: xr.DataArray) -> xr.DataArray:
+def one_matrix(counts: xr.DataArray) -> xr.DataArray:
+    """`counts` (true, predicted) in int64. Raises ValueError if they are no counts, as `cctm` does, or several."""
     counts = _checked(counts)
     if counts.ndim != 2:
         raise ValueError(f"counts have dims {dict(counts.sizes)}: choose one matrix, as in counts.isel(epoch=-1)")
@@ -160,7 +160,7 @@ def _diagonal(matrix: xr.DataArray) -> xr.DataArray:
 
 def _both_directions(counts: xr.DataArray) -> pd.DataFrame:
     """One row for each pair of classes i < j: first, second, forward = n_ij, backward = n_ji."""
-    counts = _checked_matrix(counts)
+    counts = one_matrix(counts)
     first, second = np.triu_indices(counts.sizes["true"], k=1)
     names, values = counts["true"].values, counts.values
     return pd.DataFrame(

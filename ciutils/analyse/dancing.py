@@ -17,6 +17,7 @@ from ciutils import checks
 from ciutils.analyse import confusion
 from ciutils.choices import COUNTS
 from ciutils.classes import class_index, class_pair
+from ciutils.counts import CELLS
 
 NO_NOTE = -2
 """The note of a class that no class interferes with above the threshold; the paper's own value."""
@@ -29,14 +30,13 @@ _SHORTEST = 5  # epochs to which a trend can be fitted
 
 def counts_of(history: xr.Dataset, counts: str = "end_counts") -> xr.DataArray:
     """The counts of that name in a history: (epoch, true, predicted). Raises ValueError if it holds none."""
-    if not isinstance(history, xr.Dataset):
-        raise ValueError(f"history is a {type(history).__name__}: give a Dataset, as train.train does")
+    history = checks.dataset(history, "history", "train.train")
     held = [name for name in COUNTS if name in history]
     if counts not in held:
         raise ValueError(
             f"counts={counts!r}: this history holds {', '.join(held) or 'no counts'}; give one that it holds"
         )
-    return history[counts]
+    return checks.array(history[counts], counts, ("epoch", *CELLS), "train.train")
 
 
 def recalls(history: xr.Dataset, counts: str = "end_counts") -> xr.DataArray:
@@ -196,8 +196,7 @@ def take_over(notes: xr.DataArray, name: str | int) -> TakeOver:
 
 def _singers(notes: xr.DataArray) -> list[str]:
     """The classes' names, none of which is the note of no class."""
-    if not isinstance(notes, xr.DataArray) or notes.dims != ("epoch", "true"):
-        raise ValueError(f"notes are a {type(notes).__name__}: give what dancing.notes does, as (epoch, true)")
+    notes = checks.array(notes, "notes", ("epoch", "true"), "dancing.notes")
     names = [str(name) for name in notes["true"].values]
     if _SILENCE in names:
         raise ValueError(f"a class is called {_SILENCE!r}, as the note of no class is: give it another name")

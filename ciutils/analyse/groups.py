@@ -12,7 +12,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from ciutils import checks
-from ciutils.analyse.confusion import cctm
+from ciutils.analyse.confusion import cctm, one_matrix
 
 
 def blocks(counts: xr.DataArray, number: int) -> pd.Series:
@@ -23,7 +23,7 @@ def blocks(counts: xr.DataArray, number: int) -> pd.Series:
     counts: (true, predicted). Book: *CCTM*.
     """
     number = checks.whole(number, "number")
-    rates = cctm(counts).fillna(0).values
+    rates = cctm(one_matrix(counts)).fillna(0).values
     names = [str(name) for name in counts["true"].values]
     if len(names) == 1:
         return pd.Series(names, index=names, name="group")
@@ -44,15 +44,18 @@ class Within:
     p_value: float
 
 
-def within(counts: xr.DataArray, groups: Mapping[str, str], draws: int = 5000, seed: int = 0) -> Within:
+def within(counts: xr.DataArray, groups: Mapping[str, str] | pd.Series, draws: int = 5000, seed: int = 0) -> Within:
     """The share of errors that stay within groups of classes, such as CIFAR-100's superclasses.
 
     counts: (true, predicted). groups: the group of each class. The p-value is of drawing at random which classes are in
     which group, `draws` times, sizes kept; groups that were found in the same counts would have a small one by
-    themselves. Raises ValueError if a class has no group. Book: *CCTM*.
+    themselves. Raises ValueError if a class has no group, and for what are no counts. Book: *CCTM*.
     """
+    counts = one_matrix(counts)
+    if not isinstance(groups, Mapping | pd.Series):
+        raise ValueError(f"groups are a {type(groups).__name__}: give a dict, the group of each class by its name")
     names = [str(name) for name in counts["true"].values]
-    missing = [name for name in names if name not in groups]
+    missing = [name for name in names if groups.get(name) is None]
     if missing:
         raise ValueError(f"class {missing[0]!r} has no group: give one for each of {len(names)} classes")
     wrong = counts.values * ~np.eye(len(names), dtype=bool)

@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ciutils.analyse.agreement import Estimate, estimate, ratio, resampled
+from ciutils import checks
+from ciutils.analyse.agreement import Estimate, check_answers, estimate, ratio, resampled
+from ciutils.classes import class_index
 
 
 def forgetting(predictions: xr.DataArray, labels: xr.DataArray) -> pd.DataFrame:
@@ -38,12 +40,17 @@ def forgetting(predictions: xr.DataArray, labels: xr.DataArray) -> pd.DataFrame:
     )
 
 
-def flows(predictions: xr.DataArray, labels: xr.DataArray, classes: Sequence[str], true: int) -> xr.DataArray:
-    """How many images of the class at position `true` went from one name to another between two epochs: (epoch, before,
-    after) int64, from the second epoch on; epoch is that of `after`. Book: *Who dances?*"""
+def flows(predictions: xr.DataArray, labels: xr.DataArray, classes: Sequence[str], true: str | int) -> xr.DataArray:
+    """How many images of the class `true`, a name or a position, went from one name to another between two epochs:
+    (epoch, before, after) int64, from the second epoch on; epoch is that of `after`. Raises ValueError if `classes` are
+    not those of the predictions. Book: *Who dances?*"""
     _check(predictions, labels)
     names, count = list(classes), len(classes)
-    mine = predictions.values[:, labels.values == true].astype(np.int64)
+    if predictions.max() >= count:
+        raise ValueError(
+            f"predictions name class {int(predictions.max())}, of {count} classes: give all, in their order"
+        )
+    mine = predictions.values[:, labels.values == class_index(names, true)].astype(np.int64)
     steps = [np.bincount(before * count + after, minlength=count**2) for before, after in itertools.pairwise(mine)]
     coords = {"epoch": predictions["epoch"].values[1:], "before": names, "after": names}
     found = np.reshape(steps, (-1, count, count)).astype(np.int64)
@@ -107,6 +114,9 @@ def dancers(
 def _called(predictions: xr.DataArray, labels: xr.DataArray, true: int, predicted: int) -> np.ndarray:
     """Whether each image of class `true` is called `predicted`: (epoch, image of the class)."""
     _check(predictions, labels)
+    largest = int(max(labels.max(), predictions.max()))
+    for what, position in (("true", true), ("predicted", predicted)):
+        checks.whole(position, what, at_least=0, at_most=largest)
     mine = labels.values == true
     if not mine.any():
         raise ValueError(f"no image is of class {true}: give the position of a class that has some")
@@ -114,8 +124,5 @@ def _called(predictions: xr.DataArray, labels: xr.DataArray, true: int, predicte
 
 
 def _check(predictions: xr.DataArray, labels: xr.DataArray) -> None:
-    fit = predictions.dims == ("epoch", *labels.dims) and predictions.shape[1:] == labels.shape
-    if not fit or labels.ndim != 1:
-        raise ValueError(
-            f"predictions are {dict(predictions.sizes)}, labels {dict(labels.sizes)}: give (epoch, image) and (image)"
-        )
+    check_answers(predictions, labels, "train.train")
+    checks.array(predictions, "predictions", ("epoch", *labels.dims), "train.train")

@@ -15,11 +15,13 @@ from ciutils import checks
 from ciutils.analyse import confusion
 from ciutils.counts import CELLS
 
+_SOURCE = "confusion.cctm"
+
 
 @dataclass(frozen=True)
 class Likeness:
     """correlation: Spearman's, over the cells beside the diagonal. p_value: the probability of one as high, or higher,
-    if the classes of one table had nothing to do with those of the other."""
+    if the classes of one table had nothing to do with those of the other. NaN where all cells of one are equal."""
 
     correlation: float
     p_value: float
@@ -35,11 +37,17 @@ def likeness(first: xr.DataArray, second: xr.DataArray, draws: int = 10_000, see
     Source: Mantel 1967; Hubert and Schultz 1976 (quadratic assignment). Book: *Humans*.
     """
     checks.whole(draws, "draws")
+    random = checks.generator(seed)
+    for table in (first, second):
+        if checks.array(table, "rates", (..., *CELLS), _SOURCE).ndim != 2:
+            raise ValueError(f"rates have dims {dict(table.sizes)}: choose one table, as in rates.isel(epoch=-1)")
     observed = float(rank_correlation(first, second))
-    random, count = checks.generator(seed), first.sizes["true"]
-    orders = random.permuted(np.tile(np.arange(count), (draws, 1)), axis=1)
-    permuted = second.values[orders[:, :, None], orders[:, None, :]]
-    found = rank_correlation(first, xr.DataArray(permuted, dims=("draw", *CELLS), coords=first.coords))
+    if np.isnan(observed):
+        return Likeness(np.nan, np.nan)
+    one, two = _ranks(first), _ranks(second)
+    norm = np.sqrt((one**2).sum() * (two**2).sum())  # which no permutation changes
+    orders = random.permuted(np.tile(np.arange(len(one)), (draws, 1)), axis=1)
+    found = np.array([np.vdot(one, two[order[:, None], order]) for order in orders]) / norm
     # A permuted correlation equal to the observed one but for rounding counts as reaching it.
     return Likeness(observed, (1 + int((found >= observed - 1e-12).sum())) / (1 + draws))
 
@@ -47,34 +55,29 @@ def likeness(first: xr.DataArray, second: xr.DataArray, draws: int = 10_000, see
 def rank_correlation(first: xr.DataArray, second: xr.DataArray) -> np.ndarray:
     """Spearman's correlation of two tables, over the cells beside the diagonal: (...), leading dimensions broadcast.
 
-    NaN where all cells of one are equal. Raises ValueError if the tables are of different classes, or if a class has no
-    objects. Book: *Humans*.
+    NaN where all cells of one are equal. Raises ValueError for counts, if the tables are of different classes, or if a
+    class has no objects. Book: *Humans*.
     """
     for table in (first, second):
-        names = [table[dim].values for dim in CELLS] if table.dims[-2:] == CELLS else []
-        if not names or not all(np.array_equal(each, first["true"]) for each in names):
+        if not np.array_equal(_rates(table)["true"], first["true"]):
             raise ValueError(
-                f"tables of {dict(first.sizes)} and {dict(second.sizes)}: give (..., true, predicted), both of the "
-                "same classes in the same order"
+                f"rates have dims {dict(first.sizes)} and {dict(second.sizes)}: "
+                "give both of the same classes in the same order"
             )
         if not np.isfinite(table.values).all():
             raise ValueError("a class has no objects: leave it out of both tables")
     one, two = (_ranks(table) for table in (first, second))
-    product = (one * two).sum(-1)
-    norm = np.sqrt((one**2).sum(-1) * (two**2).sum(-1))
+    product = (one * two).sum((-2, -1))
+    norm = np.sqrt((one**2).sum((-2, -1)) * (two**2).sum((-2, -1)))
     return np.divide(product, norm, out=np.full(product.shape, np.nan), where=norm > 0)
 
 
 def one_way(rates: xr.DataArray) -> xr.DataArray:
     """How much more often c1 is called c2 than c2 is called c1: rate(c1, c2) - rate(c2, c1), (..., true, predicted).
 
-    Raises ValueError if rows and columns are not of the same classes in the same order. Book: *Humans*.
+    Raises ValueError for counts, and if rows and columns are not of the same classes in the same order. Book: *Humans*.
     """
-    if rates.dims[-2:] != CELLS or not np.array_equal(rates["true"], rates["predicted"]):
-        raise ValueError(
-            f"rates have dims {dict(rates.sizes)}: give (..., true, predicted), both in one order of classes"
-        )
-    return rates.copy(data=rates.values - np.swapaxes(rates.values, -1, -2))
+    return _rates(rates).copy(data=rates.values - np.swapaxes(rates.values, -1, -2))
 
 
 def drawn_anew(counts: xr.DataArray, objects: int, draws: int = 1000, seed: int = 0) -> xr.DataArray:
@@ -82,19 +85,31 @@ def drawn_anew(counts: xr.DataArray, objects: int, draws: int = 1000, seed: int 
     1 + `draws`, the first as they are.
 
     A drawn row is a multinomial of `objects` draws from the row's rates. Where an object was judged many times, its
-    judgements are alike: with one draw for each object they count as one, and intervals are rather too wide.
-    Book: *Humans*.
+    judgements are alike: with one draw for each object they count as one, and intervals are rather too wide. The row of
+    a class without objects is NaN. Book: *Humans*.
     """
     checks.whole(objects, "objects")
     checks.whole(draws, "draws")
-    rates = confusion.cctm(counts)
+    rates = confusion.cctm(confusion.one_matrix(counts))
     random = checks.generator(seed)
-    drawn = random.multinomial(objects, rates.values, size=(draws, rates.sizes["true"])) / objects
+    drawn = random.multinomial(objects, rates.fillna(0).values, size=(draws, rates.sizes["true"])) / objects
+    drawn[:, rates.isnull().values] = np.nan
     return xr.DataArray(np.concatenate([rates.values[None], drawn]), dims=("draw", *CELLS), coords=rates.coords)
 
 
+def _rates(table: xr.DataArray) -> xr.DataArray:
+    """`table`. Raises ValueError if it holds no rates of classes taken for classes."""
+    rates = checks.array(table, "rates", (..., *CELLS), _SOURCE)
+    if rates.dtype.kind != "f":
+        raise ValueError(f"rates are {rates.dtype}: give {_SOURCE}(counts); counts are no rates")
+    if not np.array_equal(rates["true"], rates["predicted"]):
+        raise ValueError("rows and columns of rates are of different classes: give both in one order of classes")
+    return rates
+
+
 def _ranks(table: xr.DataArray) -> np.ndarray:
-    """Ranks of the cells beside the diagonal, less their mean: (..., cell). Ties share their mean rank."""
-    apart = ~np.eye(table.shape[-1], dtype=bool)
-    ranks = stats.rankdata(table.values[..., apart], axis=-1)
-    return ranks - ranks.mean(-1, keepdims=True)
+    """Ranks of the cells beside the diagonal, less their mean: (..., true, predicted), 0 on the diagonal. Ties share
+    their mean rank."""
+    ranks, apart = np.zeros(table.shape), ~np.eye(table.shape[-1], dtype=bool)
+    ranks[..., apart] = stats.rankdata(table.values[..., apart], axis=-1) - (apart.sum() + 1) / 2
+    return ranks

@@ -32,8 +32,7 @@ def class_response(space: xr.Dataset, reach: float = 1.0) -> xr.DataArray:
     reach: how far along each way, as a share of the way to the edge, rounded to a grid point, at least one step.
     Source: arXiv:2211.01370, Section 4.1. Book: *Class-wise losses*.
     """
-    if not 0 < reach <= 1:
-        raise ValueError(f"reach = {reach!r}: give a share of the way to the edge, above 0 and up to 1")
+    reach = checks.positive(reach, "reach", at_most=1)
     loss = class_loss(space)
     i, j = centre(space)
     far1, far2 = (max(1, round(reach * half)) for half in (i, j))

@@ -24,11 +24,13 @@ WIDEST, SMALLEST = 4.8, 9
 
 
 def panels(
-    titles: Iterable[str], size: tuple[float, float], projection: str | None = None
+    titles: Iterable[str | tuple[str, ...]], size: tuple[float, float], projection: str | None = None
 ) -> tuple[list[Figure], list[Axes]]:
-    """A figure of `size` inches with one panel for each of `titles`; pages lay them side by side as far as they fit."""
+    """A figure of `size` inches with one panel for each of `titles`, texts or tuples of them; pages lay them side by
+    side as far as they fit."""
     figures, axes = [], []
-    for title in titles:
+    for each in titles:
+        title = ", ".join(map(str, each)) if isinstance(each, tuple) else str(each)
         figure = Figure(figsize=size, layout="constrained", label=title)
         ax = figure.subplots(subplot_kw={"projection": projection})
         ax.set_title(in_figure(title, int(10 * size[0])), fontsize=10)

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from ciutils import checks
+from ciutils.counts import CELLS
 from ciutils.show.axes import (
     INTERFERENCE_COLOURS,
     READABLE,
@@ -42,8 +44,9 @@ def cctm_heatmap(
 
     Source: arXiv:2211.01370, Figures 1 and 8. Book: *CCTM*.
     """
+    chosen = most_confused([_rates(cctm)])
     figure, ax = figure_and_axes(ax, _SIZE)
-    _draw_cctm(ax, cctm, most_confused([_rates(cctm)]), highest)
+    _draw_cctm(ax, cctm, chosen, highest)
     ax.set_title(in_figure(title), fontsize=10)
     return figure, ax
 
@@ -51,7 +54,7 @@ def cctm_heatmap(
 def cctm_heatmaps(cctms: Mapping[str, xr.DataArray]) -> tuple[list[Figure], list[Axes]]:
     """Heat maps of several CCTMs of the same classes, named by their keys, with one colour scale and choice of classes
     for all: a figure and axes for each, and last of the figures the colour bar. Errors as in `cctm_heatmap`."""
-    classes = same_classes(cctms)
+    classes = same_classes(cctms, CELLS)
     chosen = most_confused([_rates(cctm) for cctm in cctms.values()])
     highest = max(float(np.nanmax(_off_diagonal(cctm.values), initial=0.0)) for cctm in cctms.values())
     figures, axes = panels(cctms, _SIZE)
@@ -67,8 +70,9 @@ def recall_dots(
 
     All of the same classes, in any order. Of more than `axes.READABLE` classes those of the lowest recalls are shown.
     """
+    theirs = {f"{name}, the paper": each for name, each in (published or {}).items()}
+    classes = same_classes({**checks.by_name(recalls, "recalls"), **theirs}, ("true",))
     figure, ax = figure_and_axes(ax, (WIDEST, 4.6))
-    classes = same_classes(dict(recalls) | {f"{name}, the paper": each for name, each in (published or {}).items()})
     every = np.stack([recall.sel(true=classes).values for recall in recalls.values()])
     chosen = np.arange(len(classes))
     if len(classes) > READABLE:
@@ -78,9 +82,9 @@ def recall_dots(
         places = np.arange(len(chosen)) + shift
         (points,) = ax.plot(places, 100 * recall[chosen], "o", ms=6, label=in_figure(name))
         if published and name in published:
-            theirs = published[name].sel(true=classes).values[chosen]
             label, colour = in_figure(f"{name}, the paper"), points.get_color()
-            ax.plot(places, 100 * theirs, "o", ms=6, mfc="none", color=colour, label=label)
+            values = published[name].sel(true=classes).values[chosen]
+            ax.plot(places, 100 * values, "o", ms=6, mfc="none", color=colour, label=label)
     labels = [in_figure(classes[each]) for each in chosen]
     ax.set_xticks(range(len(labels)), labels, rotation=0 if sum(map(len, labels)) <= 40 else 90)
     ax.set(ylabel="recall, percent", xlabel="true class" + out_of(chosen, classes, "those of the lowest recalls"))
@@ -111,10 +115,12 @@ def matrix(values: xr.DataArray, label: str, title: str = "", ax: Axes | None = 
     """Heat map of a matrix of cosines or correlations (class, class), -1 to 1; the diagonal is left out. Of few
     classes the values are written in. Of more than `axes.READABLE` classes those of the largest values of either sign
     are shown."""
-    figure, ax = figure_and_axes(ax, (WIDEST, 5.0))
+    checks.array(values, "values", (...,), "responses.shape_similarity")
+    if values.ndim != 2 or values.shape[0] != values.shape[1]:
+        raise ValueError(f"values have dims {dict(values.sizes)}: give (class, class), equally many of both")
     names = values[values.dims[0]].values
     chosen = most_confused([np.abs(values.values)])
-    figure, ax = figure_and_axes(ax, (_side(chosen) + 0.8, _side(chosen)))
+    figure, ax = figure_and_axes(ax, (WIDEST, 5.0))
     shown = _off_diagonal(values.values)[chosen][:, chosen]
     image = ax.imshow(shown, cmap="PuOr", vmin=-1, vmax=1)
     if len(chosen) <= _ROOMY:
@@ -139,11 +145,6 @@ def _draw_cctm(ax: Axes, cctm: xr.DataArray, chosen: np.ndarray, highest: float 
     ax.set(xlabel="predicted class" + out_of(chosen, classes, _LARGEST), ylabel="true class")
 
 
-def _side(chosen: np.ndarray) -> float:
-    """Inches of a heat map of these classes: up to ten have room for their numbers in 5.2."""
-    return max(5.2, 1.6 + 0.36 * len(chosen))
-
-
 def _write_cells(ax: Axes, image: AxesImage, values: np.ndarray, form: str) -> None:
     """The values into their cells, as far as they are defined."""
     for (row, column), value in np.ndenumerate(values):
@@ -159,6 +160,7 @@ def _name_cells(ax: Axes, names: Sequence[object]) -> None:
 
 
 def _rates(cctm: xr.DataArray) -> np.ndarray:
+    checks.array(cctm, "rates", CELLS, "confusion.cctm")
     if ((cctm < 0) | (cctm > 1)).any():
         raise ValueError(
             f"rates reach from {float(cctm.min()):g} to {float(cctm.max()):g}: give confusion.cctm(counts)"
@@ -166,13 +168,14 @@ def _rates(cctm: xr.DataArray) -> np.ndarray:
     return cctm.values
 
 
-def same_classes(measured: Mapping[str, xr.DataArray]) -> list:
-    """The classes of all that is `measured`, in the order of the first."""
-    classes = list(next(iter(measured.values()))["true"].values)
+def same_classes(measured: Mapping[str, xr.DataArray], dims: tuple[str, ...]) -> list:
+    """The classes of all that is `measured`, each of dimensions `dims`, in the order of the first."""
+    first = next(iter(checks.by_name(measured, "networks")))
     for name, each in measured.items():
-        if set(each["true"].values) != set(classes):
-            raise ValueError(f"{name} is of other classes than {next(iter(measured))}: give those of one data set")
-    return classes
+        checks.array(each, f"values of {name}", dims, "analyse.confusion")
+        if set(each["true"].values) != set(measured[first]["true"].values):
+            raise ValueError(f"{name} is of other classes than {first}: give those of one data set")
+    return list(measured[first]["true"].values)
 
 
 def _off_diagonal(matrix: np.ndarray) -> np.ndarray:

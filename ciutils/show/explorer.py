@@ -20,9 +20,11 @@ import xarray as xr
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
 
+from ciutils import checks
 from ciutils.analyse import confusion, dancing, surfaces
 from ciutils.choices import COUNTS
 from ciutils.classes import class_pair
+from ciutils.counts import CELLS
 from ciutils.show import page
 from ciutils.show import spaces as pictures
 from ciutils.show.axes import INTERFERENCE_COLOURS, most_confused
@@ -56,14 +58,14 @@ def planes(
     offered = [
         dict(zip(("network", "setup", "plane"), key, strict=True), frozen=_kept(_plane(space), files))
         | ({"recalibrated": _kept(_plane(recalibrated[key]), files)} if recalibrated and key in recalibrated else {})
-        for key, space in spaces.items()
+        for key, space in checks.by_name(spaces, "spaces").items()
     ]
     choices = "".join(
         _select(name, {each: each for each in dict.fromkeys(space[name] for space in offered)})
         for name in ("network", "setup", "plane")
     )
     first = next(iter(spaces.values()))
-    drawn, _ = pictures.contours({next(iter(spaces)): surfaces.mistake_rate(first)}, tolerance)
+    drawn, _ = pictures.contours({", ".join(next(iter(spaces))): surfaces.mistake_rate(first)}, tolerance)
     controls = f"""
 <div class="choices">{choices}{_select("shown", {"": "mistakes of all classes"}, "map of")}
 {_check("recalibrated", "batch-norm recalibrated, where measured", hidden=not recalibrated)}
@@ -92,8 +94,9 @@ def dance(
     Of more than `axes.READABLE` classes the pair is shown, and those confused most at the end of the first training.
     Source: arXiv:2211.01370, Figures 6 and 7. Book: *Label dancing*.
     """
-    first = next(iter(histories.values()))
-    classes = same_classes({name: dancing.counts_of(each, counts) for name, each in histories.items()})
+    first = next(iter(checks.by_name(histories, "histories").values()))
+    tables = {name: dancing.counts_of(each, counts) for name, each in histories.items()}
+    classes = same_classes(tables, ("epoch", *CELLS))
     own = class_pair(classes, pair)
     chosen = _with(own, most_confused([confusion.cctm(first[counts][-1]).values]))
     names = {str(place): str(classes[label]) for place, label in enumerate(chosen)}

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d import Axes3D
 
+from ciutils import checks
 from ciutils.show.axes import (
     INTERFERENCE_COLOURS,
     READABLE,
@@ -22,20 +23,23 @@ from ciutils.show.axes import (
 )
 from ciutils.show.text import in_figure, number
 
+Rates = Mapping[str, xr.DataArray] | Mapping[tuple[str, ...], xr.DataArray]
+
 _LARGE = 3.15, 3.1
 """Inches of a panel: three lie side by side on a wide page."""
 _SMALL = 2.15, 2.3
 """Of a panel, where there are more than three: four lie side by side on a wide page, two on a phone's."""
 
 
-def surfaces(rates: Mapping[tuple[str, ...], xr.DataArray]) -> tuple[list[Figure], list[Axes]]:
-    """Mistake rates over planes as 3-D surfaces, a panel for each, named by its key, such as (network, setup, pair).
+def surfaces(rates: Rates) -> tuple[list[Figure], list[Axes]]:
+    """Mistake rates over planes as 3-D surfaces, a panel for each, named by its key, a text or several, such as
+    (network, setup, pair).
 
     Each (theta1, theta2); one height and colour scale, 0 to 90 percent as in the paper. The point: the network itself.
 
     Source: arXiv:2211.01370, Figures 2 to 4. Book: *Sharpness*.
     """
-    figures, axes = panels(map(", ".join, rates), _LARGE, projection="3d")
+    figures, axes = panels(_checked(rates), _LARGE, projection="3d")
     for rate, ax in zip(rates.values(), axes, strict=True):
         _draw_surface(ax, rate, 100 * rate.values, 90)
         middle = 100 * rate.values[rate.shape[0] // 2, rate.shape[1] // 2]
@@ -44,9 +48,7 @@ def surfaces(rates: Mapping[tuple[str, ...], xr.DataArray]) -> tuple[list[Figure
     return figures, axes
 
 
-def contours(
-    rates: Mapping[tuple[str, ...], xr.DataArray], tolerance: float | None = None
-) -> tuple[list[Figure], list[Axes]]:
+def contours(rates: Rates, tolerance: float | None = None) -> tuple[list[Figure], list[Axes]]:
     """Mistake rates over planes as maps, a panel for each, named by its key; last of the figures is the colour bar.
 
     The white line, with a `tolerance`, is where the rate is that much above the middle point's: the rim of the flat
@@ -54,7 +56,7 @@ def contours(
 
     Source: arXiv:2211.01370, Figures 2 to 4. Book: *Sharpness*.
     """
-    figures, axes = panels(map(", ".join, rates), _LARGE if len(rates) <= 3 else _SMALL)
+    figures, axes = panels(_checked(rates), _LARGE if len(rates) <= 3 else _SMALL)
     for rate, ax in zip(rates.values(), axes, strict=True):
         _draw_map(ax, rate, 100 * rate.values, 90)
         middle = rate.values[rate.shape[0] // 2, rate.shape[1] // 2]
@@ -81,12 +83,21 @@ def class_maps(losses: xr.DataArray, label: str, highest: float | None = None) -
     return _class_panels(losses, label, highest, solid=False)
 
 
+def _checked(rates: Rates) -> Rates:
+    for key, rate in checks.by_name(rates, "rates").items():
+        checks.array(rate, f"rates of {key}", ("theta1", "theta2"), "surfaces.mistake_rate")
+    return rates
+
+
 def _class_panels(
     losses: xr.DataArray, label: str, highest: float | None, solid: bool
 ) -> tuple[list[Figure], list[Axes]]:
+    checks.array(losses, "losses", ("theta1", "theta2", "true"), "surfaces.class_loss")
     classes, own = losses["true"].values, [losses.attrs[name] for name in ("first", "second")]
     spread = (losses.max(("theta1", "theta2")) - losses.min(("theta1", "theta2"))).values
     present = np.flatnonzero(np.isfinite(spread))
+    if not len(present):
+        raise ValueError("losses are known of no class: give those of a space that was measured")
     if len(present) > READABLE:
         order = np.lexsort([-spread[present], ~np.isin(classes[present], own)])
         present = np.sort(present[order[:READABLE]])
@@ -148,7 +159,7 @@ def sensitivities(
     Each (angle) as `analyse.surfaces.sensitivity` gives. Dotted lines: the two egos' axes and the diagonal at 135
     degrees.
     """
-    figures, axes = panels(by_angle, _LARGE)
+    figures, axes = panels(checks.by_name(by_angle, "cuts"), _LARGE)
     for lines, ax in zip(by_angle.values(), axes, strict=True):
         for name, values in lines.items():
             ax.plot(values["angle"], 100 * values, label=in_figure(name))
