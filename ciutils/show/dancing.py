@@ -28,16 +28,21 @@ def dance(
     a, b = (classes[position] for position in class_pair(classes, (a, b)))
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDEST, 6.2), sharex=True, layout="constrained")
     epochs = history["epoch"].values
+    every = max(1, len(epochs) // _MARKED)
+    thin = 0.6 if every > 1 else 1.0  # of many epochs each line and arrow has less room
     for name, drawn in ((a, {"color": "black"}), (b, {"color": "darkcyan", "ls": "--"})):
-        above.plot(epochs, 100 * recall.sel(true=name), marker=".", ms=3, label=in_figure(f"recall of {name}"), **drawn)
+        values = 100 * recall.sel(true=name)
+        above.plot(
+            epochs, values, marker=".", ms=3 * thin, lw=1.5 * thin, label=in_figure(f"recall of {name}"), **drawn
+        )
     for kind, group in moments.groupby("kind"):
         for epoch, height in group[["epoch", "recall_a"]].drop_duplicates().itertuples(index=False):
             above.annotate(
                 "",
                 (epoch, 100 * height),
-                xytext=(0, -22),
+                xytext=(0, -22 * thin),
                 textcoords="offset points",
-                arrowprops={"arrowstyle": "->", "color": kind, "lw": 1.5},
+                arrowprops={"arrowstyle": "->", "color": kind, "lw": 1.5 * thin},
             )
     row = confusion.cctm(history[counts]).sel(true=a).drop_sel(predicted=a)
     for name in row.mean("epoch").to_series().sort_values(ascending=False, kind="stable").index[:interferers]:
@@ -46,6 +51,7 @@ def dance(
             100 * row.sel(predicted=name),
             ms=4,
             lw=0.8,
+            markevery=every,
             label=in_figure(f"{a} called {name}"),
             **_mark(classes.index(name)),
         )
@@ -56,6 +62,9 @@ def dance(
         ax.grid(alpha=0.3)
     return figure, np.array([above, below])
 
+
+_MARKED = 40
+"""Points of a line that carry a marker, at most twice as many."""
 
 _MARKS = (
     ("o", "tab:blue"),
