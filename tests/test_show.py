@@ -1,4 +1,5 @@
 import io
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from ciutils import show
 from ciutils.analyse import confusion, dancing
 from ciutils.counts import CELLS
 from ciutils.show import explorer, page
+from ciutils.show.text import rounded
 from reproduction import claims
 from reproduction.claims import table as verdict_table
 from reproduction.records import times
@@ -225,6 +227,14 @@ def test_a_shown_figure_stands_above_its_provenance_and_nowhere_else(artifact, d
     assert "abacus" in displayed[1].data
     assert len(displayed) == 2
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(2483.2, "2,480"), (-8.76e-6, "0"), (-0.372, "−0.372"), (9.0, "9"), (0.0625, "0.0625"), (math.nan, "undefined")],
+)
+def test_a_number_of_three_digits_has_no_exponent(value, told):
+    assert rounded(value) == told
 
 
 def test_what_is_shown_under_a_name_is_kept_for_other_pages(artifact, displayed, monkeypatch):
@@ -550,7 +560,7 @@ def test_the_table_of_claims_shows_parts_numbers_and_links_and_escapes_text(monk
     assert "<summary>1 supported, 1 undecided, 1 not there</summary>" in shown.data
     assert "vgg19: supported; 9 (7.4 to 10.9) points, held against 0.5, 3 seeds; lowest in 9%" in shown.data
     assert "<li>dla: not there</li>" in shown.data
-    assert "resnet18: undecided; any to 10.9 points, held against 0.5</li>" in shown.data
+    assert "resnet18: undecided; at most 10.9 points, held against 0.5</li>" in shown.data
     assert "Earlier: reproduced." in shown.data
 
 

@@ -33,6 +33,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
+def rounded(value: float) -> str:
+    """`value` to three digits, without an exponent; what is nearer to 0 than 0.0005 is 0."""
+    return "0" if abs(value) < 0.0005 else number(float(f"{value:.3g}"), ",.12g")
+
+
 def number(value: float, form: str) -> str:
     """`value` in the format `form`, with a true minus sign and no sign before 0; "undefined" if it is not finite."""
     if not math.isfinite(value):

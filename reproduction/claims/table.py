@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+import math
 from pathlib import Path
 
 import pandas as pd
 from IPython.display import HTML
 
-from ciutils.show.text import number
+from ciutils.show.text import rounded
 from reproduction.claims.answers import ANSWERS, FALLS, NOT_COMPARABLE, NOT_THERE, STANDS, UNDECIDED
 from reproduction.claims.judging import CLAIMS, DEPENDS, primary
 from reproduction.readings import CHOICES, SMALLEST
@@ -97,8 +98,17 @@ def told(part: pd.Series) -> str:
     if part["answer"] == NOT_THERE:
         return what
     smallest = SMALLEST[part["smallest"]]
-    ends = " to ".join("any" if abs(end) == float("inf") else number(end, ".3g") for end in (part["low"], part["high"]))
-    known = f"{number(part['value'], '.3g')} ({ends})" if part["value"] == part["value"] else ends
+    ends = _between(part["low"], part["high"])
+    known = f"{rounded(part['value'])} ({ends})" if part["value"] == part["value"] else ends
     held = f"held against {'±' * smallest.within}{smallest.value:.3g}"
     seeds = f", {part['seeds']} seeds" if part["seeds"] > 1 else ""
     return f"{what}; {known} {smallest.unit}, {held}{seeds}" + (f"; {part['note']}" if part["note"] else "")
+
+
+def _between(low: float, high: float) -> str:
+    """An interval as text, which may have no end."""
+    if math.isinf(low) and math.isinf(high):
+        return "anything"
+    if math.isinf(low) or math.isinf(high):
+        return f"at most {rounded(high)}" if math.isinf(low) else f"at least {rounded(low)}"
+    return f"{rounded(low)} to {rounded(high)}"
