@@ -269,15 +269,16 @@ def one_claim(monkeypatch):
 @pytest.mark.parametrize(
     ("frozen", "frozen_far", "recalibrated", "recalibrated_far", "comes_to", "over"),
     [
-        ("++", "++", "++", "++", "supported", "holds in every reading"),
-        ("--", "--", "--", "--", "contradicted", "holds in none"),
+        ("++", "++", "++", "++", "supported", "holds in every reading measured"),
+        ("--", "--", "--", "--", "contradicted", "holds in none measured"),
         ("++", "++", "--", "--", "depends on batch-norm", "depends on batch-norm"),
         ("++", "--", "++", "--", "supported", "depends on unit"),
         ("++", "--", "--", "--", "depends on batch-norm", "depends on batch-norm, unit"),
         ("++", "--", "--", "++", "depends on batch-norm", "depends on batch-norm, unit"),
         ("++", "  ", "  ", "--", "supported", "depends on several choices at once"),
-        ("+-", "+-", " -", " -", "mostly contradicted", "holds in none"),  # the part that both judge is the same
-        ("??", "??", "--", "--", "depends on batch-norm", "holds in none"),
+        # the part that both judge is the same
+        ("+-", "+-", " -", " -", "mostly contradicted", "holds in none measured"),
+        ("??", "??", "--", "--", "depends on batch-norm", "holds in none measured"),
         ("  ", "  ", "  ", "  ", "not there", None),
     ],
 )

@@ -118,8 +118,9 @@ def by_reading(parts: pd.DataFrame) -> pd.DataFrame:
 
 
 def depends(parts: pd.DataFrame) -> pd.Series:
-    """For each claim "holds in every reading", "holds in none", or "depends on ..." with the choices of which a change
-    alone, all others as they are, makes what holds hold no more, by the parts that both readings can judge."""
+    """For each claim "holds in every reading measured", "holds in none measured", or "depends on ..." with the choices
+    of which a change alone, all others as they are, makes what holds hold no more, by the parts that both readings can
+    judge."""
     there, names = parts[parts["answer"] != NOT_THERE], list(CHOICES)
     found = {}
     for id, mine in there.groupby("claim"):
@@ -133,7 +134,7 @@ def depends(parts: pd.DataFrame) -> pd.Series:
         holds = [_holds(summary(each)) for each in answers.values()]
         every, some = all(holds), any(holds)
         turning = f"depends on {', '.join(alone) or 'several choices at once'}"
-        found[id] = "holds in every reading" if every else turning if some else "holds in none"
+        found[id] = "holds in every reading measured" if every else turning if some else "holds in none measured"
     return pd.Series(found, name="over readings").rename_axis("claim")
 
 
