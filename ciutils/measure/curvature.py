@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ciutils import checks
 from ciutils.data import Split
-from ciutils.measure.directions import check_belong, of_pair
+from ciutils.measure.directions import attributes, check_belong, of_pair
 from ciutils.models.classifier import Classifier, Reading, beside, proof_images, proof_positions, proven
 from ciutils.models.gradients import Directions
 from ciutils.progress import Progress
@@ -174,7 +174,6 @@ def _by_class(found: torch.Tensor, split: Split, chosen: Directions) -> xr.Datas
     error = torch.stack([each.std(0) / len(each) ** 0.5 for each in rows])
     covariance = torch.stack([each[:, :2].T.cov() if len(each) > 1 else torch.full((2, 2), torch.nan) for each in rows])
     along, across = ("true", "direction"), ("true", "direction", "other")
-    norm1, norm2 = chosen.norms.values
     return xr.Dataset(
         {
             "gradient": (along, mean[:, :2].numpy()),
@@ -185,12 +184,5 @@ def _by_class(found: torch.Tensor, split: Split, chosen: Directions) -> xr.Datas
             "images": ("true", number.numpy()),
         },
         coords={"true": list(split.classes), "direction": list(chosen.names), "other": list(chosen.names)},
-        attrs={
-            "first": chosen.names[0],
-            "second": chosen.names[1],
-            "norm1": norm1,
-            "norm2": norm2,
-            "cosine": chosen.cosine.values[0, 1],
-            "weight_norm": chosen.weight_norm,
-        },
+        attrs=attributes(chosen),
     )

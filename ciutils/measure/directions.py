@@ -84,6 +84,14 @@ def of_pair(directions: Directions, split: Split, pair: str | Sequence[str | int
     return chosen
 
 
+def attributes(pair: Directions) -> dict[str, object]:
+    """What an artifact says of the two directions that it was measured along."""
+    norm1, norm2 = pair.norms.values
+    names = {"first": pair.names[0], "second": pair.names[1]}
+    lengths = {"norm1": norm1, "norm2": norm2, "cosine": pair.cosine.values[0, 1], "weight_norm": pair.weight_norm}
+    return names | lengths
+
+
 def check_belong(directions: Directions, model: nn.Module) -> None:
     """Raises ValueError unless `directions` are those of `model` at its weights."""
     check_network(model)

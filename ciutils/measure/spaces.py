@@ -18,7 +18,7 @@ from ciutils import artifacts, checks
 from ciutils.choices import BN, SIGNS
 from ciutils.counts import CELLS
 from ciutils.data import Split
-from ciutils.measure.directions import check_belong, of_pair, rescaled
+from ciutils.measure.directions import attributes, check_belong, of_pair, rescaled
 from ciutils.measure.evaluator import ALL, Evaluator, Plane
 from ciutils.models.classifier import Reading
 from ciutils.models.gradients import Directions
@@ -238,15 +238,7 @@ def _empty(axes: list[np.ndarray], split: Split, chosen: Directions) -> xr.Datas
             "distance1": ("theta1", axes[0] * norm1 / chosen.weight_norm),
             "distance2": ("theta2", axes[1] * norm2 / chosen.weight_norm),
         },
-        attrs={
-            "first": chosen.names[0],
-            "second": chosen.names[1],
-            "norm1": norm1,
-            "norm2": norm2,
-            "cosine": chosen.cosine.values[0, 1],
-            "weight_norm": chosen.weight_norm,
-            **({"resized": split.resized} if split.resized else {}),
-        },
+        attrs={**attributes(chosen), **({"resized": split.resized} if split.resized else {})},
     )
 
 
