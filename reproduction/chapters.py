@@ -96,10 +96,10 @@ def _parameters_of(chapter: str) -> str:
 
 
 def of_profile(size: str) -> list[Want]:
-    """What all chapters want at one size, each training and its class gradients once."""
+    """What all chapters want at one size, each training and its class gradients once; of its own data set alone."""
     found: dict[tuple, Want] = {}
     for chapter in CHAPTERS:
-        for want in wants(chapter, {"profile": size}):
+        for want in (each for each in wants(chapter, {"profile": size}) if each.run.dataset == profile(size).dataset):
             shared = want.step in SHARED
             found.setdefault((want.step, want.run) if shared else (chapter, want.step, want.key), want)
     return list(found.values())

@@ -77,6 +77,12 @@ def test_all_that_a_size_wants_is_known_before_anything_exists(size, planes, tmp
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("size", runs.PROFILES)
+def test_a_size_wants_its_own_data_alone(size):
+    """Else the page on costs counts trainings on other data as the paper's."""
+    assert {want.run.dataset for want in chapters.of_profile(size)} == {runs.profile(size).dataset}
+
+
 def test_a_notebook_that_declares_nothing_wants_nothing():
     assert chapters.wants("machines", {}) == []
 

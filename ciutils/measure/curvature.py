@@ -140,8 +140,6 @@ def _check_derivatives(losses: Losses, split: Split, chosen: Directions) -> None
     each = _derivatives(losses, index)
     said = each.mean(0)
     for axis, norm in enumerate(chosen.norms.values):
-        if not norm:
-            continue
         slopes = [_slope(losses, index, axis, step * chosen.weight_norm / norm) for step in _STEPS]
         wrong = abs(float(said[axis]) - slopes[-1])
         if wrong > max(0.01 * abs(slopes[-1]), 10 * (max(slopes) - min(slopes))):  # which bends and rounding are not

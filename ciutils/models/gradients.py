@@ -65,9 +65,8 @@ class Directions:
         """Inner products (direction, other), float64."""
         total = torch.zeros(len(self.names), len(self.names), dtype=torch.float64)
         for tensor in self.tensors.values():
-            for part in tensor.reshape(len(tensor), -1).split(
-                _COLUMNS, 1
-            ):  # float64 copies of all would take twice the memory
+            # Part by part: float64 copies of all would take twice the memory.
+            for part in tensor.reshape(len(tensor), -1).split(_COLUMNS, 1):
                 total += part.double() @ part.double().T
         names = list(self.names)
         return xr.DataArray(total.numpy(), dims=("direction", "other"), coords={"direction": names, "other": names})
