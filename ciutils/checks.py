@@ -147,9 +147,9 @@ def array(value: object, what: str, dims: tuple[Hashable, ...], source: str) -> 
 
 
 def dataset(value: object, what: str, source: str, *held: str) -> xr.Dataset:
-    """Return `value` if it is a Dataset that has the variables and dimensions `held`, else raise a ValueError that
-    names `source`, which makes such."""
-    here = {*value.variables, *value.dims} if isinstance(value, xr.Dataset) else set(held)
+    """Return `value` if it is a Dataset that has the variables, dimensions and attributes `held`, else raise a
+    ValueError that names `source`, which makes such."""
+    here = {*value.variables, *value.dims, *value.attrs} if isinstance(value, xr.Dataset) else set(held)
     missing = "".join(f" without {name}" for name in held if name not in here)
     if missing or not isinstance(value, xr.Dataset):
         raise ValueError(f"{what} is a {type(value).__name__}{missing}: give a Dataset, as {source} does")

@@ -6,6 +6,7 @@ Published artifacts are in `results/`; everybody's own go to `runs/`, or to $CIU
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -88,7 +89,7 @@ class Results:
             images = data.load(run.dataset)
             _check_several(run.dataset, images.classes)
             self._loaded[key] = data.normalised(images, run.normalisation)
-        changed = (*key, run.classes, run.swapped)
+        changed = (*key, run.classes, run.swapped, run.seed if run.swapped else None)
         if changed not in self._loaded:
             images = self._loaded[key]
             images = data.only(images, run.classes) if run.classes else images
@@ -371,7 +372,7 @@ class Results:
 
     def _origin(self, run: Run) -> dict[str, str]:
         weights = artifacts.tensors_sha256(self._trained(run) / WEIGHTS)
-        return {"data_sha256": self.data(run).sha256, "weights_sha256": weights}
+        return {"data_sha256": _sha256(self.data(run)), "weights_sha256": weights}
 
     def _measured(
         self, run: Run, file: str, settings: Mapping[str, object], compute: Callable[[Path], xr.Dataset]
@@ -419,7 +420,7 @@ class Results:
             from ciutils import train
 
             train.check_batches(len(self.data(run).train), run.batch_size)
-            return {"data_sha256": self.data(run).sha256}
+            return {"data_sha256": _sha256(self.data(run))}
 
         item = Item(run.name, (HISTORY, WEIGHTS), run.configuration, code.WEIGHTS, origin)
         return self.store.folder(item, make)
@@ -446,6 +447,12 @@ def _file_part(*pairs: Pair) -> str:
         return text
     digest = hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:8]
     return f"{re.sub(r'[^A-Za-z0-9]+', '-', text)[:40].strip('-')}.{digest}"
+
+
+@functools.cache
+def _sha256(images: ImageData) -> str:
+    """The digest of a data set that `Results` holds; it takes a moment, and every artifact asks for it."""
+    return images.sha256
 
 
 def _part_file(stem: str, shard: tuple[int, int]) -> str:

@@ -265,6 +265,8 @@ def test_a_run_on_changed_data_is_another_run_and_all_others_stay_what_they_were
     assert found.sizes["test_image"] == int(np.isin(data.load("digits").test.labels, (3, 8)).sum())
     changed = fresh.data(noisy).train.labels != fresh.data(plain).train.labels
     assert fresh.data(plain).train.labels[changed].unique().tolist() == [3, 8]
+    other = dataclasses.replace(noisy, seed=1)  # one process may hold the labels of several seeds
+    assert not torch.equal(fresh.data(other).train.labels, fresh.data(noisy).train.labels)
 
 
 def test_long_names_of_folders_fit_into_a_file_system(run):

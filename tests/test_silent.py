@@ -546,3 +546,61 @@ def test_numbers_of_an_epoch_come_as_schedulers_give_them():
     recorder.end_epoch()
     assert recorder.history()["learning_rate"].values[0] == pytest.approx(0.1)
     assert recorder.history()["train_loss"].values[0] == 0.5
+
+
+class Keeping(nn.Module):
+    """Keeps a transposed copy of its head's weights from the first pass on."""
+
+    def __init__(self):
+        super().__init__()
+        self.head, self.kept = nn.Linear(64, 3), {}
+
+    def forward(self, x):
+        if "head" not in self.kept:
+            self.kept["head"] = self.head.weight.detach().t().contiguous()
+        return x.flatten(1) @ self.kept["head"] + self.head.bias
+
+
+@pytest.mark.parametrize("measured", [measure.ego_directions, plane])
+def test_a_copy_of_weights_kept_from_an_earlier_pass_is_named(measured, split):
+    model = Keeping()
+    model(split.inputs())
+    with pytest.raises(ValueError, match=r"a copy of 'head.weight' made before"):
+        measured(model, split, device="cpu")
+
+
+def test_a_copy_of_weights_that_nothing_reads_is_left_alone(split):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    model.initial = [model[1].weight.detach().clone()]
+    space = plane(model, split)
+    assert int(space["counts"][1, 1].sum()) == len(split)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 30.0])
+def test_probabilities_are_not_taken_for_logits(temperature, split):
+    def scaled(end):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), end)
+        model[1].weight.data *= temperature
+        return model
+
+    with pytest.raises(ValueError, match=r"outputs are probabilities, .* without the softmax"):
+        measure.counts(scaled(nn.Softmax(1)), split, **CPU)
+    expected = measure.counts(scaled(nn.Identity()), split, **CPU)
+    np.testing.assert_array_equal(measure.counts(scaled(nn.LogSoftmax(1)), split, **CPU), expected)
+
+
+def test_the_digest_of_images_is_of_those_that_they_are_now(split):
+    before = split.sha256
+    split.images[0, 0, 0, 0] += 1
+    changed = split.sha256
+    assert changed != before
+    split.images[0, 0, 0, 0] -= 1
+    split.labels[0] = 2
+    assert split.sha256 not in (before, changed)
+
+
+def test_a_space_whose_directions_xarray_dropped_is_refused_in_one_line():
+    space = made(bowl)
+    with pytest.raises(ValueError, match="without first without second"):
+        surfaces.mistake_rate(space.drop_attrs())

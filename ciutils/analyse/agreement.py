@@ -6,7 +6,7 @@ Predictions are (network, image), labels (image), both whole numbers: positions 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -151,14 +151,15 @@ def same_names(predictions: xr.DataArray, labels: xr.DataArray, draws: int = 100
     wrongly = (names[:, None] == np.arange(count)[:, None]) & ~right[:, None]  # (network, name, image)
     both = ~right[i] & ~right[j]
     same = both & (names[i] == names[j])
-    totals, _ = resampled(np.vstack([wrongly.reshape(-1, images), both, same]), true, draws, seed)
-    called, both_, same_ = np.split(totals, np.cumsum([wrongly.shape[0] * count, len(i)]), axis=-1)
-    called = called.reshape(*called.shape[:2], -1, count)  # (draw, class, network, name)
-    habits = ratio(called, called.sum(-1, keepdims=True), otherwise=0.0)
-    # One pair after another: of many names all at once would take gigabytes.
-    alike = np.stack([(habits[:, :, a] * habits[:, :, b]).sum(-1) for a, b in zip(i, j, strict=True)], axis=-1)
-    common = both_.sum(1)
-    observed, expected = ratio(same_.sum(1), common), ratio((alike * both_).sum(1), common)
+    common, agreed, by_chance = np.zeros((3, 1 + draws, len(i)))
+    for totals in _resampled(np.vstack([wrongly.reshape(-1, images), both, same]), true, draws, seed):
+        called, both_, same_ = np.split(totals, np.cumsum([len(right) * count, len(i)]), axis=-1)
+        called = called.reshape(len(called), -1, count)  # (draw, network, name)
+        habits = ratio(called, called.sum(-1, keepdims=True), otherwise=0.0)
+        # One pair after another: of many names all at once would take gigabytes.
+        alike = np.stack([(habits[:, a] * habits[:, b]).sum(-1) for a, b in zip(i, j, strict=True)], axis=-1)
+        common, agreed, by_chance = common + both_, agreed + same_, by_chance + alike * both_
+    observed, expected = ratio(agreed, common), ratio(by_chance, common)
     return _pairwise(predictions, observed - expected, both=common, same=observed, expected=expected)
 
 
@@ -192,17 +193,19 @@ def resampled(values: np.ndarray, labels: np.ndarray, draws: int, seed: int) -> 
 
     Whatever is a function of such sums gets an estimate and its bootstrap from the same lines.
     """
+    totals = np.stack(list(_resampled(values, labels, draws, seed)), axis=1)
+    return totals, np.unique(labels, return_counts=True)[1]
+
+
+def _resampled(values: np.ndarray, labels: np.ndarray, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """As `resampled`, class by class: (1 + draws, quantity)."""
     checks.whole(draws, "draws")
     random = checks.generator(seed)
-    classes, sizes = np.unique(labels, return_counts=True)
-    totals = np.empty((1 + draws, len(classes), len(values)))
-    for place, (label, size) in enumerate(zip(classes, sizes, strict=True)):
+    for label, size in zip(*np.unique(labels, return_counts=True), strict=True):
         mine = values[:, labels == label].T.astype(float)
-        totals[0, place] = mine.sum(0)
         drawn = random.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
         times = np.bincount(drawn.ravel(), minlength=draws * size).reshape(draws, size)
-        totals[1:, place] = times.astype(float) @ mine
-    return totals, sizes
+        yield np.vstack([mine.sum(0), times.astype(float) @ mine])
 
 
 def estimate(values: np.ndarray) -> Estimate:

@@ -10,6 +10,8 @@ import xarray as xr
 
 from ciutils import checks
 
+_HELD = "counts", "done", "first", "second"
+
 
 def mistake_rate(space: xr.Dataset) -> xr.DataArray:
     """Share of all images that are misclassified: (theta1, theta2); NaN where an output was not finite.
@@ -91,7 +93,7 @@ def _cuts(space: xr.Dataset, angles: Sequence[float], points: int) -> xr.DataArr
 
 
 def _counts(space: xr.Dataset) -> xr.DataArray:
-    return checks.dataset(space, "space", "measure.interference_space", "counts", "done")["counts"]
+    return checks.dataset(space, "space", "measure.interference_space", *_HELD)["counts"]
 
 
 def _correct(space: xr.Dataset) -> xr.DataArray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ class Split:
 
     Both may be tensors or numpy arrays, labels also a list. They are kept as tensors on the CPU, labels as int64,
     float16 and bfloat16 images as float32, which holds the same values. Arrays are copied; tensors are not, to spare
-    memory: leave them as they are afterwards, for `sha256` is computed once.
+    memory: what is written to them afterwards is written to the split.
 
     Raises ValueError if shapes, types, labels, names or normalisation do not fit together, or if a float image is not
     finite. Book: *Execute a notebook*.
@@ -59,7 +58,7 @@ class Split:
         height, width = self.images.shape[2:]
         return max(1, min(most, most * 32 * 32 // (height * width)))
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """Digest of all that a network is given: class names, pixels, labels, normalisation."""
         numbers = {"mean": self.mean or (), "std": self.std or ()}
@@ -158,7 +157,7 @@ class ImageData:
         """Standard deviation of each channel of the training images, scaled to 0..1."""
         return self.train.std
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """Digest of class names, pixels and labels of both splits; the normalisation has no part in it."""
         parts = {

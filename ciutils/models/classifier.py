@@ -146,7 +146,8 @@ def proven(
 
     It reads images channels-last, the faster layout, if it takes them and says the same of them.
     Raises ValueError for an empty split, for outputs that do not match the classes, for a network that says something
-    else the second time, naming the module that does, and for one that says something else in other company.
+    else the second time, naming the module that does, for one that says something else in other company, and for
+    outputs that are probabilities.
     """
     check_split(split)
     where = devices.resolve_device(device)
@@ -161,6 +162,11 @@ def proven(
             raise ValueError(
                 f"the network says something else of the same images the second time, first in "
                 f"{_first_unsteady(classify, images)}: switch off what is random or kept there in evaluation mode"
+            )
+        if first.shape[1] > 1 and _probabilities(first):
+            raise ValueError(
+                "the network's outputs are probabilities, whose sum is 1 for every image: give its logits, without the "
+                "softmax at its end"
             )
         halves = images.tensor_split(2) if len(images) > 1 else [images]
         if not agree(first, torch.cat([classify(each) for each in halves]), slack=COMPANY):
@@ -226,7 +232,34 @@ def beside(classify: Classifier, images: torch.Tensor) -> tuple[dict[str, torch.
             "the network reaches some of its weights otherwise than as parameters, such as in a list, in a function or "
             "as a copy made before: let its forward pass take each from the module that holds it"
         )
+    _check_no_copies(classify, images, moved)
     return moved, logits
+
+
+def _check_no_copies(classify: Classifier, images: torch.Tensor, moved: Mapping[str, torch.Tensor]) -> None:
+    """Raise ValueError if a module keeps, beside its parameters, a copy of one that then changes nothing by itself."""
+    home = classify.state
+    for held in _beside_parameters(classify.model):
+        for name, value in classify.model.named_parameters():
+            # Sorted, for the copy may be transposed or of another shape.
+            if held.numel() == value.numel() > 1 and torch.equal(*(each.flatten().sort()[0] for each in (held, value))):
+                before = classify(images)
+                classify.move({name: moved[name]})
+                after, classify.state = classify(images), home
+                if torch.equal(before, after):
+                    raise ValueError(
+                        f"the network computes with a copy of {name!r} made before, which would stand still: let its "
+                        "forward pass take it from the module that holds it, or clear what is kept"
+                    )
+
+
+def _beside_parameters(model: nn.Module) -> Iterator[torch.Tensor]:
+    """Tensors that stand in the modules as plain attributes, or in the lists, sets and dicts among these."""
+    for module in model.modules():
+        for key, value in vars(module).items():
+            if key not in ("_parameters", "_buffers"):
+                members = value.values() if isinstance(value, dict) else value if _holds(value) else (value,)
+                yield from (each.detach() for each in members if isinstance(each, torch.Tensor))
 
 
 def proof_images(split: Split, classify: Classifier) -> torch.Tensor:
@@ -311,6 +344,12 @@ def _fits(part: object, classes: int) -> bool:
 
 def _described(part: object) -> str:
     return str(list(part.shape)) if isinstance(part, torch.Tensor) else type(part).__name__
+
+
+def _probabilities(outputs: torch.Tensor) -> bool:
+    """Whether all rows are distributions over classes that are not all certain, as a network of one-hot logits is."""
+    uncertain = ((outputs > 0) & (outputs < 1)).any()
+    return bool(uncertain and (outputs >= 0).all() and ((outputs.double().sum(1) - 1).abs() < 0.01).all())
 
 
 def checked_finite(logits: torch.Tensor) -> torch.Tensor:

@@ -78,7 +78,9 @@ def out_of(chosen: Collection[int], classes: Collection[object], why: str) -> st
 
 
 def theta_labels(rate: xr.DataArray) -> dict[str, str]:
-    """Axis labels that name the directions of a plane."""
+    """Axis labels that name the directions of a plane. Raises ValueError if `rate` does not tell them."""
+    if not {"first", "second"} <= {*rate.attrs}:
+        raise ValueError("rates of a plane do not tell its directions: give those of surfaces.mistake_rate(space)")
     return {f"{axis}label": in_figure(f"theta, {rate.attrs[name]}") for axis, name in (("x", "first"), ("y", "second"))}
 
 
