@@ -110,10 +110,6 @@ def test_test_counts_can_be_chosen():
             lambda h: dancing.take_over([0, 1], "a"),
             "notes are a list: give a DataArray .epoch, true., as dancing.notes does",
         ),
-        (
-            lambda h: dancing.handovers(None, "a"),
-            "notes are a NoneType: give a DataArray .epoch, true., as dancing.notes does",
-        ),
     ],
 )
 def test_what_is_no_history_no_notes_or_lacks_the_counts_is_told_in_a_line(call, message):
@@ -303,7 +299,7 @@ SONG = dancing.notes(of_rows([80, 15, 5], [80, 15, 5], [80, 5, 15], [100, 0, 0],
 """For a: b b c none b b b."""
 
 
-def test_spells_shares_handovers_and_the_take_over():
+def test_spells_shares_and_the_take_over():
     spells = dancing.note_spells(SONG).query("`class` == 'a'")
     assert list(spells.itertuples(index=False, name=None)) == [
         ("a", "b", 1, 2, 2),
@@ -315,9 +311,6 @@ def test_spells_shares_handovers_and_the_take_over():
     assert list(shares.columns) == ["a", "b", "c", "none"]
     np.testing.assert_allclose(shares.loc["a"], [0, 5 / 7, 1 / 7, 1 / 7])
     np.testing.assert_allclose(shares.sum(axis=1), 1)
-    changes = dancing.handovers(SONG, "a")
-    assert changes.loc["b", "c"] == changes.loc["c", "none"] == changes.loc["none", "b"] == 1
-    assert changes.to_numpy().sum() == 3
     assert dancing.take_over(SONG, "a") == dancing.TakeOver("b", 5)
     assert dancing.take_over(SONG, "c") == dancing.TakeOver("none", 1)
 
@@ -332,7 +325,6 @@ def test_a_class_that_is_called_as_silence_is_refused():
 def test_one_epoch_is_one_spell():
     song = dancing.notes(of_rows([80, 15, 5]))
     assert list(dancing.note_spells(song)["length"]) == [1, 1, 1]
-    assert dancing.handovers(song, "a").empty
     assert dancing.take_over(song, "a") == dancing.TakeOver("b", 1)
 
 

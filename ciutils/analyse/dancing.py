@@ -172,13 +172,6 @@ def note_shares(notes: xr.DataArray) -> pd.DataFrame:
     return pd.DataFrame(np.stack([*shares.values()], axis=1), index=names, columns=[*names, _SILENCE])
 
 
-def handovers(notes: xr.DataArray, name: str | int) -> pd.DataFrame:
-    """How often one note of class `name` was followed by another: (before x after) counts."""
-    classes, table = _singers(notes), note_spells(notes)
-    spells = table[table["class"] == classes[class_index(classes, name)]]["note"]
-    return pd.crosstab(spells.iloc[:-1].to_numpy(), spells.iloc[1:].to_numpy(), rownames=["before"], colnames=["after"])
-
-
 @dataclass(frozen=True)
 class TakeOver:
     """The note that a class ends with, and the epoch since which it has been there without a break."""
