@@ -180,7 +180,9 @@ BYTES, HALVES = torch.zeros(3, 4, 4, dtype=torch.uint8), torch.full((3, 4, 4), 0
         ([(BYTES, torch.eye(3)[1])], r"label of item 0 is a Tensor: .* \(argmax of one-hot\)"),
         ([(BYTES, None)], "label of item 0 is a NoneType: give the position of its class"),
         ([(BYTES, True)], "label of item 0 is a bool: give the position of its class"),
-        ([(BYTES, -1)], "label -1 of image 0 is out of range: 3 classes allow 0 to 2"),
+        ([(BYTES, -1)], "label -1 of image 0 is out of range: "),
+        ([(BYTES, 20240101)], "label 20240101 of image 0 is out of range: "),
+        ([(BYTES, 10**20)], "label 100000000000000000000 of image 0 is out of range: "),
         (
             [{"img": PICTURE, "label": 0}],
             r"item 0 is a dict of 'img', 'label': give pairs, as \(each\['image'\], each\[",
@@ -236,6 +238,42 @@ def test_a_part_of_a_part_has_the_names_of_the_whole():
     for source in (part, DataLoader(part, 2, collate_fn=lambda pairs: tuple(zip(*pairs, strict=True)))):
         read = data.read_once(source, size=(2, 2))
         assert (read.classes, read.labels.tolist()) == (("red", "blue"), [1, 0])
+
+
+class Relabelled:
+    """Some classes of another data set, under labels of its own."""
+
+    def __init__(self):
+        self.dataset = Pictures()
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, place):
+        return self.dataset[place][0], 0
+
+
+def test_names_are_not_taken_from_a_data_set_whose_labels_may_be_others():
+    with pytest.raises(ValueError, match="does not name its classes"):
+        data.read_once(Relabelled(), size=(2, 2))
+
+
+class Failing:
+    classes = ABC
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, place):
+        if place == 1:
+            raise RuntimeError("worker lost\nsecond line")
+        return BYTES, place
+
+
+@READERS
+def test_an_item_that_cannot_be_had_is_named_by_its_place(read):
+    with pytest.raises(ValueError, match="item 1 cannot be read: RuntimeError: worker lost$"):
+        read(Failing())
 
 
 class Counted(TensorDataset):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from networks import plainly
 from test_spaces import bowl, made
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from ciutils import data, measure, train
 from ciutils.analyse import flat, likeness, surfaces
@@ -549,31 +551,45 @@ def test_numbers_of_an_epoch_come_as_schedulers_give_them():
 
 
 class Keeping(nn.Module):
-    """Keeps a transposed copy of its head's weights from the first pass on."""
+    """Keeps what `make` gives of its head's weights from the first pass on, transposed."""
 
-    def __init__(self):
+    def __init__(self, make):
         super().__init__()
-        self.head, self.kept = nn.Linear(64, 3), {}
+        self.head, self.make, self.kept = nn.Linear(64, 3), make, {}
 
     def forward(self, x):
         if "head" not in self.kept:
-            self.kept["head"] = self.head.weight.detach().t().contiguous()
-        return x.flatten(1) @ self.kept["head"] + self.head.bias
+            self.kept["head"] = (self.make(self.head.weight.detach()).t().contiguous(),)
+        return x.flatten(1) @ self.kept["head"][0] + self.head.bias
 
 
+@pytest.mark.parametrize("make", [torch.clone, functional.normalize])
 @pytest.mark.parametrize("measured", [measure.ego_directions, plane])
-def test_a_copy_of_weights_kept_from_an_earlier_pass_is_named(measured, split):
-    model = Keeping()
+def test_what_is_kept_of_weights_from_an_earlier_pass_is_named(measured, make, split):
+    model = Keeping(make)
+    measured(model, split, device="cpu")
     model(split.inputs())
-    with pytest.raises(ValueError, match=r"a copy of 'head.weight' made before"):
+    with pytest.raises(ValueError, match="computes with what it made of 'head.weight' before"):
         measured(model, split, device="cpu")
 
 
+class Unused(nn.Module):
+    """Its second head says nothing in evaluation mode, and all weights stand as they were at first."""
+
+    def __init__(self):
+        super().__init__()
+        self.head, self.second = nn.Linear(64, 3), nn.Linear(64, 3)
+        self.initial = [each.detach().clone() for each in self.parameters()]
+
+    def forward(self, x):
+        return self.head(x.flatten(1))
+
+
 def test_a_copy_of_weights_that_nothing_reads_is_left_alone(split):
-    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
-    model.initial = [model[1].weight.detach().clone()]
+    torch.manual_seed(0)
+    model = Unused()
     space = plane(model, split)
-    assert int(space["counts"][1, 1].sum()) == len(split)
+    np.testing.assert_array_equal(space["counts"][1, 1], plainly(model, split)[0])
 
 
 @pytest.mark.parametrize("temperature", [1.0, 30.0])
@@ -604,3 +620,133 @@ def test_a_space_whose_directions_xarray_dropped_is_refused_in_one_line():
     space = made(bowl)
     with pytest.raises(ValueError, match="without first without second"):
         surfaces.mistake_rate(space.drop_attrs())
+
+
+class Checkpointed(nn.Module):
+    """Computes its body, or its head, again on the way back, by torch's older way."""
+
+    def __init__(self, part):
+        super().__init__()
+        self.body, self.head, self.part = (
+            nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Tanh()),
+            nn.Linear(8, 3),
+            part,
+        )
+
+    def forward(self, x):
+        if self.part == "body":
+            return self.head(checkpoint(self.body, x.requires_grad_(), use_reentrant=True))
+        return checkpoint(self.head, self.body(x), use_reentrant=True)
+
+
+@pytest.mark.parametrize("part", ["body", "head"])
+def test_gradients_go_through_reentrant_checkpoints(part, split):
+    torch.manual_seed(0)
+    model = Checkpointed(part)
+    found = measure.ego_directions(model, split, ["b"], device="cpu")
+    mine = split.labels == 1
+    loss = functional.cross_entropy(model.head(model.body(split.images[mine])), split.labels[mine])
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    for name, gradient in zip(names, torch.autograd.grad(loss, parameters), strict=True):
+        torch.testing.assert_close(found["b"][name], gradient, atol=1e-6, rtol=1e-4)
+    assert all(each.grad is None for each in parameters)
+
+
+class Grouped(nn.Module):
+    """Looks at the others of each group of images, as a norm over small groups does."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.head, self.size = nn.Linear(64, 3), size
+
+    def forward(self, x):
+        said = self.head(x.flatten(1))
+        return torch.cat([each - each.mean(0) * (len(each) > 1) for each in said.split(self.size)])
+
+
+class Placed(Grouped):
+    """Looks at the place of an image in its batch."""
+
+    def forward(self, x):
+        said = self.head(x.flatten(1))
+        return said + (torch.arange(len(x)) % self.size == 0)[:, None] * torch.tensor([1.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("build", [Grouped, Placed])
+@pytest.mark.parametrize("size", [2, 5, 10, 30])
+def test_networks_that_look_at_groups_in_a_batch_are_refused(build, size, split):
+    with pytest.raises(ValueError, match="something else of an image in other company"):
+        measure.counts(build(size), split, **CPU)
+
+
+def test_kept_parametrizations_are_refused_while_they_are_kept(split):
+    model = nn.Sequential(nn.Flatten(), nn.utils.parametrizations.weight_norm(nn.Linear(64, 3)))
+    with nn.utils.parametrize.cached(), pytest.raises(ValueError, match=r"parametrize.cached\(\) is on"):
+        plane(model, split)
+    plane(model, split)
+
+
+class Drifting(nn.Module):
+    """Says something else after each pass, by so little that no two passes show it."""
+
+    def __init__(self, kept, count):
+        super().__init__()
+        self.head, self.kept, self.count = nn.Linear(64, 3), kept, count
+
+    def forward(self, x):
+        number = self.count(self.kept)
+        number += 1
+        return self.head(x.flatten(1)) + 1e-5 * float(number.sum()) * torch.eye(3)[0]
+
+
+@pytest.mark.parametrize(
+    ("kept", "count"),
+    [
+        (torch.zeros(1), lambda kept: kept),
+        ([torch.zeros(1)], lambda kept: kept[0]),
+        ({"a": (torch.zeros(1),)}, lambda kept: kept["a"][0]),
+        (np.zeros(1), lambda kept: kept),
+        ([[np.zeros(1)]], lambda kept: kept[0][0]),
+    ],
+)
+def test_what_a_pass_writes_to_tensors_and_arrays_is_taken_off_again(kept, count, split):
+    torch.manual_seed(0)
+    model = Drifting(kept, count).eval()
+    directions = measure.random_directions(model, split.classes)
+    space = measure.interference_space(model, split, directions, "a-b", 1e-9, 5, batch_size=4, **CPU)
+    assert float(count(kept)[0]) == 0
+    np.testing.assert_allclose(space["loss_sum"], np.broadcast_to(space["loss_sum"][0, 0], (5, 5, 3)), rtol=1e-6)
+
+
+class Diverging(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(64, 3)
+
+    def forward(self, x):
+        said = self.head(x.flatten(1))
+        if said.abs().max() > 100:
+            raise RuntimeError("diverged")
+        return said
+
+
+def test_a_network_that_fails_far_out_says_so_in_one_line(split):
+    model = Diverging()
+    directions = measure.random_directions(model, split.classes)
+    with pytest.raises(ValueError, match="does not run on images .*: RuntimeError: diverged"):
+        measure.interference_space(model, split, directions, "a-b", 1e4, 3, **CPU)
+
+
+def test_the_callers_autocast_changes_nothing(split):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    expected = measure.ego_directions(model, split, device="cpu")
+    with torch.autocast("cpu", torch.bfloat16):
+        found = measure.ego_directions(model, split, device="cpu")
+    assert all(torch.equal(found.tensors[name], each) for name, each in expected.tensors.items())
+
+
+def test_another_default_device_is_refused_in_one_line(split):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    with torch.device("meta"), pytest.raises(ValueError, match="torch's default device is meta: set it back to 'cpu'"):
+        measure.counts(model, split, **CPU)

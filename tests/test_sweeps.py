@@ -59,6 +59,13 @@ def test_products_lists_and_shared_parameters(folder):
     assert (sweep.name, sweep.threads, sweep.chapters) == ("mine", 2, False)
 
 
+def test_runs_that_are_the_same_however_they_are_written_are_refused(folder):
+    file = folder / "mine.yaml"
+    file.write_text("profile: digits\nnotebooks: [{notebook: cctm, product: {width: [0.1, 1e-1]}}]")
+    with pytest.raises(ValueError, match="cctm-width=0.1 and cctm-width=1e-1 are the same run: take one of them out"):
+        sweeps.read(file, REPOSITORY / "notebooks")
+
+
 def test_the_example_is_two_networks_by_three_setups():
     root = REPOSITORY
     sweep = sweeps.read(root / "workflow" / "sweeps" / "digits.yaml", root / "notebooks")

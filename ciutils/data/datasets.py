@@ -45,9 +45,10 @@ def _read(dataset: Any, what: str) -> tuple[torch.Tensor, torch.Tensor]:  # noqa
         raise ValueError(f"{what} is a {type(dataset).__name__}: give a data set of at least one (image, label)")
     names = items.names(dataset)
     images, labels = torch.empty(0), []
-    for place in range(len(dataset)):
-        item = dataset[place]
+    source = items.told(dataset[place] for place in range(len(dataset)))
+    for _ in range(len(dataset)):
         try:
+            place, item = next(source)
             image, label = items.pair(item, place, None if names is None else len(names))
             if not place:
                 images = torch.empty(len(dataset), *image.shape, dtype=image.dtype)

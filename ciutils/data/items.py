@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader, Subset
 from torchvision.transforms import functional
 
 from ciutils.data import folders
@@ -16,14 +17,32 @@ from ciutils.data.split import tensor
 
 Names = Sequence[str] | np.ndarray
 """Of classes, in the order of the labels."""
+MOST_CLASSES = 100_000
+"""Where they have no names: larger labels are no positions of classes."""
 
 
 def names(dataset: Any) -> Names | None:  # noqa: ANN401, whatever a data set is
-    """What the data set calls its `classes`, or that which it is a part of, at any depth."""
-    while not hasattr(dataset, "classes") and hasattr(dataset, "dataset"):
+    """What the data set calls its `classes`, or that which it is a `Subset` or `DataLoader` of, at any depth."""
+    # Other wrappers may have changed the labels.
+    while not hasattr(dataset, "classes") and isinstance(dataset, Subset | DataLoader):
         dataset = dataset.dataset
     found = getattr(dataset, "classes", None)
     return found if isinstance(found, Sequence | np.ndarray) else None
+
+
+def told(source: Iterable) -> Iterator[tuple[int, object]]:
+    """Items of `source` with their places. Raises ValueError, naming the place, for one that cannot be had."""
+    items, place = iter(source), 0
+    while True:
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        except Exception as error:  # somebody's code
+            reason = str(error).strip().partition("\n")[0] or "no reason given"
+            raise ValueError(f"item {place} cannot be read: {type(error).__name__}: {reason}") from error
+        yield place, item
+        place += 1
 
 
 def pair(item: object, place: int, classes: int | None) -> tuple[torch.Tensor, int]:
@@ -73,6 +92,7 @@ def _label(label: object, place: int, classes: int | None) -> int:
         raise ValueError(
             f"the label of item {place} is {shown}: give the position of its class, a whole number (argmax of one-hot)"
         )
-    if classes is not None and not 0 <= int(label) < classes:
-        raise ValueError(f"label {label} of image {place} is out of range: {classes} classes allow 0 to {classes - 1}")
+    if not 0 <= int(label) < (MOST_CLASSES if classes is None else classes):
+        allowed = f"{classes} classes allow 0 to {classes - 1}" if classes is not None else "name the classes in order"
+        raise ValueError(f"label {label} of image {place} is out of range: {allowed}")
     return int(label)

@@ -56,8 +56,8 @@ def read_once(
     folder = files.cache()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
-        for place, item in enumerate(source):
-            image, label = items.pair(item, place, len(first.classes) if first else None)
+        for place, item in items.told(source):
+            image, label = items.pair(item, place, len(names))
             pixels = _pixels(image, size, precision, place)
             if first is None:  # what does not fit is refused before all others are read
                 first = Split(pixels[None], [label], names, mean, std, told)  # type: ignore[arg-type]

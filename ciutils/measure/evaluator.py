@@ -23,7 +23,17 @@ from ciutils import files
 from ciutils.data import Split
 from ciutils.measure.folding import Fast
 from ciutils.models import devices, outputs
-from ciutils.models.classifier import Classifier, Reading, beside, held_by, layers, proof_images, proven, same_function
+from ciutils.models.classifier import (
+    Classifier,
+    Reading,
+    beside,
+    in_one_line,
+    layers,
+    proof_images,
+    proven,
+    same_function,
+)
+from ciutils.models.state import held_by
 
 BATCH = {"cpu": 250, "cuda": 2000}
 """Images of 32 x 32 that keep a device busy; more would leave a CPU's caches."""
@@ -141,7 +151,8 @@ class Evaluator:
         loss_sum = torch.zeros(classes, dtype=torch.float64, device=device)
         undefined = torch.zeros((), dtype=torch.int64, device=device)
         for inputs, labels in self.images:
-            logits = self.network(inputs)
+            with in_one_line(inputs):
+                logits = self.network(inputs)
             logits = logits if logits.dtype == torch.float64 else logits.float()
             outputs.count_into(counts, labels, logits)
             each = functional.cross_entropy(logits, labels, reduction="none")
@@ -239,7 +250,8 @@ def _statistics(classify: Classifier, batches: Iterable[torch.Tensor]) -> dict[s
     hooks = [norm.register_forward_pre_hook(average) for norm in norms.values()]
     try:
         for inputs in batches:
-            classify(inputs)
+            with in_one_line(inputs):
+                classify(inputs)
     finally:
         for hook in hooks:
             hook.remove()

@@ -5,9 +5,7 @@ Before anything is measured, the network proves itself on some images of the spl
 
 from __future__ import annotations
 
-import copy
 import re
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Integral
@@ -15,9 +13,11 @@ from typing import TypedDict
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from ciutils.data import Split
 from ciutils.models import devices
+from ciutils.models.state import can_be_written, left_as_it_was, reached, slots
 
 PROOF_IMAGES, LARGE_PROOF_IMAGES = 100, 10
 """Images on which a network proves itself; of large ones, of which so many take gigabytes, at least the second."""
@@ -70,7 +70,7 @@ class Classifier:
         self.dtype = weights[0].dtype if weights else torch.float32
         self.layout = torch.contiguous_format
         self.training: set[nn.Module] = set()
-        self._slots = _slots(model)
+        self._slots = slots(model)
 
     def move(self, state: Mapping[str, torch.Tensor]) -> None:
         """Take these parameters and buffers, by name, from now on."""
@@ -80,7 +80,7 @@ class Classifier:
     def evaluating(self) -> Iterator[None]:
         """The module at `state` and in evaluation mode, for `forward`; at the end as it was."""
         written = {id(value) for module in self.training for value in module.buffers(recurse=False)}
-        with _left_as_it_was(self.model):
+        with left_as_it_was(self.model), devices.autocast(self.device, "fp32"):  # whatever the caller is in
             given: dict[str, torch.Tensor] = {}
             for module, kind, key, name in self._slots:
                 if name not in given:
@@ -130,6 +130,8 @@ def check_network(model: object) -> None:
     """Raise ValueError unless `model` is a module whose weights can be read."""
     if not isinstance(model, nn.Module) or isinstance(model, _WRAPPERS):
         raise ValueError(f"the network is a {type(model).__name__}: give the torch.nn.Module that it was made from")
+    if getattr(parametrize, "_cache_enabled", 0):
+        raise ValueError("torch.nn.utils.parametrize.cached() is on, and weights stand still under it: leave it first")
     for name, value in (*model.named_parameters(), *model.named_buffers()):
         if isinstance(value, nn.UninitializedParameter | nn.UninitializedBuffer):
             raise ValueError(f"the network's {name} has no shape yet: run it once, on one batch of its images")
@@ -154,8 +156,9 @@ def proven(
     classify = Classifier(model, len(split.classes), where, "fp32", logits)
     images = proof_images(split, classify)
     with torch.no_grad():
-        _check_runs(classify, images)
-        _check_runs(classify, images[:1])
+        with in_one_line(images):
+            classify(images)
+            classify(images[:1])
         with classify.evaluating():
             first, second = classify.forward(images), classify.forward(images)
         if not agree(first, second):
@@ -168,8 +171,9 @@ def proven(
                 "the network's outputs are probabilities, whose sum is 1 for every image: give its logits, without the "
                 "softmax at its end"
             )
-        halves = images.tensor_split(2) if len(images) > 1 else [images]
-        if not agree(first, torch.cat([classify(each) for each in halves]), slack=COMPANY):
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))  # which no grouping outlives
+        parts = order.tensor_split([len(order) // 3 or 1]) if len(order) > 1 else [order]
+        if not agree(first[order], torch.cat([classify(images[part]) for part in parts]), slack=COMPANY):
             raise ValueError(
                 "the network says something else of an image in other company: let nothing in it, such as batch-norm "
                 "without running statistics, depend on the other images of a batch in evaluation mode"
@@ -181,13 +185,14 @@ def proven(
     return classify
 
 
-def _check_runs(classify: Classifier, images: torch.Tensor) -> None:
-    """Raise ValueError if the network cannot be run on `images`, with its own reason."""
+@contextmanager
+def in_one_line(images: torch.Tensor) -> Iterator[None]:
+    """Raises ValueError with its own reason where a network, somebody's code, cannot be run on `images`."""
     try:
-        classify(images)
+        yield
     except (ValueError, torch.OutOfMemoryError):
         raise
-    except Exception as error:  # somebody's code
+    except Exception as error:
         reason = str(error).strip().partition("\n")[0] or "no reason given"
         raise ValueError(
             f"the network does not run on images {list(images.shape[1:])} of {images.dtype}: {type(error).__name__}: "
@@ -216,13 +221,14 @@ def beside(classify: Classifier, images: torch.Tensor) -> tuple[dict[str, torch.
     try:
         classify.precision = "fp32"
         moved, logits = classify.state, classify(images)
-        with _left_as_it_was(model):
+        with left_as_it_was(model):
             for name, value in own.items():
                 value.copy_(moved[name])
             model.eval()
             places = {value.device for value in own.values()}
             inputs = images.to(places.pop() if len(places) == 1 else images.device, copy=True)
-            plainly = picked(model(inputs), classify.classes, classify.which)
+            with devices.autocast(inputs.device, "fp32"):  # whatever the caller is in
+                plainly = picked(model(inputs), classify.classes, classify.which)
     finally:
         classify.state, classify.precision = home, precision
         for name, value in held.items():
@@ -237,29 +243,30 @@ def beside(classify: Classifier, images: torch.Tensor) -> tuple[dict[str, torch.
 
 
 def _check_no_copies(classify: Classifier, images: torch.Tensor, moved: Mapping[str, torch.Tensor]) -> None:
-    """Raise ValueError if a module keeps, beside its parameters, a copy of one that then changes nothing by itself."""
-    home = classify.state
-    for held in _beside_parameters(classify.model):
-        for name, value in classify.model.named_parameters():
-            # Sorted, for the copy may be transposed or of another shape.
-            if held.numel() == value.numel() > 1 and torch.equal(*(each.flatten().sort()[0] for each in (held, value))):
-                before = classify(images)
-                classify.move({name: moved[name]})
-                after, classify.state = classify(images), home
-                if torch.equal(before, after):
-                    raise ValueError(
-                        f"the network computes with a copy of {name!r} made before, which would stand still: let its "
-                        "forward pass take it from the module that holds it, or clear what is kept"
-                    )
+    """Raise ValueError if the network computes with a tensor that it keeps beside its parameters, of the size of one
+    that changes nothing: with what was made of that before."""
+    home, said = classify.state, classify(images)
+    sizes = {name: value.numel() for name, value in classify.model.named_parameters() if value.is_floating_point()}
 
+    def changes() -> bool:
+        return not torch.equal(classify(images), said)
 
-def _beside_parameters(model: nn.Module) -> Iterator[torch.Tensor]:
-    """Tensors that stand in the modules as plain attributes, or in the lists, sets and dicts among these."""
-    for module in model.modules():
-        for key, value in vars(module).items():
-            if key not in ("_parameters", "_buffers"):
-                members = value.values() if isinstance(value, dict) else value if _holds(value) else (value,)
-                yield from (each.detach() for each in members if isinstance(each, torch.Tensor))
+    for held in reached(classify.model):
+        if not isinstance(held, torch.Tensor) or not can_be_written(held):
+            continue
+        alike = [name for name, size in sizes.items() if size == held.numel() > 1]
+        kept = held.detach().clone()
+        held.detach().mul_(1.1).add_(0.1)
+        read = bool(alike) and changes()
+        held.detach().copy_(kept)
+        for name in alike if read else ():
+            classify.move({name: moved[name]})
+            moves, classify.state = changes(), home
+            if not moves:
+                raise ValueError(
+                    f"the network computes with what it made of {name!r} before, and keeps, which would stand still: "
+                    "let its forward pass take the parameter itself, or clear what is kept"
+                )
 
 
 def proof_images(split: Split, classify: Classifier) -> torch.Tensor:
@@ -360,66 +367,6 @@ def checked_finite(logits: torch.Tensor) -> torch.Tensor:
             f"the network's outputs are not finite for {broken} of {len(logits)} images: check its weights"
         )
     return logits
-
-
-def _slots(model: nn.Module) -> list[tuple[nn.Module, str, str, str]]:
-    """Every place in `model` that holds a parameter or a buffer: module, "_parameters" or "_buffers", the key, and the
-    name that the tensor goes by, its first."""
-    first = {id(value): name for name, value in (*model.named_parameters(), *model.named_buffers())}
-    return [
-        (module, kind, key, first[id(value)])
-        for module in model.modules()
-        for kind in ("_parameters", "_buffers")
-        for key, value in getattr(module, kind).items()
-        if value is not None
-    ]
-
-
-@contextmanager
-def _left_as_it_was(model: nn.Module) -> Iterator[None]:
-    """Puts back, at the end, what stands in every submodule: modes, parameters and buffers (not their values), hooks,
-    plain attributes, and what lists, sets and dicts among these hold."""
-    tensors = [(getattr(module, kind), key, getattr(module, kind)[key]) for module, kind, key, _ in _slots(model)]
-    scripted = {module: module.training for module in model.modules() if isinstance(module, torch.jit.ScriptModule)}
-    held = [
-        (vars(module), dict(vars(module)), [(each, copy.copy(each)) for each in vars(module).values() if _holds(each)])
-        for module in model.modules()
-        if module not in scripted
-    ]
-    try:
-        yield
-    finally:
-        for attributes, before, containers in held:
-            attributes.clear()
-            attributes.update(before)
-            for container, content in containers:
-                _refill(container, content)
-        for holder, key, value in tensors:
-            holder[key] = value
-        for module, mode in scripted.items():
-            module.training = mode
-
-
-def held_by(model: nn.Module) -> list[object]:
-    """What a forward pass could leave in `model`: which objects stand in its modules, in their lists, sets and dicts,
-    and how often each tensor has been written to. Equal before and after a pass that leaves nothing."""
-    held: list[object] = []
-    for module in model.modules():
-        attributes = vars(module) if not isinstance(module, torch.jit.ScriptModule) else {}
-        for key, value in attributes.items():
-            members = value.values() if isinstance(value, dict) else value if _holds(value) else ()
-            held += [key, id(value), *((id(each), getattr(each, "_version", 0)) for each in members)]
-            held.append(getattr(value, "_version", 0))
-    return held
-
-
-def _holds(value: object) -> bool:
-    return isinstance(value, dict | list | set | deque)
-
-
-def _refill(container: dict | list | set | deque, content: dict | list | set | deque) -> None:
-    container.clear()
-    (container.extend if isinstance(container, list | deque) else container.update)(content)
 
 
 def _first_unsteady(classify: Classifier, images: torch.Tensor) -> str:

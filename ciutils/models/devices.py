@@ -17,8 +17,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # names of mallopt's parameters i
 def resolve_device(name: str = "auto") -> torch.device:
     """The device called `name`; "auto" is a CUDA GPU where there is one, else the CPU.
 
-    Raises ValueError for an unknown name, or when a GPU is asked for and none is there.
+    Raises ValueError for an unknown name, when a GPU is asked for and none is there, and under another default device.
     """
+    if (default := torch.get_default_device()).type != "cpu":
+        raise ValueError(f"torch's default device is {default}: set it back to 'cpu', and give device=")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     checks.one_of(str(name).split(":")[0], ("auto", "cpu", "cuda"), "device")

@@ -24,6 +24,7 @@ from ciutils.models.classifier import (
     check_network,
     check_split,
     checked_finite,
+    in_one_line,
     proof_images,
     proven,
 )
@@ -147,12 +148,17 @@ def _summed_gradient(
 ) -> dict[str, torch.Tensor]:
     """The gradient of the summed cross-entropy of the images `index`, by the names of the `leaves` that it reaches."""
     with classify.evaluating():  # the way back too: a network that saves memory runs parts of itself again there
-        logits = checked_finite(classify.forward(split.inputs(index, classify.dtype, classify.device)))
+        images = split.inputs(index, classify.dtype, classify.device)
+        with in_one_line(images):
+            logits = checked_finite(classify.forward(images))
         if not logits.requires_grad:
             raise ValueError("the network's outputs have no gradient: it detaches them, or runs under no_grad")
         loss = functional.cross_entropy(logits, split.labels[index].to(classify.device), reduction="sum")
-        gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-    return {name: each for name, each in zip(leaves, gradients, strict=True) if each is not None}
+        loss.backward()  # not autograd.grad, which misses what re-entrant checkpoints compute again
+    gradients = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
+    for leaf in leaves.values():
+        leaf.grad = None
+    return gradients
 
 
 def trainable(model: nn.Module) -> dict[str, torch.Tensor]:

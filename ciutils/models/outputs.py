@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from ciutils import checks
 from ciutils.data import ImageData, Split
-from ciutils.models.classifier import Reading, check_split, checked_finite, proven
+from ciutils.models.classifier import Reading, check_split, checked_finite, in_one_line, proven
 
 
 class Options(Reading, total=False):
@@ -41,7 +41,9 @@ def each_image(
     found = []
     with torch.no_grad():  # what a network keeps of a pass may be asked for a gradient later
         for index in torch.arange(len(split)).split(size):
-            logits = checked_finite(classify(split.inputs(index, classify.dtype, classify.device)))
+            images = split.inputs(index, classify.dtype, classify.device)
+            with in_one_line(images):
+                logits = checked_finite(classify(images))
             found.append(reduce(logits, split.labels[index].to(classify.device)))
     return torch.cat(found).cpu()
 

@@ -120,6 +120,9 @@ def read(file: Path, notebooks: Path = Path("notebooks")) -> Sweep:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise ValueError(f"{file}: two runs are called {twice}: take one of them out")
+    for one, other in itertools.combinations(runs, 2):  # whose values may be written in two ways, such as 0.1 and 1e-1
+        if (one.notebook, one.parameters) == (other.notebook, other.parameters):
+            raise ValueError(f"{file}: {one.name} and {other.name} are the same run: take one of them out")
     return Sweep(file, tuple(runs), declared.threads, declared.chapters)
 
 
