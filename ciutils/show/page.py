@@ -151,10 +151,13 @@ def _drawn(figure: Figure, scale: int, ground: str) -> str:
 
 
 def _few_colours(png: io.BytesIO) -> io.BytesIO:
-    """The same picture in 256 colours, which takes a third of the bytes."""
-    small = io.BytesIO()
+    """The same picture in 256 colours, which takes a third of the bytes; its ground keeps its own."""
+    small, corner = io.BytesIO(), (0, 0)
     every = Image.open(png).convert("RGB")
     few = every.quantize(method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    palette, ground = few.getpalette() or [], 3 * cast(int, few.getpixel(corner))
+    palette[ground : ground + 3] = cast(tuple, every.getpixel(corner))
+    few.putpalette(palette)
     few.save(small, "PNG", optimize=True)
     return small
 
