@@ -32,6 +32,7 @@ def add_tips(app: Sphinx, doctree: nodes.document, page: str) -> None:
     for link in list(doctree.findall(nodes.reference)):
         said = app.tips.get(_address(app, page, link.get("refuri", "")))
         if said:
+            link.attributes.pop("reftitle", None)  # which browsers would show beside it
             tip = nodes.inline("", "", *(each.deepcopy() for each in said), classes=["tip"])
             link.parent.insert(link.parent.index(link) + 1, tip)
 

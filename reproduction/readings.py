@@ -13,6 +13,8 @@ from itertools import product
 
 import pandas as pd
 
+from ciutils.show.text import number
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -143,7 +145,7 @@ def table() -> pd.DataFrame:
 def smallest_table() -> pd.DataFrame:
     """One row for each of `SMALLEST`: effect (its name), smallest (with its unit), why."""
     rows = [
-        (name, f"{'within ' * each.within}{each.value:.3g} {each.unit}".strip(), each.why)
+        (name, f"{'within ' * each.within}{number(each.value, '.3g')} {each.unit}".strip(), each.why)
         for name, each in SMALLEST.items()
     ]
     return pd.DataFrame(rows, columns=["effect", "smallest that matters", "why"])

@@ -16,6 +16,17 @@ from ciutils.show.text import in_figure
 from reproduction.results import Results
 from reproduction.runs import Run
 
+_KINDS = {
+    "history": "training",
+    "predictions": "predictions",
+    "ego": "class gradients",
+    "sigma": "half sides",
+    "space": "planes",
+    "curvature": "curvature",
+    "images": "test images",
+}
+"""What an artifact is, by how its file's name begins."""
+
 
 def records(runs: Iterable[Run], results: Results) -> pd.DataFrame:
     """Where each artifact of `runs` comes from, as far as it exists; nothing is computed.
@@ -36,7 +47,7 @@ def records(runs: Iterable[Run], results: Results) -> pd.DataFrame:
                     "network": run.network,
                     "setup": run.setup,
                     "artifact": path.name + " (counts at the end)" * (path.parent.name != run.name),
-                    "kind": {"history": "training", "ego": "class gradients"}.get(path.stem, path.name.split("-")[0]),
+                    "kind": _KINDS[path.stem.split("-")[0]],
                     "device": provenance.device(made),
                     "precision": artifact.attrs.get("precision", settings.get("precision", "")),
                     "torch": made["versions"]["torch"],

@@ -210,9 +210,8 @@ PROFILES = {
         sharing=(),
     ),
 }
-"""digits: live in minutes on two cores. laptop: an afternoon on two cores. long: the paper's 200 epochs at a quarter of
-its width, in float32 on every machine, so that runs can be compared; a day on two cores. paper: the paper's own size,
-one GPU."""
+"""digits: live. laptop: fewer epochs at a quarter of the paper's width. long: its 200 epochs at that width, in float32
+on every machine, so that runs can be compared. paper: the paper's own size, for a GPU."""
 
 
 def profile(name: str) -> Profile:

@@ -486,6 +486,7 @@ def test_terms_and_citations_say_what_they_stand_for(visit, book, link, said):
     page = visit(f"file://{book}/book/chapters/cctm-cifar10.html")
     found, tip = page.locator("article a", has_text=link).first, page.locator(".tip", has_text=said)
     assert not tip.is_visible()
+    assert not found.get_attribute("title")  # which the browser would show beside it
     found.hover()
     assert tip.is_visible()
     page.mouse.move(0, 0)
@@ -561,7 +562,7 @@ FIGURES = """[...document.querySelectorAll('article img.figure')].filter(each =>
 
 def assert_readable(page):
     """All figures of a page are there whole, and none has text under 9 pixels as shown; where they begin."""
-    page.wait_for_function("[...document.images].every(each => each.complete)")
+    page.wait_for_function("[...document.images].every(each => each.complete || !each.checkVisibility())")
     figures = page.evaluate(FIGURES)
     assert all(each["inside"] and each["drawn"] for each in figures)
     assert min((each["text"] for each in figures), default=SMALLEST) >= SMALLEST
@@ -573,6 +574,16 @@ def test_figures_lie_side_by_side_on_a_wide_page_and_below_each_other_on_a_phone
     assert first == second
     first, second, _, _ = assert_readable(visit(address("book/playing.html"), **PHONE))
     assert first < second
+
+
+@pytest.mark.parametrize(("mode", "shown"), [("light", "figure"), ("dark", "figure dark")])
+def test_a_page_shows_the_pictures_of_its_mode_and_paper_the_light_ones(visit, book, mode, shown):
+    page = visit(f"file://{book}/book/playing.html", color_scheme=mode)
+    figures = "[...document.querySelectorAll('img.figure')]"
+    seen = f"{figures}.filter(each => each.checkVisibility()).map(each => each.className)"
+    assert page.evaluate(seen) == 4 * [shown]
+    page.emulate_media(media="print")
+    assert page.evaluate(seen) == 4 * ["figure"]
 
 
 def test_a_wide_table_scrolls_in_its_place_and_shows_that_it_does(visit, book):

@@ -14,7 +14,7 @@ from reproduction import claims, runs
 from reproduction.claims import evidence, judging, planes
 from reproduction.claims.answers import NOT_COMPARABLE, STANDS, Part, summary
 from reproduction.claims.evidence import Evidence
-from reproduction.claims.table import earlier, unmeasured
+from reproduction.claims.table import batch_norm_table, earlier, not_made, unmeasured
 from reproduction.readings import CHOICES, Reading
 from reproduction.results import REPOSITORY, Results
 from tests import worlds
@@ -249,6 +249,21 @@ def test_what_is_not_measured_in_a_reading_of_batch_norm_is_told():
     assert of("C01") == []
 
 
+def test_what_nobody_has_made_is_told():
+    """Of two networks' six trainings one is gone, and one pair's recalibrated planes; there are three pairs, and of
+    three ranges the whole, whose inside is the second."""
+    histories = {key: each for key, each in RIGHT.histories.items() if key != ("resnet18", "big-lr")}
+    spaces = {key: each for key, each in RIGHT.spaces.items() if key[2:4] != ("horse-ship", "recalibrated")}
+    there = replace(RIGHT, histories=histories, spaces=spaces)
+    assert not_made({"200": there}, {"200": "long"}) == [
+        "Nobody has trained over 200 epochs: ResNet18 big-lr.",
+        "Planes measured around the 5 networks of 200 epochs: 30 of 45 frozen, 20 of 45 recalibrated.",
+    ]
+    (told,) = not_made({}, {"30": "laptop"})
+    assert told.startswith("Nobody has trained over 30 epochs: VGG19 ")
+    assert told.endswith("; GoogLeNet anneal-lr; DLA anneal-lr; simple DLA anneal-lr.")
+
+
 @pytest.fixture
 def one_claim(monkeypatch):
     """A claim on two parts, whose rule answers as `table` says: by reading of batch-norm and unit."""
@@ -288,6 +303,19 @@ def test_readings_add_up(one_claim, frozen, frozen_far, recalibrated, recalibrat
     table = judging.judged({"200": Evidence()})
     assert judging.headline(table)["C00"] == comes_to
     assert judging.depends(table).get("C00") == over
+
+
+def test_the_readings_of_batch_norm_stand_beside_each_other_for_parts_that_both_judge(one_claim):
+    one_claim(
+        {("frozen", "theta"): "+-", ("frozen", "distance"): "  ", ("recalibrated", "theta"): "- "}
+        | {("recalibrated", "distance"): "  "}
+    )
+    table = batch_norm_table(judging.judged({"200": Evidence()}), ["C00"])
+    assert table.to_dict("records") == [
+        {"claim": "C00", "part": "0", "frozen": "supported; 5 (4 to 6) points"}
+        | {"recalibrated": "contradicted; 0 (−0.1 to 0.1) points"},
+        {"claim": "C00", "part": "together", "frozen": "supported", "recalibrated": "contradicted"},
+    ]
 
 
 def test_each_choice_has_its_marginals(one_claim):

@@ -768,11 +768,11 @@ def test_records_name_each_artifact_and_what_it_took(trained, tmp_path):
     untrained = quick(tmp_path, seed=1)
     table = records([trained.run, untrained.run], trained.results).set_index("kind")
     assert list(table["artifact"]) == ["ego.nc", "history.nc", "space-3-8-s0.1-p3-n60.nc"]
-    assert set(table.index) == {"training", "class gradients", "space"}
+    assert set(table.index) == {"training", "class gradients", "planes"}
     assert set(table["run"]) == {trained.name}
     assert table.loc["training", "seconds"] == provenance.of(trained.history())["seconds"]
     assert table.loc["training", "precision"] in ("fp32", "bf16")
-    assert table.loc["space", "precision"] in ("fp32", "bf16")
+    assert table.loc["planes", "precision"] in ("fp32", "bf16")
     assert not untrained.folder.exists()
 
 

@@ -1,3 +1,4 @@
+import base64
 import io
 import math
 import re
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from matplotlib.colors import to_hex, to_rgba
+from matplotlib.colors import to_hex, to_rgb, to_rgba
 from PIL import Image
 from test_names import artifact as artifact_of
 
@@ -17,6 +18,7 @@ from ciutils import show
 from ciutils.analyse import confusion, dancing
 from ciutils.counts import CELLS
 from ciutils.show import explorer, page
+from ciutils.show.axes import DARK, in_the_dark
 from ciutils.show.text import rounded
 from reproduction import claims
 from reproduction.claims import table as verdict_table
@@ -254,6 +256,42 @@ def test_several_figures_lie_side_by_side_each_with_its_text(artifact, displayed
     assert plt.get_fignums() == []
 
 
+def test_what_is_folded_lies_with_its_source_below_a_line(artifact, displayed):
+    show.display(pd.DataFrame({"column": ["entry"]}), artifact, fold="<more>")
+    (shown,) = displayed
+    assert shown.data.startswith('<details class="folded"><summary>&lt;more&gt;</summary>')
+    assert "<td>entry</td>" in shown.data
+    assert "abacus" in shown.data
+
+
+def test_in_the_dark_ink_is_light_and_colours_and_what_lies_on_a_map_stay():
+    figure, (ax, line) = plt.subplots(2)
+    show.cctm_heatmap(HAND, ax=ax)
+    line.plot([0, 1], color="C0", label="blue")
+    line.plot([1, 0], color="0.25", label="grey")
+    black, white, blue = (to_rgb(each) for each in ("black", "white", "C0"))
+    on_a_pale_cell = next(each for each in ax.texts if to_rgb(each.get_color()) == black)
+    inks = (ax.yaxis.label, on_a_pale_cell, line.title, *line.lines)
+    before = [to_rgb(each.get_color()) for each in inks]
+    with in_the_dark(figure):
+        dark = [to_rgb(each.get_color()) for each in inks]
+    assert before == [black, black, black, blue, (0.25,) * 3]
+    assert dark == [white, black, white, blue, (0.75,) * 3]
+    assert [to_rgb(each.get_color()) for each in inks] == before
+    plt.close(figure)
+
+
+def test_a_figure_is_there_for_light_pages_and_hidden_for_dark_ones():
+    figure, _ = show.cctm_heatmap(HAND)
+    pictures = re.findall(
+        '<img class="(.*?)".*?style="(.*?)" src="data:image/png;base64,(.*?)"', page.pictures([figure], "").data
+    )
+    assert [kind for kind, _, _ in pictures] == ["figure", "figure dark"]
+    assert ["display: none" in style for _, style, _ in pictures] == [False, True]
+    grounds = [Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").getpixel((0, 0)) for *_, png in pictures]
+    assert grounds == [(255, 255, 255), (0x12, 0x12, 0x12)]
+
+
 def test_a_figure_tells_how_small_its_text_is():
     figure, ax = plt.subplots(figsize=(4, 3))
     for size, text in ((8, "small"), (2, " "), (10, r"10$^{-3}$")):
@@ -271,6 +309,14 @@ def test_a_picture_of_few_colours_looks_the_same():
         figure.savefig(content)
         few, every = (np.asarray(Image.open(png).convert("RGB"), int) for png in (page._few_colours(content), content))
         assert np.abs(few - every).max() <= 8
+
+
+def test_a_picture_of_few_colours_keeps_its_ground():
+    """Of many colours that are nearly black the ground would become one."""
+    content = io.BytesIO()
+    show.surfaces({("a",): rate(np.linspace(0, 1, 361).reshape(19, 19))})[0][0].savefig(content, facecolor=DARK)
+    corners = [Image.open(png).convert("RGB").getpixel((0, 0)) for png in (content, page._few_colours(content))]
+    assert corners == [(0x12, 0x12, 0x12)] * 2
 
 
 def test_a_table_of_numbers_is_coloured_and_its_ink_is_readable():
@@ -410,7 +456,7 @@ def test_matrix_leaves_its_diagonal_out():
     )
     _, ax = show.matrix(cosine, "cosine")
     written = {(int(text.get_position()[1]), int(text.get_position()[0])): text.get_text() for text in ax.texts}
-    assert written == {(0, 1): "-0.50", (1, 0): "0.25"}
+    assert written == {(0, 1): "−.50", (1, 0): ".25"}
 
 
 def test_class_panels_show_every_class_on_one_scale():
@@ -588,4 +634,4 @@ def test_numbers_have_room_in_their_cells(count):
     ):
         figure.canvas.draw()
         cell = ax.transData.transform((1, 0))[0] - ax.transData.transform((0, 0))[0]
-        assert max((text.get_window_extent().width for text in ax.texts), default=0) <= cell
+        assert max((text.get_window_extent().width for text in ax.texts), default=0) <= 0.95 * cell

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import Colormap, to_rgba_array
 from matplotlib.figure import Figure
 
 from ciutils.analyse.responses import grouped
@@ -17,6 +21,11 @@ from ciutils.show.text import in_figure
 
 INTERFERENCE_COLOURS = "magma_r"
 """Perceptually uniform, dark where interference is high, as in the paper's heat maps."""
+
+
+def cell_colours(name: str = INTERFERENCE_COLOURS) -> Colormap:
+    """The colours called `name`; a cell without a value is grey on a light ground and on a dark one."""
+    return plt.get_cmap(name).with_extremes(bad=(0.5, 0.5, 0.5, 0.25))
 
 
 WIDEST, SMALLEST = 4.8, 9
@@ -95,3 +104,43 @@ def figure_and_axes(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure,
     if ax is not None:
         return cast(Figure, ax.figure), ax  # nothing here draws into a SubFigure
     return plt.subplots(figsize=size, layout="constrained")
+
+
+DARK = "#121212"
+"""The ground of the book's pages in the dark."""
+
+
+@contextmanager
+def in_the_dark(figure: Figure) -> Iterator[None]:
+    """Have `figure` drawn for a dark ground: what has no hue changes places, black with white. What lies on a map of
+    colours stays as it is, and so do all colours, which the text may speak of."""
+    _turn_ink(figure)
+    try:
+        yield
+    finally:
+        _turn_ink(figure)
+
+
+def _turn_ink(figure: Figure) -> None:
+    maps = [ax for ax in figure.axes if ax.images or any(isinstance(each, QuadMesh) for each in ax.collections)]
+    legends = [legend for legend in (*figure.legends, *(ax.get_legend() for ax in maps)) if legend and maps]
+    kept: set[Artist | None] = {each for ax in maps for each in (*ax.images, *ax.texts, *ax.lines, *ax.collections)}
+    kept |= {each for legend in legends for each in legend.legend_handles}
+    for artist in set(figure.findobj()) - kept:
+        for name, ink in {name: _turned(artist, name) for name in _INKS}.items():
+            if ink is not None:
+                getattr(artist, f"set_{name}")(ink)
+
+
+_INKS = "color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor"
+
+
+def _turned(artist: Artist, name: str) -> np.ndarray | None:
+    """What a colour of `artist` changes to; None if it has none of this name, or one that its values give."""
+    given = getattr(artist, f"get_{name}", lambda: "none")()
+    rgba = to_rgba_array(given)
+    if not len(rgba) or getattr(artist, "get_array", lambda: None)() is not None:
+        return None
+    hueless = np.ptp(rgba[:, :3], axis=1) == 0
+    rgba[hueless, :3] = 1 - rgba[hueless, :3]
+    return rgba if len(rgba) > 1 else rgba[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -13,10 +13,10 @@ from matplotlib.image import AxesImage
 from ciutils import checks
 from ciutils.counts import CELLS
 from ciutils.show.axes import (
-    INTERFERENCE_COLOURS,
     READABLE,
     SMALLEST,
     WIDEST,
+    cell_colours,
     colour_bar,
     figure_and_axes,
     most_confused,
@@ -24,7 +24,7 @@ from ciutils.show.axes import (
     panels,
     readable_on,
 )
-from ciutils.show.text import in_figure
+from ciutils.show.text import in_figure, number
 
 _LARGEST = "those of the largest cells"
 _SIZE = WIDEST, 4.5
@@ -122,9 +122,10 @@ def matrix(values: xr.DataArray, label: str, title: str = "", ax: Axes | None = 
     chosen = most_confused([np.abs(values.values)])
     figure, ax = figure_and_axes(ax, (WIDEST, 5.0))
     shown = _off_diagonal(values.values)[chosen][:, chosen]
-    image = ax.imshow(shown, cmap="PuOr", vmin=-1, vmax=1)
+    image = ax.imshow(shown, cmap=cell_colours("PuOr"), vmin=-1, vmax=1)
     if len(chosen) <= _ROOMY:
-        _write_cells(ax, image, shown, "{:.2f}")
+        # without the zero before the point, for which negative numbers leave no room
+        _write_cells(ax, image, shown, lambda value: number(value, ".2f").replace("0.", "."))
     _name_cells(ax, names[chosen])
     ax.set_title(in_figure(title, 50), fontsize=10)
     ax.set_xlabel(out_of(chosen, names, _LARGEST))
@@ -136,21 +137,21 @@ def _draw_cctm(ax: Axes, cctm: xr.DataArray, chosen: np.ndarray, highest: float 
     classes = cctm["true"].values
     rates = 100 * _off_diagonal(cctm.values)[chosen][:, chosen]
     top = 100 * highest if highest is not None else np.nanmax(rates, initial=0.0)
-    image = ax.imshow(rates, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=max(top, 1e-9))
+    image = ax.imshow(rates, cmap=cell_colours(), vmin=0, vmax=max(top, 1e-9))
     if len(chosen) <= _ROOMY:
-        _write_cells(ax, image, np.where(rates > 0, rates, np.nan), "{:.1f}")
+        _write_cells(ax, image, np.where(rates > 0, rates, np.nan), lambda rate: number(rate, ".1f"))
     else:
-        _write_cells(ax, image, np.where(rates >= 0.5, rates, np.nan), "{:.0f}")
+        _write_cells(ax, image, np.where(rates >= 0.5, rates, np.nan), lambda rate: number(rate, ".0f"))
     _name_cells(ax, classes[chosen])
     ax.set(xlabel="predicted class" + out_of(chosen, classes, _LARGEST), ylabel="true class")
 
 
-def _write_cells(ax: Axes, image: AxesImage, values: np.ndarray, form: str) -> None:
-    """The values into their cells, as far as they are defined."""
+def _write_cells(ax: Axes, image: AxesImage, values: np.ndarray, told: Callable[[float], str]) -> None:
+    """The values into their cells, as `told`, as far as they are defined."""
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             colour = readable_on(image.cmap(image.norm(value)))
-            ax.text(column, row, form.format(value), ha="center", va="center", fontsize=SMALLEST, color=colour)
+            ax.text(column, row, told(value), ha="center", va="center", fontsize=SMALLEST, color=colour)
 
 
 def _name_cells(ax: Axes, names: Sequence[object]) -> None:

@@ -14,7 +14,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ciutils.show.axes import INTERFERENCE_COLOURS, SMALLEST, WIDEST, colour_bar, one_height, panels
+from ciutils.show.axes import SMALLEST, WIDEST, cell_colours, colour_bar, one_height, panels
 from ciutils.show.images import called
 
 _SIZE = 3.15, 3.3
@@ -37,7 +37,7 @@ def shares(tables: Mapping[str, xr.DataArray]) -> tuple[list[Figure], list[Axes]
     figures, axes = panels(tables, _SIZE)
     for (title, part), ax in zip(parts.items(), axes, strict=True):
         names = tables[title]["true"].values
-        image = ax.imshow(part, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=max(map(np.nanmax, parts.values())))
+        image = ax.imshow(part, cmap=cell_colours(), vmin=0, vmax=max(map(np.nanmax, parts.values())))
         ax.set_xticks(range(len(names)), names, rotation=90, fontsize=SMALLEST)
         ax.set_yticks(range(len(names)), names, fontsize=SMALLEST)
         ax.set(xlabel="called", ylabel="true class")

@@ -25,7 +25,7 @@ from PIL import Image
 
 from ciutils import provenance
 from ciutils.show import text
-from ciutils.show.axes import readable_on
+from ciutils.show.axes import DARK, in_the_dark, readable_on
 
 _GLUED = "application/papermill.record/"
 """Of what myst-nb reads from a page, and another page, by its name; see its `glue`, which takes Sphinx."""
@@ -39,14 +39,16 @@ def display(
     *artifacts: xr.Dataset | xr.DataArray,
     alt: str = "",
     name: str = "",
+    fold: str = "",
 ) -> None:
     """Display figures or a table in a notebook, and under it one line on where its `artifacts` come from: published
     ones, or anybody's own.
 
     alt: what figures show, for those who do not see them. Several figures lie side by side as far as a page is wide.
-    name: with one, `tell` keeps what was displayed, so that another page can show the same. A table's entries are text,
-    whatever is in them; its index is shown unless it only counts rows; one that is wider than the page scrolls.
-    Nothing is returned, which a notebook would show once more. Book: every chapter.
+    name: with one, `tell` keeps what was displayed, so that another page can show the same. fold: a line below which
+    all of it is folded; in print it is open. A table's entries are text, whatever is in them; its index is shown unless
+    it only counts rows; one that is wider than the page scrolls. Nothing is returned, which a notebook would show once
+    more. Book: every chapter.
     """
     if isinstance(shown, HTML):
         rendered = shown
@@ -54,7 +56,12 @@ def display(
         rendered = _table(shown)
     else:
         rendered = pictures([shown] if isinstance(shown, Figure) else shown, alt)
-    ipython.display(rendered, source(*artifacts))
+    told = source(*artifacts)
+    if fold:
+        inside = f"<summary>{html.escape(fold)}</summary>{rendered.data}{told.data}"
+        ipython.display(HTML(f'<details class="folded">{inside}</details>'))
+    else:
+        ipython.display(rendered, told)
     if name:
         tell(**{name: rendered})
 
@@ -110,35 +117,47 @@ _ALONE, _BESIDE = 110, 80
 
 
 def _picture(figure: Figure, alt: str, scale: int) -> str:
-    """The figure as PNG, or as SVG, drawn with the reader's own fonts, if none here has all of its characters.
+    """The figure twice, for a light page and, seen only where the book's style shows it, for a dark one.
 
-    It carries how high its smallest text is, as a share of its width.
+    Both carry how high the smallest text is, as a share of the width.
     """
     plt.close(figure)  # else a notebook shows it once more
+    width, height = (round(scale * inches) for inches in figure.get_size_inches())
+    known = (
+        f'alt="{html.escape(alt)}" width="{width}" height="{height}" data-smallest-text="{_smallest_text(figure):.4f}" '
+        'style="max-width: 100%; height: auto'
+    )
+    light = f'<img class="figure" {known}" src="{_drawn(figure, scale, "white")}">'
+    with in_the_dark(figure):
+        dark = _drawn(figure, scale, DARK)
+    return f'{light}<img class="figure dark" loading="lazy" {known}; display: none" src="{dark}">'
+
+
+def _drawn(figure: Figure, scale: int, ground: str) -> str:
+    """The address of the figure on a ground of this colour, as PNG, or as SVG, drawn with the reader's own fonts, if
+    none here has all of its characters."""
     content, kind = io.BytesIO(), "png"
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "Glyph .* missing from font")
         try:
-            figure.savefig(content, format="png", dpi=2 * scale)
+            figure.savefig(content, format="png", dpi=2 * scale, facecolor=ground, transparent=True)
             content = _few_colours(content)
         except UserWarning:
             warnings.filterwarnings("ignore", "Glyph .* missing from font")
             content, kind = io.BytesIO(), "svg+xml"
             with plt.rc_context({"svg.fonttype": "none"}):
-                figure.savefig(content, format="svg")
-    width, height = (round(scale * inches) for inches in figure.get_size_inches())
-    return (
-        f'<img class="figure" alt="{html.escape(alt)}" width="{width}" height="{height}" style="max-width: 100%; '
-        f'height: auto" data-smallest-text="{_smallest_text(figure):.4f}" '
-        f'src="data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}">'
-    )
+                figure.savefig(content, format="svg", facecolor=ground, transparent=True)
+    return f"data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def _few_colours(png: io.BytesIO) -> io.BytesIO:
-    """The same picture in 256 colours, which takes a third of the bytes."""
-    small = io.BytesIO()
+    """The same picture in 256 colours, which takes a third of the bytes; its ground keeps its own."""
+    small, corner = io.BytesIO(), (0, 0)
     every = Image.open(png).convert("RGB")
     few = every.quantize(method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    palette, ground = few.getpalette() or [], 3 * cast(int, few.getpixel(corner))
+    palette[ground : ground + 3] = cast(tuple, every.getpixel(corner))
+    few.putpalette(palette)
     few.save(small, "PNG", optimize=True)
     return small
 

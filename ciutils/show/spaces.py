@@ -120,6 +120,8 @@ def _draw_surface(ax: Axes3D, plane: xr.DataArray, values: np.ndarray, top: floa
         theta1, theta2, values, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=top, rcount=100, ccount=100, linewidth=0
     )
     ax.set_zlim(0, top)
+    for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+        axis.set_pane_color((0.5, 0.5, 0.5, 0.1))  # of any ground
     ax.tick_params(labelsize=SMALLEST, pad=-3)  # nearer than labels of the axes, which else lie on them
     ax.tick_params(axis="z", pad=0)
     ax.locator_params(nbins=3)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 from IPython.display import HTML
 
-from ciutils.show.text import rounded
-from reproduction.claims.answers import ANSWERS, FALLS, NOT_COMPARABLE, NOT_THERE, STANDS, UNDECIDED
+from ciutils.show.text import number, rounded
+from reproduction.claims.answers import ANSWERS, FALLS, NOT_COMPARABLE, NOT_THERE, STANDS, UNDECIDED, summary
+from reproduction.claims.evidence import PAIRS, SPACE_NETWORKS, Evidence
 from reproduction.claims.judging import CLAIMS, DEPENDS, primary
-from reproduction.readings import CHOICES, SMALLEST
+from reproduction.readings import CHOICES, SMALLEST, Reading
+from reproduction.runs import in_print, profile
 
 _KINDS = {
     "supported, or mostly": ("#1b7837", "✓", STANDS),
@@ -91,6 +95,44 @@ def unmeasured(rested: pd.DataFrame) -> list[str]:
     ]
 
 
+def not_made(shown: Mapping[str, Evidence], sizes: Mapping[str, str]) -> list[str]:
+    """What claims need and nobody has made: sentences on the trainings of each profile, and on the planes around those
+    networks that are trained. shown: evidence by the number of epochs; sizes: the profile's name by it."""
+    lines = []
+    for epochs, size in sizes.items():
+        there = shown.get(epochs, Evidence())
+        setups = profile(size).setups
+        gone = {name: [each for each in of if (name, each) not in there.histories] for name, of in setups.items()}
+        told = "; ".join(f"{in_print(name)} {', '.join(of)}" for name, of in gone.items() if of)
+        if told:
+            lines.append(f"Nobody has trained over {epochs} epochs: {told}.")
+        trained = [key for key in there.histories if key[0] in SPACE_NETWORKS]
+        ranges = CHOICES["range"].readings
+        known = []
+        for name in CHOICES["batch_norm"].readings:
+            every = list(product(trained, PAIRS, (Reading(batch_norm=name, range=each) for each in ranges)))
+            found = sum(there.space(*key, pair, reading) is not None for key, pair, reading in every)
+            known.append(f"{found} of {len(every)} {name}")
+        if trained:
+            lines.append(f"Planes measured around the {len(trained)} networks of {epochs} epochs: {', '.join(known)}.")
+    return lines
+
+
+def batch_norm_table(parts: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
+    """The two readings of batch-norm beside each other, for the claims `ids`: a row for each part that both can judge,
+    in the primary readings, and below these what they add up to. parts: as from `judged`."""
+    rested = primary(parts)
+    rested = rested[rested["answer"] != NOT_THERE]
+    rows = []
+    for id in ids:
+        by = {name: mine.set_index("what") for name, mine in rested[rested["claim"] == id].groupby("batch_norm")}
+        both = [what for what in by["frozen"].index if what in by["recalibrated"].index]
+        for what in both:
+            rows.append([id, what, *(f"{each.loc[what, 'answer']}; {_effect(each.loc[what])}" for each in by.values())])
+        rows.append([id, "together", *(summary(each.loc[both, "answer"]) for each in by.values())])
+    return pd.DataFrame(rows, columns=["claim", "part", *CHOICES["batch_norm"].readings])
+
+
 def told(part: pd.Series) -> str:
     """One row of `judged` as text."""
     reading = ", ".join(str(part[name]) for name in CHOICES if name == "batch_norm" and part[name])
@@ -98,11 +140,16 @@ def told(part: pd.Series) -> str:
     if part["answer"] == NOT_THERE:
         return what
     smallest = SMALLEST[part["smallest"]]
+    held = f"held against {'±' * smallest.within}{number(smallest.value, '.3g')}"
+    seeds = f", {part['seeds']} seeds" if part["seeds"] > 1 else ""
+    return f"{what}; {_effect(part)}, {held}{seeds}" + (f"; {part['note']}" if part["note"] else "")
+
+
+def _effect(part: pd.Series) -> str:
+    """The effect of one row of `judged` with its interval and unit."""
     ends = _between(part["low"], part["high"])
     known = f"{rounded(part['value'])} ({ends})" if part["value"] == part["value"] else ends
-    held = f"held against {'±' * smallest.within}{smallest.value:.3g}"
-    seeds = f", {part['seeds']} seeds" if part["seeds"] > 1 else ""
-    return f"{what}; {known} {smallest.unit}, {held}{seeds}" + (f"; {part['note']}" if part["note"] else "")
+    return f"{known} {SMALLEST[part['smallest']].unit}".strip()
 
 
 def _between(low: float, high: float) -> str:
