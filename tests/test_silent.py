@@ -233,12 +233,36 @@ class Detaching(nn.Module):
         return self.head(hidden * hidden.detach())
 
 
-def test_curvature_of_a_network_that_detaches_is_refused(split):
+class InFloat32(Detaching):
+    def forward(self, x):
+        return super().forward(x.float())
+
+
+@pytest.mark.parametrize("build", [Detaching, InFloat32])
+def test_curvature_of_a_network_that_detaches_is_refused(build, split):
     torch.manual_seed(0)
-    model = Detaching().eval()
+    model = build().eval()
     egos = measure.ego_directions(model, split, device="cpu")
     with pytest.raises(ValueError, match="let nothing in the network detach what depends on its weights"):
         measure.plane_derivatives(model, split, egos, "a-b", device="cpu")
+
+
+def test_a_network_that_bends_close_by_has_a_derivative(split):
+    """All its hidden units are on, by so little that a step of float32 would switch many off."""
+    torch.manual_seed(0)
+    body, head = nn.Linear(64, 8), nn.Linear(8, 3)
+    model = nn.Sequential(nn.Flatten(), body, nn.ReLU(), head).eval()
+    images = data.Split(torch.ones(30, 1, 8, 8), torch.arange(30) % 3, ABC)
+    with torch.no_grad():
+        body.bias.copy_(1e-5 - body.weight.sum(1))
+    directions = measure.random_directions(model, images.classes)
+    found = measure.plane_derivatives(model, images, directions, "a-b", device="cpu")
+    gradients = torch.autograd.grad(functional.cross_entropy(model(images.images), images.labels), model.parameters())
+    named = dict(zip(dict(model.named_parameters()), gradients, strict=True))
+    expected = [
+        -sum(float((named[key] * way[key]).sum()) for key in named) for way in (directions["a"], directions["b"])
+    ]
+    np.testing.assert_allclose(found["gradient"].mean("true"), expected, rtol=1e-3)
 
 
 class Doubled(torch.autograd.Function):
