@@ -774,3 +774,29 @@ def test_another_default_device_is_refused_in_one_line(split):
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
     with torch.device("meta"), pytest.raises(ValueError, match="torch's default device is meta: set it back to 'cpu'"):
         measure.counts(model, split, **CPU)
+
+
+def _statistics_moved(model):
+    model[1].running_mean += 5
+
+
+def _frozen_part_scaled(model):
+    model[0].weight.data *= 3
+
+
+def _signs_turned(model):
+    model[4].weight.data.neg_()
+
+
+@pytest.mark.parametrize("change", [_statistics_moved, _frozen_part_scaled, _signs_turned])
+def test_directions_of_another_state_of_the_network_are_refused(change, split):
+    torch.manual_seed(0)
+    model = plain(nn.BatchNorm2d(4)).eval()
+    model[0].requires_grad_(False)
+    egos = measure.ego_directions(model, split, device="cpu")
+    controls = measure.random_signs(egos.only(["a", "b"]))
+    measure.interference_space(model, split, controls, "a-b", 1e-3, 3, **CPU)
+    change(model)
+    for directions in (egos, controls):
+        with pytest.raises(ValueError, match="of other weights or statistics of batch-norm than the network's"):
+            measure.interference_space(model, split, directions, "a-b", 1e-3, 3, **CPU)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ from ciutils.choices import SCALES
 from ciutils.classes import class_pair
 from ciutils.data import Split
 from ciutils.models.classifier import check_network, check_split
-from ciutils.models.gradients import Directions, norm_of, trainable
+from ciutils.models.gradients import Directions, digest, norm_of, trainable
 
 
 def random_directions(model: nn.Module, names: Sequence[str] = ("random1", "random2"), seed: int = 0) -> Directions:
@@ -37,7 +38,7 @@ def random_signs(directions: Directions, seed: int = 0) -> Directions:
         key: tensor * torch.randint(2, tensor.shape, generator=generator).mul_(2).sub_(1).to(tensor.dtype)
         for key, tensor in directions.tensors.items()
     }
-    return Directions(directions.names, tensors, directions.weight_norm)
+    return replace(directions, tensors=tensors)
 
 
 def rescaled(directions: Directions, scale: str, model: nn.Module) -> Directions:
@@ -56,10 +57,10 @@ def rescaled(directions: Directions, scale: str, model: nn.Module) -> Directions
         unit = {
             key: (tensor / _as_column(norms, tensor)).to(tensor.dtype) for key, tensor in directions.tensors.items()
         }
-        return Directions(directions.names, unit, directions.weight_norm)
+        return replace(directions, tensors=unit)
     parameters = trainable(model)
     tensors = {key: _filter_normalised(tensor, parameters[key]) for key, tensor in directions.tensors.items()}
-    return Directions(directions.names, tensors, directions.weight_norm)
+    return replace(directions, tensors=tensors)
 
 
 def of_pair(directions: Directions, split: Split, pair: str | Sequence[str | int]) -> Directions:
@@ -111,6 +112,10 @@ def check_belong(directions: Directions, model: nn.Module) -> None:
         raise ValueError(
             f"the directions are of other weights: their norm is {directions.weight_norm:.7g}, the network's "
             f"{norm:.7g}; measure the directions of this one"
+        )
+    if directions.network not in ("", digest(model)):
+        raise ValueError(
+            "the directions are of other weights or statistics of batch-norm than the network's: measure them again"
         )
 
 

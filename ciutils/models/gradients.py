@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import xarray as xr
 from torch import nn
 from torch.nn import functional
 
-from ciutils import checks
+from ciutils import checks, files
 from ciutils.classes import class_index
 from ciutils.data import Split
 from ciutils.models import devices
@@ -38,12 +38,14 @@ class Directions:
     """One direction for each name, shaped like the network's trainable parameters.
 
     names: class names, or names given to random directions. tensors: parameter name -> [names, its shape].
-    weight_norm: norm of the parameters that the directions belong to.
+    weight_norm: norm of the parameters that the directions belong to. network: digest of the network on which they were
+    measured, see `digest`; "" for those that are of no measurement, such as random ones.
     """
 
     names: tuple[str, ...]
     tensors: Mapping[str, torch.Tensor]
     weight_norm: float
+    network: str = ""
 
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self.names[:_SHOWN])) + ", ..." * (len(self.names) > _SHOWN)
@@ -59,7 +61,7 @@ class Directions:
         """The directions called `names`, in their order."""
         positions = [class_index(self.names, name) for name in names]
         tensors = {key: tensor[positions] for key, tensor in self.tensors.items()}
-        return Directions(tuple(self.names[each] for each in positions), tensors, self.weight_norm)
+        return replace(self, names=tuple(self.names[each] for each in positions), tensors=tensors)
 
     @property
     def inner(self) -> xr.DataArray:
@@ -125,7 +127,7 @@ def ego_directions(
                 sums[name] += gradient.double().cpu()
         for name, total in sums.items():
             means[name][row] = total / len(mine)
-    return Directions(tuple(split.classes[each] for each in positions), means, norm_of(parameters))
+    return Directions(tuple(split.classes[each] for each in positions), means, norm_of(parameters), digest(model))
 
 
 def _with_images(split: Split, classes: Sequence[str | int] | None) -> list[int]:
@@ -180,6 +182,13 @@ def trainable(model: nn.Module) -> dict[str, torch.Tensor]:
     if broken:
         raise ValueError(f"the network's parameter {broken[0]} is not finite: train it again or load sound weights")
     return parameters
+
+
+def digest(model: nn.Module) -> str:
+    """Digest of the values of parameters and buffers, in whatever type of number they are held."""
+    held = {name: value.detach().cpu() for name, value in (*model.named_parameters(), *model.named_buffers())}
+    real = {name: torch.view_as_real(value) if value.is_complex() else value for name, value in held.items()}
+    return files.sha256_of({name: value.double().numpy() for name, value in real.items()})
 
 
 def norm_of(parameters: Mapping[str, torch.Tensor]) -> float:
