@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 import xarray as xr
 from torch import nn
@@ -188,7 +189,9 @@ def digest(model: nn.Module) -> str:
     """Digest of the values of parameters and buffers, in whatever type of number they are held."""
     held = {name: value.detach().cpu() for name, value in (*model.named_parameters(), *model.named_buffers())}
     real = {name: torch.view_as_real(value) if value.is_complex() else value for name, value in held.items()}
-    return files.sha256_of({name: value.double().numpy() for name, value in real.items()})
+    # One after another: float64 copies of all would take twice the memory.
+    each = {name: files.sha256_of({name: value.double().numpy()}) for name, value in real.items()}
+    return files.sha256_of({name: np.array([digest]) for name, digest in each.items()})
 
 
 def norm_of(parameters: Mapping[str, torch.Tensor]) -> float:
