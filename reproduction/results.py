@@ -6,7 +6,6 @@ Published artifacts are in `results/`; everybody's own go to `runs/`, or to $CIU
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 import os
@@ -68,6 +67,7 @@ class Results:
     store: Store = field(default_factory=_default_store)
     device: str = "auto"
     _loaded: dict[tuple[object, ...], ImageData] = field(default_factory=dict, repr=False, compare=False)
+    _digests: dict[ImageData, str] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.device != "auto":
@@ -370,9 +370,16 @@ class Results:
 
         return Item(run.name, (file,), run.configuration | dict(settings), code.MEASUREMENTS, origin)
 
+    def _data_sha256(self, run: Run) -> str:
+        """The digest of the run's data: it takes a moment, and every artifact asks for it."""
+        images = self.data(run)
+        if images not in self._digests:
+            self._digests[images] = images.sha256
+        return self._digests[images]
+
     def _origin(self, run: Run) -> dict[str, str]:
         weights = artifacts.tensors_sha256(self._trained(run) / WEIGHTS)
-        return {"data_sha256": _sha256(self.data(run)), "weights_sha256": weights}
+        return {"data_sha256": self._data_sha256(run), "weights_sha256": weights}
 
     def _measured(
         self, run: Run, file: str, settings: Mapping[str, object], compute: Callable[[Path], xr.Dataset]
@@ -420,7 +427,7 @@ class Results:
             from ciutils import train
 
             train.check_batches(len(self.data(run).train), run.batch_size)
-            return {"data_sha256": _sha256(self.data(run))}
+            return {"data_sha256": self._data_sha256(run)}
 
         item = Item(run.name, (HISTORY, WEIGHTS), run.configuration, code.WEIGHTS, origin)
         return self.store.folder(item, make)
@@ -447,12 +454,6 @@ def _file_part(*pairs: Pair) -> str:
         return text
     digest = hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:8]
     return f"{re.sub(r'[^A-Za-z0-9]+', '-', text)[:40].strip('-')}.{digest}"
-
-
-@functools.cache
-def _sha256(images: ImageData) -> str:
-    """The digest of a data set that `Results` holds; it takes a moment, and every artifact asks for it."""
-    return images.sha256
 
 
 def _part_file(stem: str, shard: tuple[int, int]) -> str:

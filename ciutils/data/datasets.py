@@ -45,18 +45,16 @@ def _read(dataset: Any, what: str) -> tuple[torch.Tensor, torch.Tensor]:  # noqa
         raise ValueError(f"{what} is a {type(dataset).__name__}: give a data set of at least one (image, label)")
     names = items.names(dataset)
     images, labels = torch.empty(0), []
-    source = items.told(dataset[place] for place in range(len(dataset)))
-    for _ in range(len(dataset)):
-        try:
-            place, item = next(source)
+    try:
+        for place, item in items.told(dataset[place] for place in range(len(dataset))):
             image, label = items.pair(item, place, None if names is None else len(names))
             if not place:
                 images = torch.empty(len(dataset), *image.shape, dtype=image.dtype)
             items.alike(image, images[0], place, "let the data set resize them")
-        except ValueError as error:
-            raise ValueError(f"{what}: {error}") from error
-        images[place] = image
-        labels.append(label)
+            images[place] = image
+            labels.append(label)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
     return images, torch.tensor(labels)
 
 

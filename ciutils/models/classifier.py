@@ -205,7 +205,8 @@ def beside(classify: Classifier, images: torch.Tensor) -> tuple[dict[str, torch.
     """Other parameters, each about a twentieth of its size from the network's, and the logits of `images` there.
 
     Raises ValueError if the module itself, with these written into it, says something else: then it reaches some of its
-    weights otherwise than as parameters, and moving them, or asking for their gradient, would miss those.
+    weights otherwise than as parameters, and moving them, or asking for their gradient, would miss those. So does it if
+    it computes with what it made of a parameter in an earlier pass.
     """
     generator = torch.Generator().manual_seed(0)
 
