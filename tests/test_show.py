@@ -508,7 +508,8 @@ def counts_over_epochs(rows):
     names = ["a", "b", "c"]
     counts = np.array([[row, [100 - right, right, 0], [0, 0, 100]] for row, right in rows])
     cells = ("epoch", "true", "predicted")
-    return xr.Dataset({"end_counts": (cells, counts)}, coords={"epoch": [1, 2, 3], "true": names, "predicted": names})
+    epochs = range(1, len(rows) + 1)
+    return xr.Dataset({"end_counts": (cells, counts)}, coords={"epoch": epochs, "true": names, "predicted": names})
 
 
 def test_a_dance_draws_recalls_the_row_and_an_arrow_for_each_moment():
@@ -518,6 +519,26 @@ def test_a_dance_draws_recalls_the_row_and_an_arrow_for_each_moment():
     np.testing.assert_allclose(above.lines[1].get_ydata(), [80, 95, 90])
     assert [(text.xy, text.arrow_patch.get_edgecolor()) for text in above.texts] == [((2, 70.0), to_rgba("red"))]
     assert [line.get_label() for line in below.lines] == ["a called b", "a called c"]
+
+
+def contrast(colour, ground):
+    """As WCAG 2 has it."""
+
+    def luminance(each):
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(each)]
+        return np.dot((0.2126, 0.7152, 0.0722), linear)
+
+    dark, light = sorted(luminance(each) + 0.05 for each in (colour, ground))
+    return light / dark
+
+
+def test_arrows_are_seen_on_light_and_dark_pages():
+    red, blue = ([70, 25, 5], 95), ([75, 5, 20], 85)
+    history = counts_over_epochs([([80, 15, 5], 80), red, ([85, 10, 5], 90), blue, ([85, 10, 5], 90)])
+    _, (above, _) = show.dance(history, "a", "b")
+    colours = {text.arrow_patch.get_edgecolor() for text in above.texts}
+    assert len(colours) == 2
+    assert min(contrast(each, ground) for each in colours for ground in ("white", DARK)) > 3
 
 
 @pytest.mark.parametrize(("a", "b"), [("airplane", "automobile"), ("plane", "Car"), (0, 1)])

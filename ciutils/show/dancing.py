@@ -42,7 +42,7 @@ def dance(
                 (epoch, 100 * height),
                 xytext=(0, -22 * thin),
                 textcoords="offset points",
-                arrowprops={"arrowstyle": "->", "color": kind, "lw": 1.5 * thin},
+                arrowprops={"arrowstyle": "->", "color": _ARROWS[kind], "lw": 1.5 * thin},
             )
     row = confusion.cctm(history[counts]).sel(true=a).drop_sel(predicted=a)
     for name in row.mean("epoch").to_series().sort_values(ascending=False, kind="stable").index[:interferers]:
@@ -62,6 +62,9 @@ def dance(
         ax.grid(alpha=0.3)
     return figure, np.array([above, below])
 
+
+_ARROWS = {"red": "red", "blue": "dodgerblue"}
+"""Colours of the moments' arrows, seen on a light ground and on a dark one."""
 
 _MARKED = 40
 """Points of a line that carry a marker, at most twice as many."""
