@@ -6,6 +6,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinxcontrib.bibtex.transforms import BibliographyTransform
 
 PAGES = ("book/glossary", "book/references")
 
@@ -13,13 +14,16 @@ PAGES = ("book/glossary", "book/references")
 def entries(app: Sphinx) -> dict[str, list[nodes.Node]]:
     """What each term and citation stands for, by its address in the book."""
     found: dict[str, list[nodes.Node]] = {}
-    for page in app.env.found_docs.intersection(PAGES):
-        doctree, address = app.env.get_and_resolve_doctree(page, app.builder), app.builder.get_target_uri(page)
-        for item in doctree.findall(nodes.definition_list_item):
+    glossary, references = map(app.builder.get_target_uri, PAGES)
+    if PAGES[0] in app.env.found_docs:
+        for item in app.env.get_and_resolve_doctree(PAGES[0], app.builder).findall(nodes.definition_list_item):
             for term in item.findall(nodes.term):
-                found |= {f"{address}#{id}": item[-1][0].children for id in term["ids"]}
-        for citation in doctree.findall(nodes.citation):
-            found |= {f"{address}#{id}": citation[-1].children for id in citation["ids"]}
+                found |= {f"{glossary}#{id}": item[-1][0].children for id in term["ids"]}
+    domain: Any = app.env.get_domain("cite")
+    for citation in domain.citations:  # not from the page: each time that it is resolved, its entries grow
+        anchors = domain.bibliographies[citation.bibliography_key].citation_nodes[citation.key]["ids"]
+        said = BibliographyTransform.backend.paragraph(citation.formatted_entry).children
+        found |= {f"{references}#{id}": said for id in anchors}
     return found
 
 

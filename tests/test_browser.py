@@ -68,7 +68,7 @@ $$
 
 
 TEXT_PAGES = {
-    "chapters/cctm-cifar10": "# Confused\n\nA {term}`CCTM`, as {cite:t}`diao2022` call it.\n",
+    "chapters/cctm-cifar10": "# Confused\n\nA {term}`CCTM`, as {cite:t}`diao2022` call it; on phones, {term}`CCTM`.\n",
     "glossary": "# Glossary\n\n```{glossary}\nCCTM\n  A matrix of classes $c_1$.\n```\n",
     "functions": "# Functions\n\n```{eval-rst}\n.. automodule:: ciutils.analyse.confusion\n   :members:\n```\n",
 }
@@ -484,7 +484,7 @@ def test_figures_are_readable_and_within_reach(visit, book, size, mode):
 @pytest.mark.parametrize(("link", "said"), [("CCTM", "A matrix of classes"), ("2022", "Class Interference of Deep")])
 def test_terms_and_citations_say_what_they_stand_for(visit, book, link, said):
     page = visit(f"file://{book}/book/chapters/cctm-cifar10.html")
-    found, tip = page.locator("article a", has_text=link).first, page.locator(".tip", has_text=said)
+    found, tip = page.locator("article a", has_text=link).first, page.locator(".tip", has_text=said).first
     assert not tip.is_visible()
     assert not found.get_attribute("title")  # which the browser would show beside it
     found.hover()
@@ -494,6 +494,24 @@ def test_terms_and_citations_say_what_they_stand_for(visit, book, link, said):
     page.keyboard.press("Tab")  # the browser shows focus that a key has moved
     found.focus()
     assert tip.is_visible()
+
+
+def test_what_a_term_stands_for_is_whole_on_a_phone(visit, book):
+    page = visit(f"file://{book}/book/chapters/cctm-cifar10.html", **PHONE)
+    terms = page.locator("article a:has(+ .tip)").all()
+    assert terms
+    for term in terms:
+        term.focus()
+        box = page.locator(".tip:visible").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE["viewport"]["width"]
+
+
+def test_each_work_that_is_cited_is_listed_once(visit, book):
+    page = visit(f"file://{book}/book/references.html")
+    listed = page.locator("#what-is-cited .citation").all_inner_texts()
+    assert len(listed) == len(re.findall("^@", (REPOSITORY / "book" / "references.bib").read_text(), re.MULTILINE))
+    assert all(text.count("arXiv:") <= 1 and text.count(text[:20]) == 1 for text in listed)
 
 
 def test_functions_lead_to_the_page_that_explains_them_and_it_leads_back(visit, book):

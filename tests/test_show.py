@@ -1,4 +1,5 @@
 import base64
+import html
 import io
 import math
 import re
@@ -355,6 +356,24 @@ def test_only_a_table_of_short_entries_keeps_them_whole(artifact, displayed):
     assert "whole-entries" in (Path(__file__).parents[1] / "book/static/book.css").read_text()
 
 
+def test_no_line_ends_at_the_hyphen_of_a_short_entry(artifact, displayed):
+    text = "a sentence about cat-dog that may end a line wherever it likes to"
+    show.display(
+        pd.DataFrame({"p-value": [text, "cat-dog", "<a-b>", "dog"]}, index=["big-lr", "b", "c", "d"]), artifact
+    )
+    kept = re.findall('<t[dh][^>]* class="whole">([^<]*)<', displayed[0].data)
+    assert kept == ["p-value", "big-lr", "cat-dog", "&lt;a-b&gt;"]
+
+
+def test_on_a_phone_entries_of_a_table_of_long_text_tell_their_heads(artifact, displayed):
+    table = pd.DataFrame({"<claim>": ["C1", "C2"], "rule": ["a " * 40, "short"]})
+    show.display(table, artifact)
+    assert re.search('class="[^"]*long-entries"', displayed[0].data)
+    heads = re.findall('<td data-head="(.*?)">', displayed[0].data)
+    assert heads == ["&lt;claim&gt;", "rule"] * 2
+    assert 'aria-label="table: &lt;claim&gt;, rule"' in displayed[0].data
+
+
 def rate(values, first="cat", second="dog"):
     points = {"theta1": np.linspace(-1, 1, len(values)), "theta2": np.linspace(-2, 2, len(values[0]))}
     return xr.DataArray(
@@ -598,14 +617,16 @@ def test_tiles_lead_to_their_claims_in_a_row_for_each_chapter():
     shown = verdict_table.tiles(pd.Series(comes_to), "claims.html").data
     rows = re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", shown)
     assert [(chapter, re.findall(r'href="(.*?)"', row)) for chapter, row in rows] == [
-        ("cctm", ["claims.html#C01", "claims.html#C02"]),
-        ("sharpness", ["claims.html#C06"]),
+        ("the CCTM", ["claims.html#C01", "claims.html#C02"]),
+        ("flat or sharp", ["claims.html#C06"]),
     ]
-    assert re.findall('title="(.*?)">(.*?)<br>(.)</a>', shown) == [
+    told = re.findall('title="(.*?)">(.*?) (.)</a>', shown)
+    assert [(title.split(": ")[0], *tile) for title, *tile in told] == [
         ("C01, mostly supported", "C01", "✓"),
         ("C02, depends on batch-norm", "C02", "⇄"),
         ("C06, contradicted", "C06", "✗"),
     ]
+    assert all(html.escape(claims.CLAIMS[id].statement) in title for title, id, _ in told)
     assert len(set(re.findall("<a [^>]*background:(#[0-9a-f]+)", shown))) == 3
 
 

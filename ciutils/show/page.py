@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import html
 import io
+import itertools
 import math
+import re
 import warnings
 from collections.abc import Sequence
 from typing import cast
@@ -30,8 +32,9 @@ from ciutils.show.axes import DARK, in_the_dark, readable_on
 _GLUED = "application/papermill.record/"
 """Of what myst-nb reads from a page, and another page, by its name; see its `glue`, which takes Sphinx."""
 
-LONGEST_WHOLE = 16
-"""Characters of a table's longest entry up to which no entry is broken into lines."""
+LONGEST_WHOLE, LONGEST_NAME, LONGEST_SHORT = 16, 24, 60
+"""Characters of a table's longest entry up to which no entry is broken into lines; of an entry up to which none of its
+hyphens ends a line; and of a table's longest entry beyond which a phone shows one below the other."""
 
 
 def display(
@@ -79,19 +82,31 @@ def heat_table(values: pd.DataFrame, form: str, caption: str) -> HTML:
     for axis in (0, 1):
         styled = styled.format_index(escape="html", axis=axis)
     styled = styled.set_caption(html.escape(caption))
-    return _scrolling(styled.to_html(table_attributes=f'class="dataframe heat {text.PLAIN}"'))
+    return _scrolling(styled.to_html(table_attributes=f'class="dataframe heat {text.PLAIN}"'), caption)
 
 
 def _table(table: pd.DataFrame) -> HTML:
-    # Browsers break lines at hyphens, so "anneal-lr" or "7e-08"; a table of short entries has room for them whole.
-    whole = "whole-entries" if table.astype(str).map(len).to_numpy().max(initial=0) <= LONGEST_WHOLE else None
+    longest = table.astype(str).map(len).to_numpy().max(initial=0)
+    kind = "whole-entries" if longest <= LONGEST_WHOLE else "long-entries" if longest > LONGEST_SHORT else None
     index = not isinstance(table.index, pd.RangeIndex)
     with pd.option_context("display.max_colwidth", None, "display.html.use_mathjax", False):
-        return _scrolling(table.to_html(index=index, border=0, index_names=False, classes=whole))
+        drawn = table.to_html(index=index, border=0, index_names=False, classes=kind)
+    heads = itertools.cycle(html.escape(str(head)) for head in table.columns)
+    drawn = re.sub("<td>", lambda _: f'<td data-head="{next(heads)}">', drawn)
+    return _scrolling(_HYPHENATED.sub(_unbroken, drawn), ", ".join(map(str, table.columns)))
 
 
-def _scrolling(table: str) -> HTML:
-    return HTML(f'<div class="wide" tabindex="0" role="group" aria-label="table">{table}</div>')
+_HYPHENATED = re.compile("<(t[dh])([^>]*)>([^<]*-[^<]*)<")
+
+
+def _unbroken(cell: re.Match[str]) -> str:
+    """Browsers break lines at hyphens: "anneal-lr", "7e-08"."""
+    short = len(html.unescape(cell[3])) <= LONGEST_NAME
+    return f'<{cell[1]}{cell[2]} class="whole">{cell[3]}<' if short else cell[0]
+
+
+def _scrolling(table: str, what: str) -> HTML:
+    return HTML(f'<div class="wide" tabindex="0" role="group" aria-label="table: {html.escape(what)}">{table}</div>')
 
 
 def source(*artifacts: xr.Dataset | xr.DataArray) -> HTML:

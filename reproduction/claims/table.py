@@ -29,6 +29,14 @@ _KINDS = {
 """Colour under white text, sign and what a claim may come to; told apart by colour-blind readers too."""
 _STYLES = {name: (colour, sign) for colour, sign, names in _KINDS.values() for name in names}
 
+_CHAPTERS = {
+    "cctm": "the CCTM",
+    "sharpness": "flat or sharp",
+    "classwise_losses": "class-wise losses",
+    "label_dancing": "label dancing",
+}
+"""What the book's readers call the notebooks."""
+
 EARLIER = Path(__file__).with_name("earlier.csv")
 
 
@@ -46,8 +54,9 @@ def tiles(comes_to: pd.Series, page: str = "") -> HTML:
     rows: dict[str, str] = {}
     for id, found in comes_to.items():
         colour, sign = _STYLES[found]
-        chapter, told = CLAIMS[id].page.split("#")[0].replace("_", " "), html.escape(f"{id}, {found}")
-        tile = f'<a href="{html.escape(page)}#{id}" style="background:{colour}" title="{told}">{id}<br>{sign}</a>'
+        chapter = _CHAPTERS[CLAIMS[id].page.split("#")[0]]
+        told = html.escape(f"{id}, {found}: {CLAIMS[id].statement}")
+        tile = f'<a href="{html.escape(page)}#{id}" style="background:{colour}" title="{told}">{id} {sign}</a>'
         rows[chapter] = rows.get(chapter, "") + tile
     legend = "".join(
         f'<span><b style="background:{colour}">{sign}</b> {name}</span>' for name, (colour, sign, _) in _KINDS.items()
