@@ -58,6 +58,15 @@ def test_a_planted_cost_is_found_and_no_other(cost):
     np.testing.assert_allclose(found.sel(rate="both"), found.sel(rate="own"))
 
 
+@pytest.mark.parametrize(("wrong", "chance"), [(90, False), (420, False), (421, True), (900, True)])
+def test_a_network_is_at_chance_if_its_errors_may_be_half(wrong, chance):
+    """Wilson's interval, by its formula, ends at 0.4993 for 420 wrong ones of 900, and at 0.5004 for 421."""
+    labels = np.repeat([0, 1], 450)
+    given = np.where(np.arange(900) < wrong, 1 - labels, labels)
+    own = predictions(labels, np.eye(2)[given], ["cat", "dog"])
+    assert sharing.at_chance(own) == chance
+
+
 def test_what_does_not_fit_together_is_one_line():
     everybody, own = planted(0, 0)
     with pytest.raises(ValueError, match="2 networks beside 1 of all classes: give as many"):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
+from scipy.stats import binomtest
 
 from ciutils.analyse.agreement import resampled
 from ciutils.classes import class_index
@@ -49,6 +50,13 @@ def shared_and_own(
     found = totals.sum(1).reshape(1 + draws, len(own), len(RATES)) / members.sum(1)[:, None]
     coords = {"pair": ["-".join(pair) for pair in own], "rate": list(RATES)}
     return xr.DataArray(found, dims=("draw", "pair", "rate"), coords=coords)
+
+
+def at_chance(own: xr.Dataset) -> bool:
+    """Whether the network of two classes with these predictions may know no more than a coin: the 95% interval of its
+    error rate (Wilson's) reaches one half. Source: this book. Book: *Interference or difficulty?*"""
+    wrong = own["test_predictions"].values != own["test_labels"].values
+    return bool(binomtest(int(wrong.sum()), wrong.size).proportion_ci(method="wilson").high >= 0.5)
 
 
 def _missed(shared: xr.Dataset, own: xr.Dataset, mine: np.ndarray, positions: Sequence[int]) -> np.ndarray:
