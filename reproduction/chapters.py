@@ -105,16 +105,12 @@ def of_profile(size: str) -> list[Want]:
     return list(found.values())
 
 
-def fetch(listed: Sequence[Want], step: str, results: Results, lenient: bool = False) -> dict[tuple, xr.Dataset]:
-    """The artifacts of one `step`, history, ego or space, by their keys, found or made now; lenient leaves out those
-    that cannot be had. Before any is made all that is `listed` is checked against its data."""
+def fetch(listed: Sequence[Want], step: str, results: Results) -> dict[tuple, xr.Dataset]:
+    """The artifacts of one `step`, history, ego or space, by their keys, found or made now. Before any is made all that
+    is `listed` is checked against its data."""
     for want in listed if results.store.compute else ():
         want.check(results)
-    found: dict[tuple, xr.Dataset] = {}
-    for want in (want for want in listed if want.step == step):
-        with suppress(*([FileNotFoundError] if lenient else [])):
-            found[want.key] = cast(xr.Dataset, want.get(results))
-    return found
+    return {want.key: cast(xr.Dataset, want.get(results)) for want in listed if want.step == step}
 
 
 def said(listed: Sequence[Want], results: Results) -> xr.Dataset:
@@ -309,7 +305,7 @@ def classwise_losses(values: Mapping) -> list[Want]:
         return found
 
     found = [Want("history", key, run), Want("ego", key, run)]
-    found += [] if values["sigma"] else [Want("sigma", key, run, searched, images=size.control_images)]
+    found += [] if values["sigma"] else [Want("sigma", key, run, searched, images=control)]
     for place in range(len(values["pairs"]) or 2):
         for bn, images in (("frozen", values["images"] or size.images), (AUGMENTED, control)):
             options = {} if bn == "frozen" else {"bn": bn}

@@ -48,9 +48,6 @@ RANDOM = "random"
 """What the pair of a random plane is called."""
 SIGNS = "signs"
 """What a plane is called whose directions have random signs."""
-STATISTICS = 500
-"""Images of which batch-norm takes its statistics: more than its own running means hold, and a third of the cost."""
-
 Pair = str | Sequence[str]
 """Two classes as text, or as two names where the text could be cut in more than one way."""
 
@@ -257,8 +254,7 @@ class Results:
             from ciutils import measure
 
             model = self.model(run)
-            scaled = measure.rescaled(self.directions(run), scale, model)
-            norms = self.ego(run)["norms"] if scale == "gradient" else scaled.norms
+            norms = measure.rescaled(self.directions(run), scale, model).norms
             return xr.Dataset({"sigma": measure.random_sigma(model, norms, pair, sigma)})
 
         sigma = checks.positive(sigma, "sigma")
@@ -284,8 +280,8 @@ class Results:
         images: a class-stratified subset of so many, 0 for all; the artifact's standard_error (theta1, theta2) says
         what that costs. random: True for two random directions instead of the pair's egos, where `pair` only names the
         file; or "signs" for these egos with the sign of every element drawn at random.
-        options: scale, sign, bn, precision. bn = "augmented" recalibrates with `STATISTICS` training images, augmented
-        as in the run's training.
+        options: scale, sign, bn, precision. bn = "augmented" recalibrates with `measure.STATISTICS` training images,
+        augmented as in the run's training.
         shard: (i, n) measures rows i, i + n, ... and keeps them as a file of their own, unless the whole space exists.
         shards: n makes the whole from n such files, measuring those that are missing, and removes them: the same
         counts and losses; the record's seconds are the sum of theirs. Book: *When one machine is not enough*.
@@ -350,10 +346,9 @@ class Results:
 
     def _statistics(self, run: Run) -> Split:
         """The images of which batch-norm takes its statistics: those of clean ones are another network's."""
-        from ciutils import train
+        from ciutils import measure, train
 
-        split = self.data(run).train
-        return train.augmented(split.stratified(min(STATISTICS, len(split))), run.augment, run.seed)
+        return train.augmented(measure.for_statistics(self.data(run).train), run.augment, run.seed)
 
     def _record(self, configuration: Mapping[str, object], rooms: tuple[str, ...]) -> Record:
         from ciutils.models import devices
@@ -379,7 +374,20 @@ class Results:
 
     def _origin(self, run: Run) -> dict[str, str]:
         weights = artifacts.tensors_sha256(self._trained(run) / WEIGHTS)
-        return {"data_sha256": self._data_sha256(run), "weights_sha256": weights}
+        return self._as_published(run, {"data_sha256": self._data_sha256(run), "weights_sha256": weights})
+
+    def _as_published(self, run: Run, now: dict[str, str]) -> dict[str, str]:
+        """`now`, digests of what the run is measured on. Raises ValueError if published artifacts of it are of other
+        data or weights: pages would show two networks as one."""
+        published = self.store.published / run.name / HISTORY
+        made = provenance.of_file(published) if published.exists() else {}
+        for key, digest in now.items():
+            if made.get(key, digest) != digest:
+                raise ValueError(
+                    f"{published.parent} is of other {key.partition('_')[0]} ({made[key][:8]}) than there are here "
+                    f"({digest[:8]}): what is measured now would not belong to it; move it away, or take another seed"
+                )
+        return now
 
     def _measured(
         self, run: Run, file: str, settings: Mapping[str, object], compute: Callable[[Path], xr.Dataset]
@@ -397,7 +405,8 @@ class Results:
         return self.store.load(item, make)
 
     def _trained(self, run: Run) -> Path:
-        """The folder that holds history and weights; trains if there is none."""
+        """The folder that holds history and weights; trains if there is none. Raises ValueError for weights that are
+        not those which a published history is of: a training comes out the same on the same kind of machine alone."""
 
         def make(folder: Path, checkpoint: Path) -> None:
             from ciutils import models, train
@@ -430,7 +439,10 @@ class Results:
             return {"data_sha256": self._data_sha256(run)}
 
         item = Item(run.name, (HISTORY, WEIGHTS), run.configuration, code.WEIGHTS, origin)
-        return self.store.folder(item, make)
+        folder = self.store.folder(item, make)
+        if folder.parent == self.store.own:
+            self._as_published(run, {"weights_sha256": artifacts.tensors_sha256(folder / WEIGHTS)})
+        return folder
 
 
 def _named_counts(history: xr.Dataset) -> xr.Dataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -81,7 +82,8 @@ class Run:
             if field.name in ("augment", "normalisation", "precision") and value != field.default:
                 parts.append(f"{field.name}={value}")
             if field.name in ("classes", "swapped") and value:
-                parts.append(f"{field.name}={files.slug('+'.join(map(str, value)))}")
+                plain = not any("+" in str(each) for each in value)  # else other names could read the same
+                parts.append(f"{field.name}={files.slug('+'.join(map(str, value)) if plain else json.dumps(value))}")
         return "-".join(parts)
 
 

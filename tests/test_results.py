@@ -1,4 +1,6 @@
 import dataclasses
+import functools
+import itertools
 import json
 import os
 import re
@@ -136,6 +138,45 @@ def test_weights_that_were_not_published_are_trained_anew(trained):
     (trained.published / trained.name / "weights.safetensors").unlink()
     trained.model()
     assert artifacts.tensors_sha256(trained.folder / "weights.safetensors") == digest
+
+
+def test_weights_that_are_not_those_of_a_published_history_are_refused(trained):
+    trained.ego()
+    trained = trained.publish()
+    for file in ("weights.safetensors", "ego.safetensors"):
+        (trained.published / trained.name / file).unlink()
+    history = trained.history()
+    made = json.loads(history.attrs["provenance"]) | {"weights_sha256": 64 * "0"}
+    path = trained.published / trained.name / "history.nc"
+    artifacts.save_dataset(history.assign_attrs(provenance=json.dumps(made)), path)
+    for measured in (trained.model, trained.directions, functools.partial(trained.space, "3-8", 0.1, 3, 50)):
+        with pytest.raises(ValueError, match=r"is of other weights \(00000000\) than there are here .* another seed$"):
+            measured()
+
+
+def test_nothing_is_added_to_published_artifacts_of_other_data(tmp_path):
+    rng = np.random.default_rng(0)
+    for part, name in itertools.product(("train", "test"), ("cat", "dog")):
+        (tmp_path / "d" / part / name).mkdir(parents=True)
+        for place in range(4):
+            pixels = rng.integers(256, size=(8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "d" / part / name / f"{place}.png")
+    run = quick(tmp_path, dataset=f"folder:{tmp_path / 'd'}", batch_size=4)
+    run.history()
+    run = run.publish()
+    before = run.space("cat-dog", 0.1, 3)
+    Image.new("RGB", (8, 8)).save(tmp_path / "d" / "train" / "cat" / "more.png")
+    run = run.fresh()
+    with pytest.raises(ValueError, match="is of other data"):
+        run.space("cat-dog", 0.2, 3)
+    assert before["counts"].sum("predicted").max() == 4
+
+
+def test_settings_are_names_of_their_own_where_classes_hold_a_plus():
+    given = [("a+b", "c"), ("a", "b+c"), ("a", "b", "c")]
+    names = {runs.Run("digits", "vgg19", "big-lr", 1, 0.1, classes=classes).name for classes in given}
+    assert len(names) == 3
+    assert runs.Run("digits", "vgg19", "big-lr", 1, 0.1, classes=given[-1]).name.endswith("-classes=a+b+c")
 
 
 def test_an_artifact_of_another_configuration_is_refused(trained, tmp_path):

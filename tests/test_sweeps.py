@@ -368,6 +368,18 @@ def test_a_folder_of_images_is_other_data_once_a_file_has_changed(tmp_path):
     assert sweeps.data({"dataset": "digits"}) == "digits"
 
 
+@pytest.mark.parametrize("given", [{"dataset": "mine.py:pictures"}, {"network": "mine.py:network"}, {"weights": "w"}])
+def test_files_that_parameters_name_are_other_data_once_they_have_changed(tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine.py", "w"):
+        (tmp_path / name).write_text("1")
+    before = sweeps.data(given)
+    assert sweeps.data(given) == before
+    for name in ("mine.py", "w"):
+        (tmp_path / name).write_text("2")
+    assert sweeps.data(given) != before
+
+
 def test_a_notebook_that_is_not_whole_is_found(tmp_path):
     notebook = tmp_path / "n.ipynb"
     assert not sweeps.broken(notebook)

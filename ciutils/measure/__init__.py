@@ -3,7 +3,7 @@
 from ciutils.choices import BN, OPTIONS, SCALES, SIGNS
 from ciutils.measure.curvature import plane_derivatives
 from ciutils.measure.directions import random_directions, random_signs, rescaled
-from ciutils.measure.evaluator import batch_norms
+from ciutils.measure.evaluator import STATISTICS, batch_norms, for_statistics
 from ciutils.measure.predictions import counts, of_test, of_trained
 from ciutils.measure.sigma import find_sigma, random_sigma
 from ciutils.measure.spaces import interference_space, measured_again, merge, standard_error
@@ -14,11 +14,13 @@ __all__ = [
     "OPTIONS",
     "SCALES",
     "SIGNS",
+    "STATISTICS",
     "Directions",
     "batch_norms",
     "counts",
     "ego_directions",
     "find_sigma",
+    "for_statistics",
     "interference_space",
     "measured_again",
     "merge",

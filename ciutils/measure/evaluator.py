@@ -43,6 +43,10 @@ KEPT = 1 << 30
 """Bytes up to which converted images are kept; more are converted a batch at a time, at every point anew."""
 
 
+STATISTICS = 500
+"""Images of which batch-norm can take its statistics: more than its own running means hold, and a third of the cost."""
+
+
 ALL = slice(None)
 
 
@@ -219,6 +223,11 @@ def _check_alike(statistics: Split, split: Split, bn: str) -> None:
         raise ValueError(
             f"statistics are of {statistics!r}, the images are {split!r}: give such images, normalised in the same way"
         )
+
+
+def for_statistics(split: Split) -> Split:
+    """A class-stratified subset of `split` of which batch-norm can take its statistics: `STATISTICS` images, or all."""
+    return split.stratified(min(STATISTICS, len(split)))
 
 
 def batch_norms(model: nn.Module) -> dict[str, _BatchNorm]:

@@ -19,8 +19,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ciutils import files, models
+from ciutils.measure import STATISTICS
 from reproduction import chapters, runs
-from reproduction.results import STATISTICS
 
 TRAINING_IMAGES, TEST_IMAGES = 50_000, 10_000
 SIGMA_POINTS = 12 * 8

@@ -319,11 +319,17 @@ def toc(file: Path, chapters: Iterable[str], sweep: Sweep | None) -> str:
 
 
 def data(given: dict[str, object]) -> str:
-    """Changes when the data that a run reads change: the name, and for a folder the contents of its files."""
-    name = str(given.get("dataset", ""))
-    if not name.startswith("folder:"):
-        return name
-    return f"{name} {files.folder_sha256(files.named_folder(name))[:16]}"
+    """Changes when what a run reads changes: the names of its data, and what is in the folders and files that its
+    parameters name, be they images, weights or somebody's code."""
+    told = [str(given.get("dataset", ""))]
+    for name in map(str, given.values()):
+        code, dot, _ = name.rpartition(".py:")
+        file = files.expanded(f"{code}.py" if dot else name)
+        if name.startswith("folder:"):
+            told.append(files.folder_sha256(files.named_folder(name))[:16])
+        elif file.is_file():
+            told.append(hashlib.sha256(file.read_bytes()).hexdigest()[:16])
+    return " ".join(told)
 
 
 def listing(folder: str) -> str:
