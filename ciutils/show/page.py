@@ -33,8 +33,8 @@ _GLUED = "application/papermill.record/"
 """Of what myst-nb reads from a page, and another page, by its name; see its `glue`, which takes Sphinx."""
 
 LONGEST_WHOLE, LONGEST_NAME, LONGEST_SHORT = 16, 24, 60
-"""Characters of a table's longest entry up to which no entry is broken into lines; of an entry up to which none of its
-hyphens ends a line; and of a table's longest entry beyond which a phone shows one below the other."""
+"""Characters of a table's longest entry up to which no entry is broken into lines; of an entry with a hyphen or an
+uncertainty up to which it is not; and of a table's longest entry beyond which a phone shows one below the other."""
 
 
 def display(
@@ -93,14 +93,14 @@ def _table(table: pd.DataFrame) -> HTML:
         drawn = table.to_html(index=index, border=0, index_names=False, classes=kind)
     heads = itertools.cycle(html.escape(str(head)) for head in table.columns)
     drawn = re.sub("<td>", lambda _: f'<td data-head="{next(heads)}">', drawn)
-    return _scrolling(_HYPHENATED.sub(_unbroken, drawn), ", ".join(map(str, table.columns)))
+    return _scrolling(_BREAKABLE.sub(_unbroken, drawn), ", ".join(map(str, table.columns)))
 
 
-_HYPHENATED = re.compile("<(t[dh])([^>]*)>([^<]*-[^<]*)<")
+_BREAKABLE = re.compile("<(t[dh])([^>]*)>([^<]*[-±][^<]*)<")
 
 
 def _unbroken(cell: re.Match[str]) -> str:
-    """Browsers break lines at hyphens: "anneal-lr", "7e-08"."""
+    """Browsers break lines at hyphens and spaces: "anneal-lr", "7e-08", "167 ± 18"."""
     short = len(html.unescape(cell[3])) <= LONGEST_NAME
     return f'<{cell[1]}{cell[2]} class="whole">{cell[3]}<' if short else cell[0]
 
