@@ -123,12 +123,15 @@ def table(answers: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
 
 
 def told(estimate: Estimate, unit: str = "") -> str:
-    """A number with its interval, as text: "0.51 (0.49 to 0.53)"; with unit "%" a share in percent."""
-    scale, form = (100, ".1f") if unit == "%" else (1, ".2f")
+    """A number with its interval, as text: "0.51 (0.49 to 0.53)"; with unit "%" a share in percent, with "points" a
+    difference of shares in percentage points."""
+    scale, form = (100, ".1f") if unit else (1, ".2f")
+    percent, behind = "%" * (unit == "%"), " percentage points" * (unit == "points")
     value, low, high = (
-        text.number(scale * each, form) + unit for each in (estimate.value, estimate.low, estimate.high)
+        text.number(scale * each, form) + percent for each in (estimate.value, estimate.low, estimate.high)
     )
-    return f"{value} ({low} to {high})" if math.isfinite(estimate.low + estimate.high) else f"{value} (no interval)"
+    interval = f"{low} to {high}" if math.isfinite(estimate.low + estimate.high) else "no interval"
+    return f"{value} ({interval}){behind}"
 
 
 def beyond(low: float, high: float, reference: float = 0.0) -> str:

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from ciutils import train
+from ciutils.analyse import confusion
 from ciutils.analyse.agreement import Estimate
 from reproduction import claims, runs
 from reproduction.claims import evidence, judging, planes
@@ -126,6 +127,25 @@ def test_few_interferers_with_high_recall_are_held_against_one_profile_of_errors
     assert law(profile).answer == "contradicted"
     ring = {(CLASSES[k], CLASSES[(k + step + 1) % 10]): 90 for k in range(10) for step in range(1 + k // 2)}
     assert law(counts_of(ring)).answer == "supported"
+
+
+def test_the_chapter_tells_the_law_with_the_number_that_the_claim_has():
+    counts = counts_of({(a, b): 3 * k for k, a in enumerate(CLASSES) for b in CLASSES})
+    cctm, objects = confusion.cctm(counts), counts.sum("predicted").values
+    drawn = Evidence({("googlenet", "anneal-lr"): history_of(counts)}, draws=200).rates("googlenet").sizes["draw"]
+    threshold = claims.cctm.THRESHOLD
+    assert claims.cctm.few_interferers(cctm, objects, threshold, drawn) == law(counts).effect
+
+
+def test_a_class_that_is_always_missed_has_a_place_in_the_profile():
+    """Its errors are all that there is in its row, and the fitted ones add up to 1 but for the last step. It has the
+    fewest interferers and the lowest recall, against the law."""
+    rates = np.full((4, 4), 0.1) + np.diag([0.6, 0.6, 0.6, 0.6])
+    rates[0] = [0, 0.7, 0.3, 0]
+    names = list("abcd")
+    cctm = xr.DataArray(rates, dims=("true", "predicted"), coords={"true": names, "predicted": names})
+    found = claims.cctm.few_interferers(cctm, np.array([10, 20, 30, 40]), 0.05, draws=50)
+    assert -2 <= found.low <= found.value < 0
 
 
 def test_proposition_1_is_an_identity():

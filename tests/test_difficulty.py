@@ -32,6 +32,7 @@ def test_numbers_are_told_with_their_intervals():
     found = Estimate(0.5123, 0.4, 0.75)
     assert difficulty.told(found) == "0.51 (0.40 to 0.75)"
     assert difficulty.told(found, "%") == "51.2% (40.0% to 75.0%)"
+    assert difficulty.told(found, "points") == "51.2 (40.0 to 75.0) percentage points"
     assert difficulty.told(Estimate(0.5, math.nan, math.nan)) == "0.50 (no interval)"
 
 

@@ -78,6 +78,17 @@ def test_planted_likeness_is_found():
     assert found.p_value < 0.001
 
 
+def test_uneven_pairs_are_those_of_which_one_direction_is_more_than_twice_the_other():
+    """HAND has a-b at 6 and 1, a-c at 4 and 5, b-c at 3 and 2; a rate of exactly twice its reverse is not more."""
+    rates = table(HAND) / 100
+    pairs = [("b", "a"), ("a", "c"), ("b", "c")]
+    assert likeness.uneven(rates, pairs) == [("a", "b")]
+    assert likeness.uneven(rates, pairs, times=1.4) == [("a", "b"), ("b", "c")]
+    assert likeness.uneven(table([[8, 2, 0], [1, 9, 0], [0, 1, 9]]) / 10, pairs) == [("c", "b")]
+    with pytest.raises(ValueError, match="counts are no rates"):
+        likeness.uneven(table(HAND), pairs)
+
+
 def test_one_way_is_the_difference_of_the_two_directions():
     found = likeness.one_way(table(HAND) / 100)
     np.testing.assert_allclose(found, [[0, 0.05, -0.01], [-0.05, 0, 0.01], [0.01, -0.01, 0]])

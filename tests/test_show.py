@@ -257,6 +257,11 @@ def test_several_figures_lie_side_by_side_each_with_its_text(artifact, displayed
     assert plt.get_fignums() == []
 
 
+def test_the_text_of_a_colour_bar_has_no_more_digits_than_are_seen():
+    *_, bar = show.cctm_heatmaps({"one": HAND.copy(data=HAND.values * 0.384435)})[0]
+    assert bar.get_label() == "Colours: share of the true class, percent, from 0 to 9.61"
+
+
 def test_what_is_folded_lies_with_its_source_below_a_line(artifact, displayed):
     show.display(pd.DataFrame({"column": ["entry"]}), artifact, fold="<more>")
     (shown,) = displayed

@@ -4,9 +4,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 from test_likeness import HAND, table
 
 from ciutils.show import likeness as pictures
+from ciutils.show.axes import DARK, in_the_dark
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +45,41 @@ def test_each_cell_is_a_dot_at_its_two_rates_and_some_are_named():
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()) == ("hand, percent", "turned, percent", "log")
 
 
+def test_names_of_cells_stay_within_the_frame_and_apart():
+    """Even at the largest rates, and several cells at one place."""
+    hand = table(np.full((3, 3), 30)) / 100
+    (figure,), (ax,) = pictures.cells(("hand", hand), {"other": hand}, [("a", "b"), ("b", "a"), ("c", "a")])
+    figure.draw_without_rendering()
+    frame, boxes = ax.get_window_extent(), [Text.get_window_extent(text) for text in ax.texts]
+    assert all(frame.x0 < box.x0 < box.x1 < frame.x1 and frame.y0 < box.y0 < box.y1 < frame.y1 for box in boxes)
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+
+
+def contrast(colour, ground):
+    """Of WCAG 2."""
+    lights = []
+    for each in (colour, ground):
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in to_rgb(each)]
+        lights.append(np.dot([0.2126, 0.7152, 0.0722], linear) + 0.05)
+    return max(lights) / min(lights)
+
+
+def test_dots_and_lines_are_seen_on_both_grounds():
+    """At 3 : 1 at least, which WCAG 2 asks of what is no text."""
+    hand = table(HAND) / 100
+    drawn = pictures.cells(("hand", hand), {"other": hand}, [("a", "b")])
+    for (figure,), (ax,) in (drawn, pictures.directions({"hand": hand}, [("a", "b")])):
+        mark = ax.collections[0]
+
+        def seen(ground, mark=mark):
+            *colour, alpha = mark.get_edgecolor()[0] if len(mark.get_edgecolor()) else mark.get_facecolor()[0]
+            return contrast(alpha * np.array(colour) + (1 - alpha) * np.array(to_rgb(ground)), ground)
+
+        assert seen("white") >= 3
+        with in_the_dark(figure):
+            assert seen(DARK) >= 3
+
+
 def test_a_rate_of_zero_has_a_place_on_the_log_scale():
     hand = table(HAND) / 100
     _, (ax,) = pictures.cells(("hand", hand), {"none": 0 * hand}, [("a", "b")])
@@ -57,6 +95,13 @@ def test_directions_join_the_two_rates_of_a_pair():
     np.testing.assert_allclose(hollow, [[1, 0], [4, 1]])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["A, B", "C, A"]
     assert ax.yaxis_inverted()
+
+
+def test_directions_of_all_tables_have_one_scale_which_holds_all_rates():
+    hand = table(HAND) / 100
+    _, axes = pictures.directions({"hand": hand, "less": hand / 10}, [("a", "b"), ("c", "a")])
+    assert axes[0].get_xlim() == axes[1].get_xlim()
+    assert axes[0].get_xlim()[1] > 6
 
 
 def test_likeness_over_epochs_has_a_colour_for_each_setup_and_the_ceiling():

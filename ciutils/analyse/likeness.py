@@ -5,6 +5,7 @@ Tables are rates (..., true, predicted) of the same classes. The diagonal, which
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +79,17 @@ def one_way(rates: xr.DataArray) -> xr.DataArray:
     Raises ValueError for counts, and if rows and columns are not of the same classes in the same order. Book: *Humans*.
     """
     return _rates(rates).copy(data=rates.values - np.swapaxes(rates.values, -1, -2))
+
+
+def uneven(rates: xr.DataArray, pairs: Iterable[tuple[str, str]], times: float = 2) -> list[tuple[str, str]]:
+    """Of `pairs` of classes those that are confused in one direction more than `times` as often as in the other, as
+    (true, predicted) of that direction; rates (true, predicted). Errors as in `one_way`. Book: *Humans*."""
+    rates, found = _rates(rates), []
+    for one, two in pairs:
+        there, back = (float(rates.sel(true=true, predicted=other)) for true, other in ((one, two), (two, one)))
+        if max(there, back) > times * min(there, back):
+            found.append((one, two) if there > back else (two, one))
+    return found
 
 
 def drawn_anew(counts: xr.DataArray, objects: int, draws: int = 1000, seed: int = 0) -> xr.DataArray:

@@ -17,7 +17,7 @@ from matplotlib.colors import Colormap, to_rgba_array
 from matplotlib.figure import Figure
 
 from ciutils.analyse.responses import grouped
-from ciutils.show.text import in_figure
+from ciutils.show.text import in_figure, rounded
 
 INTERFERENCE_COLOURS = "magma_r"
 """Perceptually uniform, dark where interference is high, as in the paper's heat maps."""
@@ -52,7 +52,9 @@ def colour_bar(drawn: ScalarMappable, label: str, extend: str = "neither") -> Fi
     """The one colour scale of several panels, as a figure of its own."""
     low, high = drawn.get_clim()
     scale = ScalarMappable(drawn.norm, drawn.cmap)
-    figure = Figure(figsize=(3.15, 0.9), layout="constrained", label=f"Colours: {label}, from {low:g} to {high:g}")
+    figure = Figure(
+        figsize=(3.15, 0.9), layout="constrained", label=f"Colours: {label}, from {rounded(low)} to {rounded(high)}"
+    )
     bar = figure.colorbar(scale, cax=figure.subplots(), orientation="horizontal", extend=extend)
     bar.set_label(in_figure(label, 40))
     return figure

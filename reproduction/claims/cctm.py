@@ -57,6 +57,27 @@ def both_ways(table: np.ndarray, rates: xr.DataArray) -> np.ndarray:
     return np.concatenate([shares[:, [cat_dog]], np.delete(shares, cat_dog, axis=1)], axis=1)
 
 
+def few_interferers(rates: xr.DataArray, objects: np.ndarray | int, threshold: float, draws: int) -> Estimate:
+    """How much more negative the rank correlation of the number of interferers with recall is, over classes, than in
+    tables drawn from one profile of errors for all classes, with the middle 95% of these.
+
+    rates: one CCTM (true, predicted). objects: test images of each class. A class that is missed more often has more
+    cells above any `threshold`, whoever it is taken for, so a strong correlation alone says nothing.
+    """
+
+    def correlation(table: np.ndarray) -> float:
+        wrong = table * apart
+        return rank_correlation((wrong > threshold).sum(1), 1 - wrong.sum(1))
+
+    apart = ~np.eye(len(rates), dtype=bool)
+    profile = of_difficulty(rates.values[None] * apart)[0]
+    profile = profile / np.maximum(profile.sum(1, keepdims=True), 1)  # of a class that is always missed it may be more
+    profile += np.diag((1 - profile.sum(1)).clip(0))
+    random, each = np.random.default_rng(0), np.broadcast_to(objects, len(profile))
+    chance = [correlation(random.multinomial(each, profile) / each[:, None]) for _ in range(draws)]
+    return beyond_chance(-correlation(rates.values), -np.array(chance))
+
+
 @claim(
     "C01",
     "CAT and DOG have the two lowest recalls, in all four networks",
@@ -165,15 +186,7 @@ def _interferers(evidence: Evidence, _: Reading) -> list[Part]:
         return lambda rates: estimate(interferers(rates)[:, list(rates["true"].values).index(name)] - printed)
 
     def law(rates: xr.DataArray) -> Estimate:
-        def correlation(wrong: np.ndarray) -> float:
-            return rank_correlation((wrong > THRESHOLD).sum(1), 1 - wrong.sum(1))
-
-        wrong, objects = errors(rates)[0], rates.attrs["objects"]
-        profile = of_difficulty(wrong[None])[0]
-        profile += np.diag(1 - profile.sum(1))
-        drawn = np.random.default_rng(0).multinomial(objects, profile, size=(len(rates), len(profile))) / objects
-        chance = np.array([correlation(each) for each in drawn * ~np.eye(len(profile), dtype=bool)])
-        return beyond_chance(-correlation(wrong), -chance)
+        return few_interferers(rates[0], rates.attrs["objects"], THRESHOLD, len(rates))
 
     rates, same = evidence.rates("googlenet"), evidence.full_size
     numbers = [
