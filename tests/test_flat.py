@@ -213,6 +213,14 @@ def test_widths_along_the_egos():
     assert numbers("distance", "b", "descent")[0] == pytest.approx(0.6, abs=1e-3)
 
 
+def test_planes_of_several_ranges_bound_an_area_together_unless_they_contradict_each_other():
+    (wide, area), (close, _) = (valley(0.3, 0.3, 0, points=9, sigma=sigma) for sigma in (1.0, 0.45))
+    apart, together = flat.flat_area(wide, TOLERANCE).theta, flat.bounded([wide, close], "theta", TOLERANCE)
+    assert apart.low <= together.low < area < together.high < apart.high
+    larger, _ = valley(0.8, 0.8, 0)
+    assert str(flat.bounded([close, larger], "theta", TOLERANCE)) == "not resolved"
+
+
 def test_a_width_below_one_cell_is_an_upper_bound():
     table = flat.ego_widths(valley(0.017, 0.94, 0)[0])
     assert [str(each) for each in table["theta"]] == ["0.94 (0.88 to 1)"] * 2 + ["≤ 0.12"] * 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context
 
@@ -117,6 +118,15 @@ def flat_area(space: xr.Dataset, tolerance: float = 0.05) -> FlatArea:
     return FlatArea(
         theta, theta * (norm1 * norm2 * math.sqrt(max(0.0, 1 - cosine**2)) / space.attrs["weight_norm"] ** 2)
     )
+
+
+def bounded(spaces: Sequence[xr.Dataset], unit: str, tolerance: float) -> Bounds:
+    """A flat area as far as all `spaces` of one pair bound it, of whatever range; not resolved where they contradict
+    each other. unit: "theta" or "distance", squared. Book: *Sharpness*."""
+    found = [getattr(flat_area(space, tolerance), unit) for space in spaces]
+    low, high = max(each.low for each in found), min(each.high for each in found)
+    known = [each.value for each in found if low <= each.value <= high]
+    return Bounds(known[0] if known else math.nan, low, high) if low <= high else Bounds(math.nan, 0.0, math.inf)
 
 
 def ego_widths(space: xr.Dataset, tolerance: float = 0.05) -> pd.DataFrame:

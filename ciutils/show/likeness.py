@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from ciutils.show.axes import SMALLEST, WIDEST, cell_colours, colour_bar, one_height, panels
 from ciutils.show.images import called
+from ciutils.show.text import in_figure
 
 _SIZE = 3.15, 3.3
 """Of a panel: three lie side by side on a wide page."""
@@ -37,7 +38,7 @@ def shares(tables: Mapping[str, xr.DataArray]) -> tuple[list[Figure], list[Axes]
         parts[title] = 100 * errors / np.nansum(errors)
     figures, axes = panels(tables, _SIZE)
     for (title, part), ax in zip(parts.items(), axes, strict=True):
-        names = tables[title]["true"].values
+        names = [in_figure(name) for name in tables[title]["true"].values]
         image = ax.imshow(part, cmap=cell_colours(), vmin=0, vmax=max(map(np.nanmax, parts.values())))
         ax.set_xticks(range(len(names)), names, rotation=90, fontsize=SMALLEST)
         ax.set_yticks(range(len(names)), names, fontsize=SMALLEST)
@@ -66,7 +67,7 @@ def cells(
         for line, (cell, (right, up)) in enumerate(sorted(places.items(), key=lambda item: -item[1][1])):
             ax.scatter(right, up, s=26, color=_NAMED, lw=0)
             ax.annotate(
-                called(*cell),
+                in_figure(called(*cell)),
                 (right, up),
                 (0.03, 0.96 - 0.065 * line),
                 textcoords="axes fraction",
@@ -74,7 +75,13 @@ def cells(
                 fontsize=SMALLEST,
                 arrowprops={"arrowstyle": "-", "color": _PLAIN, "lw": 0.8, "relpos": (1, 0.5)},
             )
-        ax.set(xscale="log", yscale="log", xlabel=f"{label}, percent", ylabel=f"{title}, percent", aspect="equal")
+        ax.set(
+            xscale="log",
+            yscale="log",
+            xlabel=f"{in_figure(label)}, percent",
+            ylabel=f"{in_figure(title)}, percent",
+            aspect="equal",
+        )
         ax.set(xlim=(_LEAST / 2, 100), ylim=(_LEAST / 2, 100))
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter("{x:g}")  # powers have exponents in small print

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from ciutils.analyse.agreement import Estimate
-from ciutils.analyse.flat import Bounds, flat_area
+from ciutils.analyse.flat import Bounds
 from ciutils.analyse.responses import class_response
 from ciutils.analyse.surfaces import centre, class_loss, mistake_rate
 from reproduction.claims.answers import UNKNOWN
@@ -22,8 +22,6 @@ from reproduction.claims.answers import UNKNOWN
 Z = 1.96
 ANGLES = tuple(range(0, 180, 5))
 """Of lines through the network, in degrees from the first class's axis."""
-TOLERANCE = 0.05
-"""Of a flat area: a rise of the mistake rate."""
 SLOPE = 0.2
 """Of the sides of a valley: a rise of the mistake rate well below that at which planes saturate."""
 CLASS_IMAGES = 5000
@@ -104,15 +102,6 @@ def steepest(space: xr.Dataset, unit: str) -> Estimate:
     off = np.minimum(off, 180 - off)
     sharp = off[found.values >= found.values.max() - (sampled(0, space).high * math.sqrt(2) or 1e-9)]
     return Estimate(float(off[int(found.values.argmax())]), float(sharp.min()), float(sharp.max()))
-
-
-def area(spaces: Sequence[xr.Dataset], unit: str, tolerance: float = TOLERANCE) -> Bounds:
-    """A flat area as far as all spaces of one pair bound it, of whatever range; not resolved where they contradict each
-    other."""
-    found = [getattr(flat_area(space, tolerance), unit) for space in spaces]
-    low, high = max(each.low for each in found), min(each.high for each in found)
-    known = [each.value for each in found if low <= each.value <= high]
-    return Bounds(known[0] if known else math.nan, low, high) if low <= high else Bounds(math.nan, 0.0, math.inf)
 
 
 def loss_rises(space: xr.Dataset, name: str) -> dict[str, Estimate]:

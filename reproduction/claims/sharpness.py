@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ciutils.analyse.agreement import Estimate, estimate
-from ciutils.analyse.flat import Bounds
+from ciutils.analyse.flat import Bounds, bounded
 from reproduction import paper
 from reproduction.claims import planes
 from reproduction.claims.answers import Part, part, quotient
@@ -17,6 +17,9 @@ from reproduction.claims.cctm import recalls
 from reproduction.claims.evidence import PAIRS, SPACE_NETWORKS, Evidence
 from reproduction.claims.judging import claim
 from reproduction.readings import Reading
+
+TOLERANCE = 0.05
+"""Of a flat area: a rise of the mistake rate."""
 
 
 def more_accurate(first: xr.DataArray, second: xr.DataArray) -> Estimate:
@@ -141,7 +144,7 @@ def _diagonal(evidence: Evidence, reading: Reading) -> list[Part]:
 
 def times(unit: str) -> Callable[[Sequence[xr.Dataset], Sequence[xr.Dataset]], Bounds]:
     """How many times the flat area of the one is that of the other."""
-    return lambda first, second: planes.area(first, unit) / planes.area(second, unit)
+    return lambda first, second: bounded(first, unit, TOLERANCE) / bounded(second, unit, TOLERANCE)
 
 
 @claim(
