@@ -115,7 +115,7 @@ def fetch(listed: Sequence[Want], step: str, results: Results) -> dict[tuple, xr
 
 def said(listed: Sequence[Want], results: Results) -> xr.Dataset:
     """What the networks of `listed` say of the test images, put together; see `agreement.joined`."""
-    return joined({network: each for (network, _), each in fetch(listed, "predictions", results).items()})
+    return joined({in_print(network): each for (network, _), each in fetch(listed, "predictions", results).items()})
 
 
 def setting(listed: Sequence[Want]) -> str:

@@ -97,7 +97,7 @@ def _slug(dataset: str) -> str:
 
 NAMES = {
     **{"vgg19": "VGG19", "resnet18": "ResNet18", "googlenet": "GoogLeNet", "dla": "DLA", "simple-dla": "simple DLA"},
-    **{"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "fashion-mnist": "Fashion-MNIST", "digits": "8 x 8 digits"},
+    **{"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "fashion-mnist": "Fashion-MNIST", "digits": "8 × 8 digits"},
 }
 """Networks and data sets, as papers print their names."""
 

@@ -69,6 +69,18 @@ def bars_of(page):
     return found
 
 
+@pytest.mark.parametrize(
+    ("networks", "told"),
+    [
+        (["one", "two"], "Each bar is what one of these says. From the top: one, two."),
+        (["one"], "The bar is what one says."),
+    ],
+)
+def test_a_sheet_says_whose_its_bars_are(networks, told):
+    heard = said().sel(network=networks)
+    assert told in pictures.sheet({"": agreement.behind(heard, "cat", "dog")}, pixels(), heard).data
+
+
 def test_a_sheet_shows_each_image_with_what_is_said_of_it():
     table = agreement.behind(said(), "cat", "dog")
     page = pictures.sheet({"CAT called DOG": table}, pixels(), said()).data

@@ -94,7 +94,7 @@ def visits(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, np.ndarray]:
     }
     for (title, table), ax in zip(panels.items(), axes.flat, strict=True):
         bottom = np.zeros(len(table))
-        for (part, words), colour in zip(said.items(), ("#1f4e79", "#6ba3d6", "#f2b56b"), strict=True):
+        for (part, words), colour in zip(said.items(), ("#2f6db3", "#6ba3d6", "#f2b56b"), strict=True):
             # Without seams between the bars, which would be stripes of 200 epochs.
             ax.bar(table.index, table[part], 1.0, bottom, color=colour, label=words, antialiased=False)
             bottom += table[part].to_numpy()

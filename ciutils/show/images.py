@@ -50,8 +50,9 @@ def sheet(rows: Mapping[str, pd.DataFrame], images: xr.DataArray, said: xr.Datas
             tiles.append(_tile(cell, images, image, caption))
         sections.append(f"<p><b>{html.escape(title)}</b></p><div class='photos'>{''.join(tiles)}</div>")
     legend = "".join(f"<span><i style='background: {colour}'></i>{name}</span>" for name, colour in _PARTS.items())
-    networks = html.escape(", ".join(str(name) for name in said["network"].values))
-    told = f"Each bar is what one of them says; given to {legend}. From the top: {networks}."
+    networks = [html.escape(str(name)) for name in said["network"].values]
+    whose = f"Each bar is what one of these says. From the top: {', '.join(networks)}"
+    told = f"{whose if networks[1:] else f'The bar is what {networks[0]} says'}. It is parted into: {legend}"
     return HTML(f"{_STYLE}<div class='{PLAIN}'>{''.join(sections)}<p class='parts'>{told}</p></div>")
 
 

@@ -15,6 +15,7 @@ from scipy import stats
 
 from ciutils.analyse.agreement import Estimate
 from ciutils.analyse.responses import WAYS, shape_similarity
+from ciutils.show.text import rounded
 from reproduction import paper
 from reproduction.claims import planes
 from reproduction.claims.answers import UNKNOWN, Part, beyond_chance, part, quotient, students
@@ -90,7 +91,7 @@ def _cat_against_dog(evidence: Evidence, reading: Reading) -> list[Part]:
 
 @claim(
     "C14",
-    "CAR-TRUCK space: CAR's loss rises along CAR's ascent whether TRUCK is descended or ascended; TRUCK's also "
+    "TRUCK-CAR space: CAR's loss rises along CAR's ascent whether TRUCK is descended or ascended; TRUCK's also "
     "rises along CAR's descent",
     "classwise_losses#who-responds-to-what",
     *("batch_norm", "range"),
@@ -99,8 +100,8 @@ def _car_ascent(evidence: Evidence, reading: Reading) -> list[Part]:
     """each of the three rises, from the network to the edge of the plane"""
     space = space_of(evidence, "truck-car", reading)
     said = {
-        "car's rise, -car +truck": ("car", "+1 -2"),
-        "car's rise, -car -truck": ("car", "-1 -2"),
+        "car's rise, −car +truck": ("car", "+1 -2"),
+        "car's rise, −car −truck": ("car", "-1 -2"),
         "truck's rise, +car": ("truck", "+2"),
     }
 
@@ -112,12 +113,12 @@ def _car_ascent(evidence: Evidence, reading: Reading) -> list[Part]:
 
 @claim(
     "C15",
-    "the other classes' losses respond more to the CAR-TRUCK egos than to the CAT-DOG egos",
+    "the other classes' losses respond more to the TRUCK-CAR egos than to the CAT-DOG egos",
     "classwise_losses#who-responds-to-what",
     *("batch_norm", "unit", "range"),
 )
 def _others_respond(evidence: Evidence, reading: Reading) -> list[Part]:
-    """for each of the six other classes: its mean absolute change on a ring around the network in the CAR-TRUCK space,
+    """for each of the six other classes: its mean absolute change on a ring around the network in the TRUCK-CAR space,
     over that in the CAT-DOG space, both rings as far out as both planes reach. A loss of many nats, as rings that far
     out have, is one at which nobody would use a network"""
 
@@ -126,7 +127,7 @@ def _others_respond(evidence: Evidence, reading: Reading) -> list[Part]:
             length = min(planes.reach(space, reading.unit) for space in both)
             found = quotient(*(planes.response(space, name, reading.unit, length) for space in both))
             losses = (float(planes.ring(space, name, reading.unit, length).mean()) for space in both)
-            return found, "mean losses there {:.3g} nats, and {:.3g} in CAT-DOG".format(*losses)
+            return found, "mean losses there {} nats, and {} in CAT-DOG".format(*map(rounded, losses))
 
         return effect
 
@@ -136,7 +137,7 @@ def _others_respond(evidence: Evidence, reading: Reading) -> list[Part]:
 
 @claim(
     "C16",
-    "CAR-TRUCK space: the loss shapes of CAT, FROG, DOG, DEER (less so HORSE) are alike; CAR like PLANE; TRUCK "
+    "TRUCK-CAR space: the loss shapes of CAT, FROG, DOG, DEER (less so HORSE) are alike; CAR like PLANE; TRUCK "
     "like SHIP",
     "classwise_losses#do-classes-that-react-alike-interfere",
     *("batch_norm", "range", "own_classes"),

@@ -117,7 +117,7 @@ def _valley(evidence: Evidence, reading: Reading) -> list[Part]:
 
 @claim(
     "C10",
-    "big-lr, CAR-TRUCK space: the steepest line through the minimum is the 135 degree one; a random cut looks flatter",
+    "big-lr, TRUCK-CAR space: the steepest line through the minimum is the 135 degree one; a random cut looks flatter",
     "sharpness#what-the-angle-of-a-cut-does",
     *("batch_norm", "unit", "range"),
     printed="135 degrees",
