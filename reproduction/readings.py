@@ -144,8 +144,10 @@ def table() -> pd.DataFrame:
 
 def smallest_table() -> pd.DataFrame:
     """One row for each of `SMALLEST`: effect (its name), smallest (with its unit), why."""
-    rows = [
-        (name, f"{'within ' * each.within}{number(each.value, '.3g')} {each.unit}".strip(), each.why)
-        for name, each in SMALLEST.items()
-    ]
+
+    def told(each: Smallest) -> str:
+        unit = each.unit.removesuffix("s") if each.value == 1 else each.unit
+        return f"{'within ' * each.within}{number(each.value, '.3g')} {unit}".strip().replace(" %", "%")
+
+    rows = [(name, told(each), each.why) for name, each in SMALLEST.items()]
     return pd.DataFrame(rows, columns=["effect", "smallest that matters", "why"])

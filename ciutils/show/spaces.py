@@ -117,14 +117,17 @@ def _class_panels(
 def _draw_surface(ax: Axes3D, plane: xr.DataArray, values: np.ndarray, top: float) -> None:
     theta1, theta2 = np.meshgrid(plane["theta1"], plane["theta2"], indexing="ij")
     ax.plot_surface(
-        theta1, theta2, values, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=top, rcount=100, ccount=100, linewidth=0
+        theta1, theta2, values, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=top, edgecolor="0.5", linewidth=0.15
     )
     ax.set_zlim(0, top)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
         axis.set_pane_color((0.5, 0.5, 0.5, 0.1))  # of any ground
     ax.tick_params(labelsize=SMALLEST, pad=-3)  # nearer than labels of the axes, which else lie on them
     ax.tick_params(axis="z", pad=0)
-    ax.locator_params(nbins=3)
+    for axis, theta in ((ax.xaxis, plane["theta1"]), (ax.yaxis, plane["theta2"])):
+        half = float(f"{float(theta.max()) / 2:.1g}")
+        axis.set_ticks([-half, 0, half])  # labels nearer to the corner would lie on each other
+    ax.locator_params("z", nbins=3)
     _short_ticks(ax)
     ax.set_box_aspect(None, zoom=0.8)  # else the labels of the vertical axis are cut off
 
