@@ -64,8 +64,8 @@ def test_images_of_mixed_sizes_are_resized_and_what_is_measured_says_so(tiny_mod
 def test_a_space_of_images_that_are_not_kept_is_the_same(tiny_model, tiny_data, monkeypatch):
     directions = measure.ego_directions(tiny_model, tiny_data.train)
     spaces = []
-    for kept in (evaluator.KEPT, 0):
-        monkeypatch.setattr(evaluator, "KEPT", kept)
+    for kept in (evaluator.KEPT["cpu"], 0):
+        monkeypatch.setitem(evaluator.KEPT, "cpu", kept)
         for bn in ("frozen", "recalibrated"):
             spaces.append(
                 measure.interference_space(tiny_model.eval(), tiny_data.train, directions, "a-b", 0.5, 3, bn=bn)

@@ -39,8 +39,9 @@ BATCH = {"cpu": 250, "cuda": 2000}
 """Images of 32 x 32 that keep a device busy; more would leave a CPU's caches."""
 
 
-KEPT = 1 << 30
-"""Bytes up to which converted images are kept; more are converted a batch at a time, at every point anew."""
+KEPT = {"cpu": 1 << 29, "cuda": 1 << 32}
+"""Bytes up to which converted images are kept; more are converted a batch at a time, at every point anew. That costs a
+CPU some percent of a small network's pass, and of a large one's nothing to speak of."""
 
 
 STATISTICS = 500
@@ -53,7 +54,7 @@ ALL = slice(None)
 class Images:
     """A split on the device, in batches (inputs, labels), as the network reads it, in a seeded random order.
 
-    Converted once if it takes at most `KEPT` bytes.
+    Converted once if that takes at most `KEPT` bytes.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Images:
             split.inputs(index, dtype, device).contiguous(memory_format=layout),
             split.labels[index].to(device),
         )
-        small = split.images.numel() * dtype.itemsize <= KEPT
+        small = split.images.numel() * dtype.itemsize <= KEPT[device.type]
         self._kept = [self._convert(index) for index in self._index] if small else None
 
     def __len__(self) -> int:

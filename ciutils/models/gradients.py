@@ -110,7 +110,7 @@ def ego_directions(
     parameters, and as `counts` does. Source: arXiv:2211.01370, Section 2.2, Definition 1. Book: *Sharpness*.
     """
     check_split(split)
-    size = split.batch_size(500) if batch_size is None else checks.whole(batch_size, "batch_size")
+    size = split.batch_size(250) if batch_size is None else checks.whole(batch_size, "batch_size")
     parameters = trainable(model)
     positions = _with_images(split, classes)
     classify = proven(model, split, device=device, logits=logits)
