@@ -71,7 +71,7 @@ def strips(
         ticks = range(0, len(rows), -(-len(rows) // 10))
         ax.set_yticks(ticks, [str(rows[tick]) for tick in ticks], fontsize=SMALLEST)
         ax.set_ylabel(predictions.dims[0])
-        told = textwrap.fill(f"{title}: {shown.shape[1]} of {mine.shape[1]} images", 48)
+        told = textwrap.fill(f"{title}: {shown.shape[1]:,} of {mine.shape[1]:,} images", 48)
         ax.set_title(told, fontsize=10, loc="left", parse_math=False)
         met |= set(np.unique(shown).tolist()) - {true}
     axes[-1, 0].set_xlabel("images missed in any row, those of most rows first")

@@ -177,7 +177,8 @@ def _address(images: xr.DataArray, image: int) -> str:
 
 
 _STYLE = """<style>
-.photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(100px, 1fr)); gap: 10px; text-align: center; }
+.photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(100px, 1fr)); gap: 10px; text-align: center;
+  margin-bottom: 1.2rem; }
 .photos img { width: 88px; height: 88px; border-radius: 4px; }
 .photos figure { margin: 0; padding: 0; }
 .photos figure figcaption { color: inherit; padding: 0; opacity: 1; }
