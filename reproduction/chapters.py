@@ -1,7 +1,8 @@
 """What each chapter wants: a flat list of artifacts, declared before any of them exists.
 
-The list alone feeds the chapter's notebook, the verdicts, the estimates and the workflow. Where a half side or a pair
-is found from a trained network, a want holds the rule that finds it.
+The list alone feeds the chapter's notebook, the estimates and the workflow. Where a half side or a pair is found from a
+trained network, a want holds the rule that finds it. Verdicts are judged on all planes that are there, those of
+chapters and others.
 """
 
 from __future__ import annotations
