@@ -91,8 +91,9 @@ def _table(table: pd.DataFrame) -> HTML:
     index = not isinstance(table.index, pd.RangeIndex)
     with pd.option_context("display.max_colwidth", None, "display.html.use_mathjax", False):
         drawn = table.to_html(index=index, border=0, index_names=False, classes=kind)
-    heads = itertools.cycle(html.escape(str(head)) for head in table.columns)
-    drawn = re.sub("<td>", lambda _: f'<td data-head="{next(heads)}">', drawn)
+    if kind == "long-entries":
+        heads = itertools.cycle(html.escape(str(head)) for head in table.columns)
+        drawn = re.sub("<td>", lambda _: f'<td data-head="{next(heads)}">', drawn)
     return _scrolling(_BREAKABLE.sub(_unbroken, drawn), ", ".join(map(str, table.columns)))
 
 
