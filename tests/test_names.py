@@ -219,7 +219,8 @@ def artifact(name):
 
 def test_names_are_text_in_tables_and_in_the_line_below(displayed):
     def shown(names):
-        table = pd.DataFrame({each: {other: f"{each}, {other}" for other in names} for each in names})
+        as_long = 40 * "x "  # tables of short and of long entries are drawn otherwise
+        table = pd.DataFrame({each: {other: f"{each}, {other}, {as_long}" for other in names} for each in names})
         show.display(table, artifact(f"folder:/data/{names[0]}"))
         return Elements("".join(each.data for each in displayed[-2:]))
 
