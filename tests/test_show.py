@@ -559,8 +559,8 @@ def contrast(colour, ground):
 def test_labels_of_a_surface_stay_away_from_its_corners():
     plane = rate(np.full((5, 5), 0.3)).assign_coords(theta1=np.linspace(-0.041, 0.041, 5))
     _, (ax,) = show.surfaces({"one": plane})
-    np.testing.assert_allclose(ax.get_xticks(), [-0.02, 0, 0.02])
-    np.testing.assert_allclose(ax.get_yticks(), [-1, 0, 1])
+    np.testing.assert_allclose(ax.get_xticks(), [-0.02, 0.02])
+    np.testing.assert_allclose(ax.get_yticks(), [-1, 1])
 
 
 def test_arrows_are_seen_on_light_and_dark_pages():

@@ -365,7 +365,7 @@ def test_a_folder_of_images_is_other_data_once_a_file_has_changed(tmp_path):
     assert sweeps.data(given) == before
     (tmp_path / "a.png").write_bytes(b"22")
     assert sweeps.data(given) != before
-    assert sweeps.data({"dataset": "digits"}) == "digits"
+    assert sweeps.data({"dataset": "digits", "arguments": 300 * "x", "pairs": ["a-b"], "seed": 1}) == "digits"
 
 
 @pytest.mark.parametrize("given", [{"dataset": "mine.py:pictures"}, {"network": "mine.py:network"}, {"weights": "w"}])

@@ -126,7 +126,7 @@ def _draw_surface(ax: Axes3D, plane: xr.DataArray, values: np.ndarray, top: floa
     ax.tick_params(axis="z", pad=0)
     for axis, theta in ((ax.xaxis, plane["theta1"]), (ax.yaxis, plane["theta2"])):
         half = float(f"{float(theta.max()) / 2:.1g}")
-        axis.set_ticks([-half, 0, half])  # labels nearer to the corner would lie on each other
+        axis.set_ticks([-half, half])  # more labels, or nearer to the corner, would lie on each other
     ax.locator_params("z", nbins=3)
     _short_ticks(ax)
     ax.set_box_aspect(None, zoom=0.8)  # else the labels of the vertical axis are cut off

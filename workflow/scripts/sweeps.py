@@ -22,6 +22,7 @@ import hashlib
 import html
 import itertools
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -322,12 +323,12 @@ def data(given: dict[str, object]) -> str:
     """Changes when what a run reads changes: the names of its data, and what is in the folders and files that its
     parameters name, be they images, weights or somebody's code."""
     told = [str(given.get("dataset", ""))]
-    for name in map(str, given.values()):
+    for name in (each for each in given.values() if isinstance(each, str)):
         code, dot, _ = name.rpartition(".py:")
         file = files.expanded(f"{code}.py" if dot else name)
         if name.startswith("folder:"):
             told.append(files.folder_sha256(files.named_folder(name))[:16])
-        elif file.is_file():
+        elif os.path.isfile(file):  # which a text too long for a name is not; Path asks the system and raises
             told.append(hashlib.sha256(file.read_bytes()).hexdigest()[:16])
     return " ".join(told)
 
