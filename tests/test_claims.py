@@ -1,6 +1,7 @@
 """Rules give each answer on artifacts made by hand; what is published is gathered and nothing is computed."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from reproduction import claims, runs
 from reproduction.claims import evidence, judging, planes
 from reproduction.claims.answers import NOT_COMPARABLE, STANDS, Part, summary
 from reproduction.claims.evidence import Evidence
-from reproduction.claims.table import batch_norm_table, earlier, not_made, unmeasured
+from reproduction.claims.table import batch_norm_table, earlier, not_made, told, unmeasured
 from reproduction.readings import CHOICES, Reading
 from reproduction.results import REPOSITORY, Results
 from tests import worlds
@@ -438,3 +439,19 @@ def test_planes_are_gathered_by_their_range(monkeypatch):
     assert set(found.spaces) == keys
     images = {key[2:4]: int(space["counts"][0, 0].sum()) for key, space in found.spaces.items()}
     assert images == {("3-8", "frozen"): 60, ("1-2", "recalibrated"): 40}  # of more images; with augmented ones
+
+
+ENDS = [
+    ("factor", math.nan, 0, math.inf, "it may be anything"),
+    ("factor", math.nan, 1.5, math.inf, "at least 1.5 times"),
+    ("rate", math.nan, 0, math.inf, "at least 0 points"),
+    ("rate", 2.0, 1.0, 3.0, "2 (1 to 3) points"),
+]
+
+
+@pytest.mark.parametrize(("smallest", "value", "low", "high", "known"), ENDS)
+def test_what_is_known_of_a_part_is_told_in_words(smallest, value, low, high, known):
+    """A ratio is above 0 whatever happens; a difference need not be."""
+    part = dict.fromkeys(CHOICES, "") | {"what": "simple-dla over vgg19", "answer": "undecided", "note": "", "seeds": 1}
+    said = told(pd.Series(part | {"smallest": smallest, "value": value, "low": low, "high": high}))
+    assert said.startswith(f"simple DLA over VGG19: undecided; {known}, held against ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -137,7 +138,8 @@ def batch_norm_table(parts: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
         by = {name: mine.set_index("what") for name, mine in rested[rested["claim"] == id].groupby("batch_norm")}
         both = [what for what in by["frozen"].index if what in by["recalibrated"].index]
         for what in both:
-            rows.append([id, what, *(f"{each.loc[what, 'answer']}; {_effect(each.loc[what])}" for each in by.values())])
+            said = (f"{each.loc[what, 'answer']}; {_effect(each.loc[what])}" for each in by.values())
+            rows.append([id, _in_print(what), *said])
         rows.append([id, "together", *(summary(each.loc[both, "answer"]) for each in by.values())])
     return pd.DataFrame(rows, columns=["claim", "part", *CHOICES["batch_norm"].readings])
 
@@ -145,7 +147,7 @@ def batch_norm_table(parts: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
 def told(part: pd.Series) -> str:
     """One row of `judged` as text."""
     reading = ", ".join(str(part[name]) for name in CHOICES if name == "batch_norm" and part[name])
-    what = f"{part['what']}{f' ({reading})' if reading else ''}: {part['answer']}"
+    what = f"{_in_print(part['what'])}{f' ({reading})' if reading else ''}: {part['answer']}"
     if part["answer"] == NOT_THERE:
         return what
     smallest = SMALLEST[part["smallest"]]
@@ -154,17 +156,27 @@ def told(part: pd.Series) -> str:
     return f"{what}; {_effect(part)}, {held}{seeds}" + (f"; {part['note']}" if part["note"] else "")
 
 
+def _in_print(what: str) -> str:
+    """What a part is about, its networks as papers print their names."""
+    return re.sub(r"[\w-]+", lambda word: in_print(word[0]), what)
+
+
 def _effect(part: pd.Series) -> str:
     """The effect of one row of `judged` with its interval and unit."""
-    ends = _between(part["low"], part["high"])
-    known = f"{rounded(part['value'])} ({ends})" if part["value"] == part["value"] else ends
-    return f"{known} {SMALLEST[part['smallest']].unit}".strip()
+    unit = SMALLEST[part["smallest"]].unit
+    ends = _between(part["low"], part["high"], lowest=0 if unit == "times" else -math.inf)
+    if part["value"] == part["value"]:
+        return f"{rounded(part['value'])} ({ends}) {unit}".strip()
+    return ends if ends == ANYTHING else f"{ends} {unit}".strip()
 
 
-def _between(low: float, high: float) -> str:
-    """An interval as text, which may have no end."""
-    if math.isinf(low) and math.isinf(high):
-        return "anything"
+ANYTHING = "it may be anything"
+
+
+def _between(low: float, high: float, lowest: float) -> str:
+    """An interval as text, which may have no end. lowest: what no number of this kind is below."""
+    if low <= lowest and math.isinf(high):
+        return ANYTHING
     if math.isinf(low) or math.isinf(high):
         return f"at most {rounded(high)}" if math.isinf(low) else f"at least {rounded(low)}"
     return f"{rounded(low)} to {rounded(high)}"

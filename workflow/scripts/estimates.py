@@ -194,7 +194,7 @@ def page(results: Path) -> str:
         f"{epochs:.0f} epochs of training.",
         "### ImageNet with a ResNet50",
         table(imagenet, None, ""),
-        f"*Images x points x forward cost: {IMAGENET_IMAGES:,} x {points} x {2 * RESNET50_MULTIPLY_ADDS / 1e9:.1f} "
+        f"*Images × points × forward cost: {IMAGENET_IMAGES:,} × {points} × {2 * RESNET50_MULTIPLY_ADDS / 1e9:.1f} "
         f"GFLOP = {IMAGENET_IMAGES * points * 2 * RESNET50_MULTIPLY_ADDS / 1e18:.1f} EFLOP for one plane. "
         f"On 1 GPU {dominating(imagenet, 1)} takes longest.*",
         f"The number of images is the term to cut: a stratified sample of 50,000 makes a plane "
