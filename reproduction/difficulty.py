@@ -124,8 +124,10 @@ def table(answers: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
 
 def told(estimate: Estimate, unit: str = "") -> str:
     """A number with its interval, as text: "0.51 (0.49 to 0.53)"; with unit "%" a share in percent, with "points" a
-    difference of shares in percentage points."""
-    scale, form = (100, ".1f") if unit else (1, ".2f")
+    difference of shares in percentage points. An interval whose ends would read alike gets a digit more."""
+    scale, digits = (100, 1) if unit else (1, 2)
+    low, high = (f"{scale * each:.{digits}f}" for each in (estimate.low, estimate.high))
+    form = f".{digits + (low == high and estimate.low < estimate.high)}f"
     percent, behind = "%" * (unit == "%"), " percentage points" * (unit == "points")
     value, low, high = (
         text.number(scale * each, form) + percent for each in (estimate.value, estimate.low, estimate.high)

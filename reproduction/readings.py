@@ -101,9 +101,11 @@ class Smallest:
 
 SMALLEST = {
     "rate": Smallest(
-        0.5, "points", "The paper speaks of interference from half a percent of a class's images on (its threshold)."
+        0.5,
+        "percentage points",
+        "The paper speaks of interference from half a percent of a class's images on (its threshold).",
     ),
-    "share": Smallest(100 / 45, "points of all errors", "What each of 45 pairs holds if all hold the same."),
+    "share": Smallest(100 / 45, "percentage points of all errors", "What each of 45 pairs holds if all hold the same."),
     "majority": Smallest(50, "%", "More than half is most."),
     "asymmetry": Smallest(
         0.25, "", "At a quarter the smaller direction of a typical pair is 0.6 of the larger.", within=True
@@ -114,7 +116,9 @@ SMALLEST = {
         "of the way to the same shape",
         "Loss surfaces go together throughout, so that what is left to a correlation of 1 may be less than 0.1.",
     ),
-    "rise": Smallest(5, "points", "A tenth of the mistake rate at which the planes of a big-lr network end, one half."),
+    "rise": Smallest(
+        5, "percentage points", "A tenth of the mistake rate at which the planes of a big-lr network end, one half."
+    ),
     "ratio": Smallest(1.1, "times", "Below ten percent no eye tells two surfaces apart, nor do 1,000 images a class."),
     "factor": Smallest(2, "times", "What two pictures side by side show without a ruler."),
     "hundredfold": Smallest(
@@ -125,9 +129,13 @@ SMALLEST = {
     "notes": Smallest(2, "% of epochs", "Four epochs of the paper's 200: fewer hardly show in its figure."),
     "hardly": Smallest(2, "% of epochs", "As for notes that are said to appear.", within=True),
     "late": Smallest(90, "% of epochs", "Dominant is what holds nine epochs of ten."),
-    "early": Smallest(10, "points", "Of what moves, a third is in the first third if nothing is early: 33 points."),
+    "early": Smallest(
+        10, "percentage points", "If moments come at any time alike, a third of them are in the first third."
+    ),
     "identity": Smallest(1e-12, "", "Rounding in double precision.", within=True),
-    "accuracy": Smallest(1, "points", "What two trainings of the paper's own size may differ by.", within=True),
+    "accuracy": Smallest(
+        1, "percentage points", "What two trainings of the paper's own size may differ by.", within=True
+    ),
     "interferers": Smallest(0.5, "classes", "One class more or less is another number.", within=True),
 }
 """By name: what the effects of claims are held against."""

@@ -278,7 +278,8 @@ def test_what_nobody_has_made_is_told():
     there = replace(RIGHT, histories=histories, spaces=spaces)
     assert not_made({"200": there}, {"200": "long"}) == [
         "Nobody has trained over 200 epochs: ResNet18 big-lr.",
-        "Planes measured around the 5 networks of 200 epochs: 30 of 45 frozen, 20 of 45 recalibrated.",
+        "Of the planes that claims are judged on, around the 5 networks of 200 epochs: "
+        "30 of 45 frozen, 20 of 45 recalibrated.",
     ]
     (told,) = not_made({}, {"30": "laptop"})
     assert told.startswith("Nobody has trained over 30 epochs: VGG19 ")
@@ -306,7 +307,7 @@ def one_claim(monkeypatch):
     ("frozen", "frozen_far", "recalibrated", "recalibrated_far", "comes_to", "over"),
     [
         ("++", "++", "++", "++", "supported", "holds in every reading measured"),
-        ("--", "--", "--", "--", "contradicted", "holds in none measured"),
+        ("--", "--", "--", "--", "contradicted", "falls in every reading measured"),
         ("++", "++", "--", "--", "depends on batch-norm", "depends on batch-norm"),
         ("++", "--", "++", "--", "supported", "depends on unit"),
         ("++", "--", "--", "--", "depends on batch-norm", "depends on batch-norm, unit"),
@@ -333,8 +334,8 @@ def test_the_readings_of_batch_norm_stand_beside_each_other_for_parts_that_both_
     )
     table = batch_norm_table(judging.judged({"200": Evidence()}), ["C00"])
     assert table.to_dict("records") == [
-        {"claim": "C00", "part": "0", "frozen": "supported; 5 (4 to 6) points"}
-        | {"recalibrated": "contradicted; 0 (−0.1 to 0.1) points"},
+        {"claim": "C00", "part": "0", "frozen": "supported; 5 (4 to 6) percentage points"}
+        | {"recalibrated": "contradicted; 0 (−0.1 to 0.1) percentage points"},
         {"claim": "C00", "part": "together", "frozen": "supported", "recalibrated": "contradicted"},
     ]
 
@@ -444,8 +445,8 @@ def test_planes_are_gathered_by_their_range(monkeypatch):
 ENDS = [
     ("factor", math.nan, 0, math.inf, "it may be anything"),
     ("factor", math.nan, 1.5, math.inf, "at least 1.5 times"),
-    ("rate", math.nan, 0, math.inf, "at least 0 points"),
-    ("rate", 2.0, 1.0, 3.0, "2 (1 to 3) points"),
+    ("rate", math.nan, 0, math.inf, "at least 0 percentage points"),
+    ("rate", 2.0, 1.0, 3.0, "2 (1 to 3) percentage points"),
 ]
 
 
@@ -453,5 +454,6 @@ ENDS = [
 def test_what_is_known_of_a_part_is_told_in_words(smallest, value, low, high, known):
     """A ratio is above 0 whatever happens; a difference need not be."""
     part = dict.fromkeys(CHOICES, "") | {"what": "simple-dla over vgg19", "answer": "undecided", "note": "", "seeds": 1}
+    part |= {"epochs": "30", "batch_norm": "frozen"}
     said = told(pd.Series(part | {"smallest": smallest, "value": value, "low": low, "high": high}))
-    assert said.startswith(f"simple DLA over VGG19: undecided; {known}, held against ")
+    assert said.startswith(f"simple DLA over VGG19 (30 epochs, frozen): undecided; {known}, held against ")

@@ -34,6 +34,8 @@ def test_numbers_are_told_with_their_intervals():
     assert difficulty.told(found, "%") == "51.2% (40.0% to 75.0%)"
     assert difficulty.told(found, "points") == "51.2 (40.0 to 75.0) percentage points"
     assert difficulty.told(Estimate(0.5, math.nan, math.nan)) == "0.50 (no interval)"
+    assert difficulty.told(Estimate(0.711, 0.708, 0.714)) == "0.711 (0.708 to 0.714)"
+    assert difficulty.told(Estimate(0.5, 0.5, 0.5)) == "0.50 (0.50 to 0.50)"
 
 
 def test_a_table_has_the_rule_beside_each_answer():

@@ -198,5 +198,6 @@ _STYLE = """<style>
 .cells label:has(:focus-visible) { outline: 3px dashed #2f6db3; }
 .cells section { display: none; }
 @supports not selector(:has(a)) { .cells section { display: block; } }
+@media (max-width: 500px) { .cells table { font-size: 10px; border-spacing: 1px; } .cells label { min-width: 28px; } }
 </style>"""
 """Beside the HTML, so that a live notebook, which has no style sheet of the book, shows the same."""

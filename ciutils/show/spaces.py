@@ -116,12 +116,10 @@ def _class_panels(
 
 def _draw_surface(ax: Axes3D, plane: xr.DataArray, values: np.ndarray, top: float) -> None:
     theta1, theta2 = np.meshgrid(plane["theta1"], plane["theta2"], indexing="ij")
-    ax.plot_surface(
-        theta1, theta2, values, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=top, edgecolor="0.5", linewidth=0.15
-    )
+    ax.plot_surface(theta1, theta2, values, cmap=INTERFERENCE_COLOURS, vmin=0, vmax=top, edgecolor="0.5", linewidth=0.3)
     ax.set_zlim(0, top)
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
-        axis.set_pane_color((0.5, 0.5, 0.5, 0.1))  # of any ground
+        axis.set_pane_color((0.5, 0.5, 0.5, 0.25))  # of any ground
     ax.tick_params(labelsize=SMALLEST, pad=-3)  # nearer than labels of the axes, which else lie on them
     ax.tick_params(axis="z", pad=0)
     for axis, theta in ((ax.xaxis, plane["theta1"]), (ax.yaxis, plane["theta2"])):

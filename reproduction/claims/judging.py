@@ -118,9 +118,9 @@ def by_reading(parts: pd.DataFrame) -> pd.DataFrame:
 
 
 def depends(parts: pd.DataFrame) -> pd.Series:
-    """For each claim "holds in every reading measured", "holds in none measured", or "depends on ..." with the choices
-    of which a change alone, all others as they are, makes what holds hold no more, by the parts that both readings can
-    judge."""
+    """For each claim "holds in every reading measured", "falls in every reading measured", "holds in none measured", or
+    "depends on ..." with the choices of which a change alone, all others as they are, makes what holds hold no more, by
+    the parts that both readings can judge."""
     there, names = parts[parts["answer"] != NOT_THERE], list(CHOICES)
     found = {}
     for id, mine in there.groupby("claim"):
@@ -131,11 +131,18 @@ def depends(parts: pd.DataFrame) -> pd.Series:
             if not _alike(answers[first], answers[second], _holds)
         ]
         alone = [name.replace("_", "-") for name in names if [name] in changes]
-        holds = [_holds(summary(each)) for each in answers.values()]
-        every, some = all(holds), any(holds)
-        turning = f"depends on {', '.join(alone) or 'several choices at once'}"
-        found[id] = "holds in every reading measured" if every else turning if some else "holds in none measured"
+        sides = {side(summary(each)) for each in answers.values()}
+        if sides == {"stands"}:
+            found[id] = HOLDS
+        elif "stands" in sides:
+            found[id] = f"depends on {', '.join(alone) or 'several choices at once'}"
+        else:
+            found[id] = FALLS_ALWAYS if sides == {"falls"} else NEVER_HOLDS
     return pd.Series(found, name="over readings").rename_axis("claim")
+
+
+HOLDS, FALLS_ALWAYS = "holds in every reading measured", "falls in every reading measured"
+NEVER_HOLDS = "holds in none measured"
 
 
 def _holds(found: str) -> bool:

@@ -124,7 +124,10 @@ def not_made(shown: Mapping[str, Evidence], sizes: Mapping[str, str]) -> list[st
             found = sum(there.space(*key, pair, reading) is not None for key, pair, reading in every)
             known.append(f"{found} of {len(every)} {name}")
         if trained:
-            lines.append(f"Planes measured around the {len(trained)} networks of {epochs} epochs: {', '.join(known)}.")
+            lines.append(
+                f"Of the planes that claims are judged on, around the {len(trained)} networks of {epochs} epochs: "
+                f"{', '.join(known)}."
+            )
     return lines
 
 
@@ -146,7 +149,8 @@ def batch_norm_table(parts: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
 
 def told(part: pd.Series) -> str:
     """One row of `judged` as text."""
-    reading = ", ".join(str(part[name]) for name in CHOICES if name == "batch_norm" and part[name])
+    trained = "" if part["smallest"] == "identity" else f"{part['epochs']} epochs"  # which no training decides
+    reading = ", ".join(filter(None, (trained, part["batch_norm"])))
     what = f"{_in_print(part['what'])}{f' ({reading})' if reading else ''}: {part['answer']}"
     if part["answer"] == NOT_THERE:
         return what

@@ -127,7 +127,7 @@
 
   // --- a plane to walk in
 
-  const MAP = { width: 360, height: 350, left: 206, top: 160, half: 148 }; // left, top: of the middle
+  const MAP = { width: 360, height: 350, left: 212, top: 160, half: 142 }; // left, top: of the middle
   const CUT = { width: 360, height: 190, left: 40, right: 350, top: 10, bottom: 142 };
 
   class Plane extends Figure {
