@@ -55,10 +55,15 @@ CHOICES = {
         "How far from the network does a plane reach, as a share of the half side found by the paper's ratios?",
         ("1", "1/3", "1/10"),
         ("1",),
-        "The paper's ranges are lost but for the ratios 1 : 1/10 : 10 between its figures. Ours is anchored where the "
-        "border of the big-lr network's planes reaches a mistake rate of one half.",
+        "The paper's ranges are lost but for the ratios 1 : 1/10 : 10 between its figures. Ours is anchored where "
+        "a mistake rate of one half is reached along the border of every one of the big-lr network's planes.",
     ),
-    "epochs": Choice("How long is a training?", ("200", "30"), ("200",), "The paper's figures show 200 epochs."),
+    "epochs": Choice(
+        "How long is a training?",
+        ("200", "30"),
+        ("200",),
+        "The paper's figures show 200 epochs. A part that no training so long can judge is judged on those of 30.",
+    ),
     "own_classes": Choice(
         "When classes are compared by their losses over a plane, do the plane's own two classes count?",
         ("out", "in"),
@@ -117,7 +122,9 @@ SMALLEST = {
         "Loss surfaces go together throughout, so that what is left to a correlation of 1 may be less than 0.1.",
     ),
     "rise": Smallest(
-        5, "percentage points", "A tenth of the mistake rate at which the planes of a big-lr network end, one half."
+        5,
+        "percentage points",
+        "A tenth of the mistake rate that every plane of a big-lr network reaches along its border, one half.",
     ),
     "ratio": Smallest(1.1, "times", "Below ten percent no eye tells two surfaces apart, nor do 1,000 images a class."),
     "factor": Smallest(2, "times", "What two pictures side by side show without a ruler."),
@@ -130,7 +137,9 @@ SMALLEST = {
     "hardly": Smallest(2, "% of epochs", "As for notes that are said to appear.", within=True),
     "late": Smallest(90, "% of epochs", "Dominant is what holds nine epochs of ten."),
     "early": Smallest(
-        10, "percentage points", "If moments come at any time alike, a third of them are in the first third."
+        10,
+        "percentage points",
+        "Moments at any time alike would have a third in the first third; this is a third of that.",
     ),
     "identity": Smallest(1e-12, "", "Rounding in double precision.", within=True),
     "accuracy": Smallest(

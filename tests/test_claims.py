@@ -218,6 +218,17 @@ def test_a_valley_is_as_narrow_as_it_is(narrow, times, expected):
     assert Part("", "factor", found).answer == expected
 
 
+def test_a_valley_may_be_as_wide_as_its_widest_line_may_be():
+    """Along the second class the rate stays where, within the sampling of images, the valley may have ended or not."""
+
+    def rate(a, b):
+        return 0.05 + 0.2 * np.minimum(np.abs(b) / 0.1, 1) + 0.6 * (np.abs(a) > 0.6)
+
+    space = space_of("cat-dog", 1.0, rate)
+    space["standard_error"] = xr.full_like(space["theta1"] + space["theta2"], 0.01)
+    assert planes.valley(space, "theta").high == np.inf
+
+
 def test_flat_areas_that_the_grid_cannot_tell_apart_are_undecided():
     """The paper's world on planes so large that every flat area is smaller than a cell."""
     far = {

@@ -88,8 +88,8 @@ def valley(space: xr.Dataset, unit: str) -> Bounds:
         surely, possibly = ((beyond + by > SLOPE).argmax(1) for by in (error, -error))
         low = low + cell * np.maximum(surely - 1, 0)
         high = high + np.where(possibly <= count, cell * possibly, np.inf)
-    widths = [Bounds(math.nan, *each) for each in zip(low, high, strict=True)]
-    return max(widths, key=lambda each: each.low) / min(widths, key=lambda each: each.high)
+    widest, narrowest = (Bounds(math.nan, float(of(low)), float(of(high))) for of in (np.max, np.min))
+    return widest / narrowest
 
 
 def steepest(space: xr.Dataset, unit: str) -> Estimate:
