@@ -63,13 +63,13 @@ def one_way(rates: xr.DataArray) -> xr.DataArray:
     return _rates(rates).copy(data=rates.values - np.swapaxes(rates.values, -1, -2))
 
 
-def uneven(rates: xr.DataArray, pairs: Iterable[tuple[str, str]], times: float = 2) -> list[tuple[str, str]]:
-    """Of `pairs` of classes those that are confused in one direction more than `times` as often as in the other, as
+def uneven(rates: xr.DataArray, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Of `pairs` of classes those that are confused in one direction more than twice as often as in the other, as
     (true, predicted) of that direction; rates (true, predicted). Errors as in `one_way`. Book: *Humans*."""
     rates, found = _rates(rates), []
     for one, two in pairs:
         there, back = (float(rates.sel(true=true, predicted=other)) for true, other in ((one, two), (two, one)))
-        if max(there, back) > times * min(there, back):
+        if max(there, back) > 2 * min(there, back):
             found.append((one, two) if there > back else (two, one))
     return found
 

@@ -10,6 +10,9 @@ import xarray as xr
 
 from ciutils import checks
 
+ANGLES = tuple(range(0, 180, 5))
+"""Of lines through the network, in degrees from the first class's axis."""
+
 _HELD = "counts", "done", "first", "second"
 
 
@@ -43,10 +46,10 @@ def cut(space: xr.Dataset, angle: float, points: int = 101) -> xr.DataArray:
     return _cuts(space, [angle], points).isel(angle=0)
 
 
-def sensitivity(space: xr.Dataset, angles: Sequence[float] = tuple(range(0, 180, 5))) -> xr.DataArray:
-    """How sharp the cut at each angle is: its mean mistake rate above that of the middle point: (angle) in degrees."""
+def sensitivity(space: xr.Dataset) -> xr.DataArray:
+    """How sharp the cut at each angle is: its mean mistake rate above that of the middle point: (angle), `ANGLES`."""
     middle = mistake_rate(space).values[centre(space)]
-    return (_cuts(space, angles, 101).mean("position", skipna=False) - middle).rename("sensitivity")
+    return (_cuts(space, ANGLES, 101).mean("position", skipna=False) - middle).rename("sensitivity")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,10 @@ _PARTS = {"the label": "#2f6db3", "the wrong name": "#e0752f", "all other names"
 """Colours of the probability that an image's label gets, the wrong name that it is shown for, and all others."""
 
 
+_CHOSEN = 24
+"""Images of a cell that a live notebook shows."""
+
+
 def called(true: str, predicted: str) -> str:
     """How a cell is named: "CAT called DOG"."""
     return f"{true.upper()} called {predicted.upper()}"
@@ -97,7 +101,7 @@ def cells(cctm: xr.DataArray, tables: Mapping[tuple[str, str], pd.DataFrame], im
     return HTML(f"{_STYLE}<style>{''.join(rules)}</style><div class='cells'>{table_}{''.join(sections)}</div>")
 
 
-def choose(said: xr.Dataset, pixels: Callable[[np.ndarray], xr.DataArray], most: int = 24) -> widgets.VBox:
+def choose(said: xr.Dataset, pixels: Callable[[np.ndarray], xr.DataArray]) -> widgets.VBox:
     """Choose a network and a cell, and see the images behind it. For a live notebook.
 
     pixels: gives the images at positions of the test split. Book: *Look at them*.
@@ -110,8 +114,8 @@ def choose(said: xr.Dataset, pixels: Callable[[np.ndarray], xr.DataArray], most:
 
     def look(*_: object) -> None:
         table = agreement.behind(said, true.value, predicted.value, network.value)
-        report.value = f"{len(table)} images; the first {min(len(table), most)} are shown"
-        shown = table.head(most)
+        report.value = f"{len(table)} images; the first {min(len(table), _CHOSEN)} are shown"
+        shown = table.head(_CHOSEN)
         with picture:
             picture.clear_output(wait=True)
             if len(shown):

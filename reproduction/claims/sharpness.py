@@ -10,6 +10,7 @@ import xarray as xr
 
 from ciutils.analyse.agreement import Estimate, estimate
 from ciutils.analyse.flat import Bounds, bounded
+from ciutils.analyse.surfaces import ANGLES
 from reproduction import paper
 from reproduction.claims import planes
 from reproduction.claims.answers import Part, part, quotient
@@ -129,7 +130,7 @@ def _diagonal(evidence: Evidence, reading: Reading) -> list[Part]:
 
     def steeper(space: xr.Dataset) -> Estimate:
         by_angle = planes.rises(space, reading.unit, planes.reach(space, reading.unit))
-        at_135, mean = by_angle.values[planes.ANGLES.index(135)], float(by_angle.mean(skipna=False))
+        at_135, mean = by_angle.values[ANGLES.index(135)], float(by_angle.mean(skipna=False))
         return quotient(planes.sampled(at_135, space), planes.sampled(mean, space))
 
     return [
