@@ -63,8 +63,8 @@ class Want:
         cells = [[self.given[name]] for name in ("pair", "looked") if self.given.get(name)]  # which may be the same
         listed = [pairs for pairs in (self.given.get("pairs"), *cells) if pairs] or [[]]
         classes, images = self.given.get("classes", ()), self.given.get("images", 0)
-        needed = results.store.published / self.run.name / (HISTORY if self.step == "history" else WEIGHTS)
-        if (any(listed) or classes or images) and not self.run.classes and not needed.exists():
+        there = results.store.publishes(self.run.name, HISTORY if self.step == "history" else WEIGHTS)
+        if (any(listed) or classes or images) and not self.run.classes and not there:
             with suppress(FileNotFoundError):  # without the data nothing can be trained
                 for pairs in listed:
                     results.check(self.run, pairs, classes, images)
