@@ -22,7 +22,7 @@ from ciutils.analyse.surfaces import pair_of
 from ciutils.classes import as_pair
 from reproduction import gallery, paper, parameters, ranges
 from reproduction.results import HISTORY, RANDOM, REPOSITORY, SIGNS, WEIGHTS, Pair, Results
-from reproduction.runs import AUGMENTED, Profile, Run, in_print, profile
+from reproduction.runs import AUGMENTED, Profile, Run, in_print, profile, training
 
 STEPS = ("history", "predictions", "test_images", "ego", "sigma", "random_sigma", "curvature", "space")
 """Methods of `Results`, each of which may need what those before it give."""
@@ -403,9 +403,8 @@ def _of_networks(step: str, values: Mapping) -> list[Want]:
 
 
 def _of_trainings(values: Mapping, called: Sequence[str]) -> list[Want]:
-    """The histories of trainings that are each called "resnet18" or, with a setup of its own, "vgg19 big-lr"."""
-    parts = (each.partition(" ") for each in called)
-    keys = dict.fromkeys((network, setup or values["setup"]) for network, _, setup in parts)
+    """The histories of trainings, each `called` as `runs.training` reads it."""
+    keys = dict.fromkeys(training(each, values["setup"]) for each in called)
     return [Want("history", key, _run(values, *key)) for key in keys]
 
 
