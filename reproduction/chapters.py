@@ -414,16 +414,10 @@ def _run(values: Mapping, network: str, setup: str) -> Run:
 
 
 CHAPTERS: dict[str, Callable[[Mapping], list[Want]]] = {
-    "agreement": agreement,
-    "cctm": cctm,
-    "classwise_losses": classwise_losses,
-    "dancers": dancers,
-    "elsewhere": elsewhere,
-    "humans": humans,
-    "images": images,
-    "doses": doses,
-    "label_dancing": label_dancing,
-    "sharing": sharing,
-    "sharpness": sharpness,
+    each.__name__: each
+    for each in (
+        *(agreement, cctm, classwise_losses, dancers, doses, elsewhere),
+        *(humans, images, label_dancing, sharing, sharpness),
+    )
 }
-"""By the notebook's name."""
+"""By the notebook's name, which is the function's."""
