@@ -28,14 +28,20 @@ def recall(counts: xr.DataArray) -> xr.DataArray:
     """Share of each class's objects that were predicted right: (..., true), NaN for a class without objects."""
     counts = _checked(counts)
     objects = counts.sum("predicted")
-    return (_diagonal(counts) / objects.where(objects > 0)).rename("recall")
+    return (diagonal(counts) / objects.where(objects > 0)).rename("recall")
+
+
+def diagonal(table: xr.DataArray) -> xr.DataArray:
+    """The diagonal of counts or rates (..., true, predicted): (..., true)."""
+    right = np.diagonal(table.values, axis1=-2, axis2=-1)
+    return table.isel(predicted=0, drop=True).copy(data=right)
 
 
 def accuracy(counts: xr.DataArray) -> xr.DataArray:
     """Share of all objects that were predicted right: (...), NaN without objects."""
     counts = _checked(counts)
     objects = counts.sum(CELLS)
-    return (_diagonal(counts).sum("true") / objects.where(objects > 0)).rename("accuracy")
+    return (diagonal(counts).sum("true") / objects.where(objects > 0)).rename("accuracy")
 
 
 def pairs(counts: xr.DataArray) -> pd.DataFrame:
@@ -150,11 +156,6 @@ def one_matrix(counts: xr.DataArray) -> xr.DataArray:
     if counts.ndim != 2:
         raise ValueError(f"counts have dims {dict(counts.sizes)}: choose one matrix, as in counts.isel(epoch=-1)")
     return counts
-
-
-def _diagonal(matrix: xr.DataArray) -> xr.DataArray:
-    diagonal = np.diagonal(matrix.values, axis1=-2, axis2=-1)
-    return xr.DataArray(diagonal, dims=matrix.dims[:-1], coords=matrix.isel(predicted=0, drop=True).coords)
 
 
 def _both_directions(counts: xr.DataArray) -> pd.DataFrame:

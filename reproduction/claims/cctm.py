@@ -13,6 +13,7 @@ import xarray as xr
 
 from ciutils.analyse.agreement import Estimate, estimate, ratio
 from ciutils.analyse.chance import few_interferers, of_difficulty
+from ciutils.analyse.confusion import diagonal
 from reproduction import paper
 from reproduction.claims.answers import Part, part
 from reproduction.claims.evidence import NETWORKS, Evidence
@@ -27,11 +28,6 @@ THRESHOLD = 0.005
 def cell(rates: xr.DataArray, true: str, predicted: str) -> np.ndarray:
     """The rate of one cell in percent: (draw)."""
     return 100 * rates.sel(true=true, predicted=predicted).values
-
-
-def recalls(rates: xr.DataArray) -> xr.DataArray:
-    """Recall of each class: (draw, true)."""
-    return rates.isel(predicted=("true", np.arange(rates.sizes["true"])), drop=True)
 
 
 def errors(rates: xr.DataArray) -> np.ndarray:
@@ -59,7 +55,7 @@ def _lowest_recalls(evidence: Evidence, _: Reading) -> list[Part]:
     often the two are lowest when images are drawn anew"""
 
     def gap(rates: xr.DataArray) -> tuple[Estimate, str]:
-        recall = recalls(rates)
+        recall = diagonal(rates)
         found = 100 * (recall.drop_sel(true=BOTH).min("true") - recall.sel(true=BOTH).max("true")).values
         return estimate(found), f"lowest in {100 * (found[1:] > 0).mean():.0f}% of the drawings"
 
