@@ -6,7 +6,6 @@ images are as `analyse.agreement.behind` gives them, one or several put together
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ from matplotlib.colors import to_hex
 
 from ciutils.analyse import agreement
 from ciutils.show.axes import INTERFERENCE_COLOURS, readable_on
-from ciutils.show.text import PLAIN
+from ciutils.show.text import PLAIN, address
 
 _PARTS = {"the label": "#2f6db3", "the wrong name": "#e0752f", "all other names": "#b5b5b5"}
 """Colours of the probability that an image's label gets, the wrong name that it is shown for, and all others."""
@@ -177,7 +176,7 @@ def _address(images: xr.DataArray, image: int) -> str:
     """An image as an address that holds it."""
     content = io.BytesIO()
     plt.imsave(content, _coloured(images.sel(test_image=image).values), format="png")
-    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+    return address(content.getvalue())
 
 
 _STYLE = """<style>
