@@ -142,10 +142,6 @@ def _bars(said: xr.Dataset, row: pd.Series) -> str:
     return f"<svg viewBox='0 0 100 {7 * len(label)}' role='img' aria-label='On average {means}'>{''.join(bars)}</svg>"
 
 
-def _coloured(pixels: np.ndarray) -> np.ndarray:
-    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
-
-
 def _votes(row: pd.Series) -> str:
     votes = f"{row['networks']} of {row['of']}, " if row["of"] > 1 else ""
     return f"{votes}{100 * row['probability']:.0f}%"
@@ -174,8 +170,8 @@ def _tile(words: str, images: xr.DataArray, image: int, caption: str) -> str:
 
 def _address(images: xr.DataArray, image: int) -> str:
     """An image as an address that holds it."""
-    content = io.BytesIO()
-    plt.imsave(content, _coloured(images.sel(test_image=image).values), format="png")
+    content, pixels = io.BytesIO(), images.sel(test_image=image).values
+    plt.imsave(content, np.repeat(pixels, 3 // pixels.shape[-1], axis=-1), format="png")  # grey as colours
     return address(content.getvalue())
 
 
