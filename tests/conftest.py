@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import torch
 
@@ -14,6 +16,13 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("CIUTILS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("MPLBACKEND", "agg")
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays_open():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

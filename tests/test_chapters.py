@@ -141,6 +141,7 @@ WRONG = [
     ("sharpness", {"tolerance": 5.0}, "tolerance = 5.0: give a number above 0 and below 1"),
     ("cctm", {"networks": ["vgg19", "vgg"]}, "unknown networks 'vgg'.*did you mean 'vgg19'"),
     ("cctm", {"networks": ["vgg19", "vgg19"]}, "vgg19 is given twice; give it once"),
+    ("cctm", {"width": float("nan")}, "width = nan: give a number above 0"),
     ("cctm", {"setup": "annealed"}, "unknown setup 'annealed'"),
     ("cctm", {"threshold": 1.0}, "threshold = 1.0: give a share from 0 up to 1"),
     ("cctm", {"threshold": float("nan")}, "threshold = nan: give a share from 0 up to 1"),

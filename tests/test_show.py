@@ -26,12 +26,6 @@ from reproduction.claims import table as verdict_table
 from reproduction.records import times
 
 
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
-
-
 def counts(values, classes="abc"):
     names = list(classes)
     return xr.DataArray(np.array(values), dims=CELLS, coords={"true": names, "predicted": names})
