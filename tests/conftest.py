@@ -2,10 +2,14 @@ import sys
 
 import pytest
 import torch
+from hypothesis import settings
 
 from ciutils import data
 from ciutils.show import page
 from reproduction import chapters
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
