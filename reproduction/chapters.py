@@ -85,12 +85,6 @@ def wants(chapter: str, given: Mapping[str, object]) -> list[Want]:
     return sorted(listed, key=lambda want: STEPS.index(want.step))
 
 
-def taken(chapter: str, given: Mapping[str, object]) -> dict[str, object]:
-    """Those of the parameters `given` that the notebook called `chapter` takes."""
-    types = parameters.declared(_parameters_of(chapter))
-    return {name: value for name, value in given.items() if name in types}
-
-
 @functools.cache
 def _parameters_of(chapter: str) -> str:
     return parameters.of_notebook(parameters.notebook(NOTEBOOKS, chapter))
