@@ -22,8 +22,9 @@ HOSTS = {"github.com": ("blob", "gh"), "gitlab.com": ("-/blob", "gl")}
 def source_of(root: Path, page: str) -> str:
     """The file in the repository that a page is made of."""
     chapters = yaml.safe_load((root / "workflow" / "chapters.yaml").read_text(encoding="utf-8"))["chapters"]
-    chapter = chapters.get(Path(page).name) if page.startswith("book/chapters/") else None
-    return f"notebooks/{chapter['notebook']}.ipynb" if chapter else f"{page}.md"
+    name = Path(page).name
+    is_chapter = page.startswith("book/chapters/") and name in chapters
+    return f"notebooks/{name.partition('-')[0]}.ipynb" if is_chapter else f"{page}.md"
 
 
 def add_buttons(app: Sphinx, page: str, _: str, context: dict[str, Any], doctree: nodes.document | None) -> None:

@@ -157,7 +157,7 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def rounded_up(value: float, digits: int = 2) -> float:
-    """`value` rounded up to so many significant digits: short enough for a file name."""
-    unit = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
-    return float(f"{math.ceil(value / unit - 1e-9) * unit:.{digits}g}")
+def rounded_up(value: float) -> float:
+    """`value` rounded up to two significant digits: short enough for a file name."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return float(f"{math.ceil(value / unit - 1e-9) * unit:.2g}")

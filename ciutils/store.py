@@ -64,11 +64,11 @@ class Store:
         Raises FileNotFoundError if they would have to be made and `compute` is False.
         """
         published, own = self.published / item.folder, self.own / item.folder
-        if all((published / file).exists() for file in item.files):
+        if self.publishes(item.folder, *item.files):
             return published
         checkpoint, fault = own / f"{item.files[0]}.resume", self.fault(item)
         if fault and not self.compute:
-            file = next(file for file in item.files if not (published / file).exists())
+            file = next(file for file in item.files if not self.publishes(item.folder, file))
             where = f"neither in {self.published} nor in {self.own}" if fault == "missing" else fault
             raise FileNotFoundError(f"{item.folder}/{file} is {where}: compute it first, which takes torch")
         # A note that is still there: whoever finished the work was killed before removing its checkpoint.
@@ -81,6 +81,10 @@ class Store:
                     make(own, checkpoint)
                 _forget(checkpoint)
         return own
+
+    def publishes(self, folder: str, *names: str) -> bool:
+        """Whether all files of these names are published in the folder of this name."""
+        return all((self.published / folder / name).exists() for name in names)
 
     def load(self, item: Item, make: Callable[[Path, Path], None]) -> xr.Dataset:
         """The first of the files of `item`, an artifact, found or made as by `folder`."""

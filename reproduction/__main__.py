@@ -13,9 +13,6 @@ from ciutils import checks, files, progress
 from reproduction import chapters, humans, runs, verification
 from reproduction.results import Results
 
-CHANGES = {"dataset": str, "epochs": int, "width": float, "seed": int}
-"""What a command can change of a profile's run."""
-
 SIGNS = {True: "ok    ", False: "FAILED", None: "left  "}
 """Of a check that passed, failed, or was left out."""
 
@@ -31,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. What a user can get wrong ends in one line."""
     parser = _Parser(prog="python -m reproduction", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_verify, _train, _make, _humans, _page):
+    for add in (_verify, _make, _humans, _page):
         add(commands)
     try:
         chosen = parser.parse_args(arguments)
@@ -52,21 +49,6 @@ def _verify(commands: argparse._SubParsersAction) -> None:
             failures += check.passed is False
         print(f"{failures} checks failed" if failures else "all checks passed")
         return int(failures > 0)
-
-    parser.set_defaults(command=command)
-
-
-def _train(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("train", help="train a network of a profile; a training that was stopped goes on")
-    parser.add_argument("--profile", required=True)
-    parser.add_argument("--network", required=True)
-    parser.add_argument("--setup", default="anneal-lr")
-    for name, kind in CHANGES.items():
-        parser.add_argument(f"--{name}", type=kind, help="default: the profile's")
-
-    def command(chosen: argparse.Namespace) -> None:
-        changes = {name: getattr(chosen, name) for name in CHANGES if getattr(chosen, name) is not None}
-        Results().history(runs.profile(chosen.profile).run(chosen.network, chosen.setup, **changes))
 
     parser.set_defaults(command=command)
 

@@ -22,7 +22,7 @@ from ciutils.analyse.surfaces import pair_of
 from ciutils.classes import as_pair
 from reproduction import gallery, paper, parameters, ranges
 from reproduction.results import HISTORY, RANDOM, REPOSITORY, SIGNS, WEIGHTS, Pair, Results
-from reproduction.runs import AUGMENTED, Profile, Run, in_print, profile
+from reproduction.runs import AUGMENTED, Profile, Run, in_print, profile, training
 
 STEPS = ("history", "predictions", "test_images", "ego", "sigma", "random_sigma", "curvature", "space")
 """Methods of `Results`, each of which may need what those before it give."""
@@ -63,8 +63,8 @@ class Want:
         cells = [[self.given[name]] for name in ("pair", "looked") if self.given.get(name)]  # which may be the same
         listed = [pairs for pairs in (self.given.get("pairs"), *cells) if pairs] or [[]]
         classes, images = self.given.get("classes", ()), self.given.get("images", 0)
-        needed = results.store.published / self.run.name / (HISTORY if self.step == "history" else WEIGHTS)
-        if (any(listed) or classes or images) and not self.run.classes and not needed.exists():
+        there = results.store.publishes(self.run.name, HISTORY if self.step == "history" else WEIGHTS)
+        if (any(listed) or classes or images) and not self.run.classes and not there:
             with suppress(FileNotFoundError):  # without the data nothing can be trained
                 for pairs in listed:
                     results.check(self.run, pairs, classes, images)
@@ -83,12 +83,6 @@ def wants(chapter: str, given: Mapping[str, object]) -> list[Want]:
     ranges.check(values)
     listed = [dataclasses.replace(want, given=values) for want in CHAPTERS[chapter](values)]
     return sorted(listed, key=lambda want: STEPS.index(want.step))
-
-
-def taken(chapter: str, given: Mapping[str, object]) -> dict[str, object]:
-    """Those of the parameters `given` that the notebook called `chapter` takes."""
-    types = parameters.declared(_parameters_of(chapter))
-    return {name: value for name, value in given.items() if name in types}
 
 
 @functools.cache
@@ -403,9 +397,8 @@ def _of_networks(step: str, values: Mapping) -> list[Want]:
 
 
 def _of_trainings(values: Mapping, called: Sequence[str]) -> list[Want]:
-    """The histories of trainings that are each called "resnet18" or, with a setup of its own, "vgg19 big-lr"."""
-    parts = (each.partition(" ") for each in called)
-    keys = dict.fromkeys((network, setup or values["setup"]) for network, _, setup in parts)
+    """The histories of trainings, each `called` as `runs.training` reads it."""
+    keys = dict.fromkeys(training(each, values["setup"]) for each in called)
     return [Want("history", key, _run(values, *key)) for key in keys]
 
 
@@ -415,16 +408,10 @@ def _run(values: Mapping, network: str, setup: str) -> Run:
 
 
 CHAPTERS: dict[str, Callable[[Mapping], list[Want]]] = {
-    "agreement": agreement,
-    "cctm": cctm,
-    "classwise_losses": classwise_losses,
-    "dancers": dancers,
-    "elsewhere": elsewhere,
-    "humans": humans,
-    "images": images,
-    "doses": doses,
-    "label_dancing": label_dancing,
-    "sharing": sharing,
-    "sharpness": sharpness,
+    each.__name__: each
+    for each in (
+        *(agreement, cctm, classwise_losses, dancers, doses, elsewhere),
+        *(humans, images, label_dancing, sharing, sharpness),
+    )
 }
-"""By the notebook's name."""
+"""By the notebook's name, which is the function's."""

@@ -161,8 +161,15 @@ def _assigned(source: str) -> list[str]:
 
 
 def _statements(source: str) -> list[ast.stmt]:
-    """The statements of a cell without its magic commands; none where the rest is not plain Python either."""
+    """The statements of a cell, as far as it is plain Python."""
+    return ast.parse(plain(source)).body
+
+
+def plain(source: str) -> str:
+    """A cell without its magic commands; nothing where the rest is not plain Python either."""
+    text = "\n".join(line for line in source.splitlines() if not line.startswith(("%", "!")))
     try:
-        return ast.parse("\n".join(line for line in source.splitlines() if not line.startswith(("%", "!")))).body
+        ast.parse(text)
     except (SyntaxError, RecursionError):
-        return []
+        return ""
+    return text

@@ -24,7 +24,7 @@ def _network(value: str, what: str) -> None:
 
 def _training(value: str, what: str) -> None:
     """A network, and perhaps its setup."""
-    network, _, setup = value.partition(" ")
+    network, setup = runs.training(value)
     checks.one_of(network, choices.NETWORKS, what)
     if setup:
         checks.one_of(setup, choices.SETUPS, f"setup of {what}")

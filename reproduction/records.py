@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ciutils import artifacts, provenance
-from ciutils.show.axes import SMALLEST, WIDEST, figure_and_axes
+from ciutils.show.axes import SMALLEST, WIDEST
 from ciutils.show.text import in_figure
 from reproduction.results import Results
 from reproduction.runs import Run
@@ -60,14 +61,14 @@ def records(runs: Iterable[Run], results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def times(records: pd.DataFrame, ax: Axes | None = None) -> tuple[Figure, Axes]:
+def times(records: pd.DataFrame) -> tuple[Figure, Axes]:
     """Minutes that each run took, by what they were spent on; `records` as `records` gives.
 
     Book: *Machines and times*.
     """
     minutes = records.pivot_table(index="run", columns="kind", values="seconds", aggfunc="sum", fill_value=0) / 60
     minutes = minutes[[kind for kind in records["kind"].unique() if kind in minutes]]
-    figure, ax = figure_and_axes(ax, (WIDEST, 0.55 * len(minutes) + 1.6))
+    figure, ax = plt.subplots(figsize=(WIDEST, 0.55 * len(minutes) + 1.6), layout="constrained")
     left = np.zeros(len(minutes))
     for kind, values in minutes.items():
         ax.barh(range(len(minutes)), values, left=left, label=kind)

@@ -119,10 +119,9 @@ class Results:
         Published histories of an older form have counts alone: running and test counts, and end counts where the same
         training was made once more with those.
         """
-        published = self.store.published / run.name / HISTORY  # large weights are not published with it
-        if not published.exists():
+        if not self.store.publishes(run.name, HISTORY):  # large weights are not published with it
             return loaded(self._trained(run) / HISTORY, run.configuration)
-        history = _named_counts(loaded(published, run.configuration))
+        history = _named_counts(loaded(self.store.published / run.name / HISTORY, run.configuration))
         for folder in self.published_folders(run)[1:]:
             again = _named_counts(loaded(folder / HISTORY, run.configuration))
             if not history["test_counts"].equals(again["test_counts"]):
@@ -337,8 +336,7 @@ class Results:
 
     def has(self, run: Run, file: str) -> bool:
         """Whether `file` of `run` is published, or one's own and to be kept."""
-        published = (self.store.published / run.name / file).exists()
-        return published or self.store.fault(self._item(run, file, {})) is None
+        return self.store.publishes(run.name, file) or self.store.fault(self._item(run, file, {})) is None
 
     def _images(self, run: Run, count: int) -> Split:
         split = self.data(run).train
@@ -380,7 +378,7 @@ class Results:
         """`now`, digests of what the run is measured on. Raises ValueError if published artifacts of it are of other
         data or weights: pages would show two networks as one."""
         published = self.store.published / run.name / HISTORY
-        made = provenance.of_file(published) if published.exists() else {}
+        made = provenance.of_file(published) if self.store.publishes(run.name, HISTORY) else {}
         for key, digest in now.items():
             if made.get(key, digest) != digest:
                 raise ValueError(

@@ -107,6 +107,12 @@ def in_print(name: object) -> str:
     return NAMES.get(str(name), str(name))
 
 
+def training(text: str, setup: str = "") -> tuple[str, str]:
+    """(network, setup) of a training called "resnet18", with this `setup`, or "vgg19 big-lr", with its own."""
+    network, _, own = text.partition(" ")
+    return network, own or setup
+
+
 Pair = tuple[str, str]
 
 MOST_CONFUSED: tuple[Pair, ...] = (

@@ -1,9 +1,15 @@
+import sys
+
 import pytest
 import torch
+from hypothesis import settings
 
 from ciutils import data
 from ciutils.show import page
 from reproduction import chapters
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
@@ -14,6 +20,13 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("CIUTILS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("MPLBACKEND", "agg")
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays_open():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

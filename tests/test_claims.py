@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from ciutils import train
-from ciutils.analyse import confusion
+from ciutils.analyse import chance, confusion
 from ciutils.analyse.agreement import Estimate
 from reproduction import claims, runs
 from reproduction.claims import evidence, judging, planes
@@ -135,18 +135,7 @@ def test_the_chapter_tells_the_law_with_the_number_that_the_claim_has():
     cctm, objects = confusion.cctm(counts), counts.sum("predicted").values
     drawn = Evidence({("googlenet", "anneal-lr"): history_of(counts)}, draws=200).rates("googlenet").sizes["draw"]
     threshold = claims.cctm.THRESHOLD
-    assert claims.cctm.few_interferers(cctm, objects, threshold, drawn) == law(counts).effect
-
-
-def test_a_class_that_is_always_missed_has_a_place_in_the_profile():
-    """Its errors are all that there is in its row, and the fitted ones add up to 1 but for the last step. It has the
-    fewest interferers and the lowest recall, against the law."""
-    rates = np.full((4, 4), 0.1) + np.diag([0.6, 0.6, 0.6, 0.6])
-    rates[0] = [0, 0.7, 0.3, 0]
-    names = list("abcd")
-    cctm = xr.DataArray(rates, dims=("true", "predicted"), coords={"true": names, "predicted": names})
-    found = claims.cctm.few_interferers(cctm, np.array([10, 20, 30, 40]), 0.05, draws=50)
-    assert -2 <= found.low <= found.value < 0
+    assert chance.few_interferers(cctm, objects, threshold, drawn) == law(counts).effect
 
 
 def test_proposition_1_is_an_identity():
@@ -162,15 +151,6 @@ def test_asymmetry_is_known_from_the_rates():
     effect = parts_of("C04", world)[0].effect
     assert effect.value == pytest.approx(np.sqrt((0.04**2 - noise) / (0.08**2 - noise)))
     assert effect.low < effect.value < effect.high
-
-
-def test_what_difficulty_alone_gives_has_the_same_sums():
-    wrong = worlds.counts_of(worlds.interfering(160, 150)).values / 1000 * ~np.eye(10, dtype=bool)
-    fitted = claims.cctm.of_difficulty(wrong[None])[0]
-    assert np.allclose(fitted.sum(0), wrong.sum(0), rtol=1e-3)
-    assert np.allclose(fitted.sum(1), wrong.sum(1), rtol=1e-3)
-    odds = fitted[0, 1] * fitted[2, 3] / (fitted[0, 3] * fitted[2, 1])  # (missed) x (called): no interaction
-    assert odds == pytest.approx(1)
 
 
 def test_differences_are_of_the_same_images():

@@ -588,7 +588,7 @@ LAYERS = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(LAYERS, min_size=2, max_size=7), st.integers(0, 1000), st.sampled_from(["frozen", "recalibrated"]))
 def test_networks_of_random_layers_are_evaluated_as_they_are(layers, seed, bn):
     torch.manual_seed(seed)

@@ -249,12 +249,14 @@ def test_the_driver_says_what_is_wrong_with_a_sweep_in_one_line(part, message, f
 
 def test_chapters_of_any_kind_are_refused_or_read(tmp_path):
     toy(tmp_path, "1")
-    declared = {"a-b": {"notebook": "toy", "parameters": {"value": 1}}, "c": {"notebook": "toy"}}
-    found = sweeps.chapters(declared, tmp_path / "notebooks")
-    assert {name: run.parameters for name, run in found.items()} == {"a-b": {"value": 1}, "c": {}}
-    for name, each in (("a b", {"notebook": "toy"}), ("{x}", {"notebook": "toy"}), ("a", {}), ("a", None)):
-        with pytest.raises(ValueError, match=r"workflow/chapters.yaml: .*: give it a plain name, a notebook and"):
+    found = sweeps.chapters({"toy-b": {"value": 1}, "toy": {}}, tmp_path / "notebooks")
+    assert {name: run.parameters for name, run in found.items()} == {"toy-b": {"value": 1}, "toy": {}}
+    assert {run.notebook.stem for run in found.values()} == {"toy"}
+    for name, each in (("toy b", {}), ("{x}", {}), ("toy-a", [1]), ("toy-a", None)):
+        with pytest.raises(ValueError, match=r"workflow/chapters.yaml: .*: call it NOTEBOOK-DATA, plainly, and give"):
             sweeps.chapters({name: each}, tmp_path / "notebooks")
+    with pytest.raises(ValueError, match="unknown notebook 'tyo'.*did you mean 'toy'"):
+        sweeps.chapters({"tyo-b": {}}, tmp_path / "notebooks")
 
 
 @pytest.mark.parametrize("spoken", [{}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])

@@ -83,7 +83,6 @@ def test_uneven_pairs_are_those_of_which_one_direction_is_more_than_twice_the_ot
     rates = table(HAND) / 100
     pairs = [("b", "a"), ("a", "c"), ("b", "c")]
     assert likeness.uneven(rates, pairs) == [("a", "b")]
-    assert likeness.uneven(rates, pairs, times=1.4) == [("a", "b"), ("b", "c")]
     assert likeness.uneven(table([[8, 2, 0], [1, 9, 0], [0, 1, 9]]) / 10, pairs) == [("c", "b")]
     with pytest.raises(ValueError, match="counts are no rates"):
         likeness.uneven(table(HAND), pairs)

@@ -8,8 +8,8 @@ from reproduction import __main__ as commands
 from reproduction import chapters, runs
 from reproduction.results import Results
 
-RUN = ["--profile", "digits", "--network", "resnet18", "--epochs", "1", "--width", "0.02"]
 GIVEN = {"profile": "digits", "network": "resnet18", "epochs": 1, "width": 0.02, "points": 3, "images": 100}
+TRAINING = {"profile": "digits", "networks": ["resnet18"], "epochs": 1, "width": 0.02}
 CHAPTER = ["classwise_losses", "--parameters", json.dumps(GIVEN)]
 
 
@@ -35,24 +35,19 @@ def test_all_wants_at_once():
     assert all(chapters.have(want, Results()) for want in chapters.wants("classwise_losses", GIVEN))
 
 
+def training(**given):
+    """The command that trains one network."""
+    return ["make", "cctm", "--parameters", json.dumps(TRAINING | given)]
+
+
 HOSTILE = ("<img src=x onerror=alert(1)>", "`touch x`", "$(touch x)", "a b", "'; rm", "{x}", "../x", "猫", "", "a\nb")
 WRONG = [
     ([], "the following arguments are required: COMMAND"),
-    (["trian"], "invalid choice: 'trian'"),
-    (["train"], "the following arguments are required: --profile, --network"),
-    (["train", *RUN, "--epoch", "x"], "invalid int value: 'x'"),
-    (["train", *RUN, "--bits", "3"], "unrecognized arguments: --bits 3"),
-    (["train", *RUN, "--profile", "digit"], "unknown profile 'digit'.*did you mean 'digits'"),
-    (["train", *RUN, "--network", "resnet"], "unknown network 'resnet'.*did you mean 'resnet18'"),
-    (["train", *RUN, "--setup", "big"], "unknown setup 'big'.*did you mean 'big-lr'"),
-    (["train", *RUN, "--epochs", "0"], "epochs = 0: give a whole number of at least 1"),
-    (["train", *RUN, "--width", "nan"], "width = nan: give a number above 0"),
-    (["train", *RUN, "--width", "1000"], "width = 1000.0: give a number above 0 and at most 10"),
-    (["train", *RUN, "--seed", str(2**50)], "seed = 1125899906842624: give a whole number"),
-    (["train", *RUN, "--dataset", "digit"], "unknown dataset 'digit'.*did you mean 'digits'"),
-    (["train", *RUN, "--dataset", "folder:/nowhere"], "no folder /nowhere"),
-    (["train", *RUN, "--dataset", "folder:\0x"], r"'folder:.x00x' leads to no folder: embedded null"),
-    (["train", *RUN, "--dataset", "folder:~nobody-of-this-name"], "nobody-of-this-name' leads to no folder: "),
+    (["train"], "invalid choice: 'train'"),
+    (["make", "cctm", "--bits", "3"], "unrecognized arguments: --bits 3"),
+    (training(epochs="x"), "parameter epochs = 'x': give int"),
+    (training(dataset="folder:\0x"), r"'folder:.x00x' leads to no folder: embedded null"),
+    (training(dataset="folder:~nobody-of-this-name"), "nobody-of-this-name' leads to no folder: "),
     (["page", "your_networt", "x.html"], "unknown notebook 'your_networt'.*did you mean 'your_network'"),
     (["page", "your_network", "/nowhere/x.html"], "/nowhere/x.html cannot be written: name a file in a folder"),
     (["page", "your_network", "x.html", "-p", "netwrk", "a"], "unknown parameter 'netwrk'.*did you mean 'network'"),
@@ -77,7 +72,9 @@ WRONG = [
     (["verify"], "the following arguments are required: folder"),
     (["verify", "/nowhere"], "no run in /nowhere: give results, or the folder of one run"),
     (["verify", "~nobody-of-this-name"], "there is no such home folder"),
-    *((["train", *RUN, f"--{name}", text], "unknown") for name in ("dataset", "network", "setup") for text in HOSTILE),
+    *((training(setup=text), "unknown setup") for text in HOSTILE),
+    *((training(networks=[text]), "unknown networks") for text in HOSTILE),
+    *((training(dataset=text), "unknown dataset") for text in HOSTILE if text),
     *((["make", text], "unknown notebook") for text in HOSTILE),
 ]
 
@@ -95,7 +92,7 @@ def test_a_mistake_gets_one_line(words, message, capsys, monkeypatch):
 def test_a_folder_of_runs_that_cannot_be_written_to_gets_one_line(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").touch()
     monkeypatch.setenv("CIUTILS_RUNS", str(tmp_path / "file"))
-    assert commands.main(["train", *RUN]) == 2
+    assert commands.main(training()) == 2
     told = capsys.readouterr().err
     assert re.match(
         r"error: .*cannot write to .*/file/.*; set \$CIUTILS_RUNS to a folder that you can write to\n$", told

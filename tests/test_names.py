@@ -123,12 +123,6 @@ FIGURES = {
 """Every figure of `show`, given names."""
 
 
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
-
-
 def svg_of(figures):
     """The kinds of elements and attributes of figures as SVG, and all their text, without what breaks lines."""
     elements = []

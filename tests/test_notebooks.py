@@ -14,7 +14,7 @@ from myst_nb.core.variables import format_plain_text
 from PIL import Image
 from test_names import Elements
 
-from reproduction import chapters, parameters
+from reproduction import parameters
 from reproduction.results import REPOSITORY
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -27,7 +27,11 @@ READING = [
 
 SMALL = {"profile": "digits", "network": "resnet18", "networks": ["resnet18"], "epochs": 2, "width": 0.02}
 SMALL |= {"points": 3, "images": 100}
-TINY = {path.stem: {} if path.stem in READING else chapters.taken(path.stem, SMALL) for path in NOTEBOOKS}
+TAKEN = {path.stem: parameters.declared(parameters.of_notebook(path)) for path in NOTEBOOKS}
+TINY = {
+    name: {} if name in READING else {each: SMALL[each] for each in SMALL if each in taken}
+    for name, taken in TAKEN.items()
+}
 """Parameters with which a notebook takes seconds: those of SMALL that it takes."""
 TINY |= {name: TINY[name] | {"networks": ["resnet18", "vgg19"]} for name in ("agreement", "cctm", "images")}
 TINY["dancers"]["other"] = "vgg19"

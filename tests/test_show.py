@@ -26,12 +26,6 @@ from reproduction.claims import table as verdict_table
 from reproduction.records import times
 
 
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
-
-
 def counts(values, classes="abc"):
     names = list(classes)
     return xr.DataArray(np.array(values), dims=CELLS, coords={"true": names, "predicted": names})
@@ -209,13 +203,6 @@ def test_error_share_is_drawn_beside_an_even_spread():
     np.testing.assert_allclose(ax.lines[1].get_ydata(), [100 / 3, 200 / 3, 100])
 
 
-def test_figures_draw_on_the_axes_they_are_given():
-    figure, ax = plt.subplots()
-    assert show.cctm_heatmap(HAND, ax=ax) == (figure, ax)
-    assert show.error_share({"net": np.array([1.0])}, 1.0, ax=ax)[1] is ax
-    assert show.recall_dots({"net": RECALL}, ax=ax)[1] is ax
-
-
 @pytest.fixture
 def artifact():
     return artifact_of("digits")
@@ -271,8 +258,8 @@ def test_what_is_folded_lies_with_its_source_below_a_line(artifact, displayed):
 
 
 def test_in_the_dark_ink_is_light_and_colours_and_what_lies_on_a_map_stay():
-    figure, (ax, line) = plt.subplots(2)
-    show.cctm_heatmap(HAND, ax=ax)
+    figure, ax = show.cctm_heatmap(HAND)
+    line = figure.add_subplot()
     line.plot([0, 1], color="C0", label="blue")
     line.plot([1, 0], color="0.25", label="grey")
     black, white, blue = (to_rgb(each) for each in ("black", "white", "C0"))

@@ -1,19 +1,11 @@
 """Pictures of what networks, epochs and humans have in common."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pytest
 import xarray as xr
 from matplotlib.colors import to_rgb
 
 from ciutils.show import agreement as pictures
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
 
 
 def test_bars_stand_beside_what_chance_would_give():

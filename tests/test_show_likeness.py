@@ -1,6 +1,5 @@
 """Pictures of tables of confusion side by side."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,13 +9,6 @@ from test_likeness import HAND, table
 
 from ciutils.show import likeness as pictures
 from ciutils.show.axes import DARK, in_the_dark
-
-
-@pytest.fixture(autouse=True)
-def _no_figure_stays_open():
-    yield
-    plt.close("all")
-
 
 FLAT = table(np.full((3, 3), 5))
 

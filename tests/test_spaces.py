@@ -302,7 +302,7 @@ def test_an_early_stop_knows_the_rate_to_the_tolerance(tiny_model):
     np.testing.assert_allclose(exact["high"], rate)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_the_interval_misses_no_more_often_than_stated(rate, seed):
     """Draw without replacement, look after every batch, and see whether any look's interval misses."""

@@ -433,7 +433,7 @@ def test_a_failed_run_stops_no_other_and_after_repair_it_alone_is_run(tmp_path):
 def test_a_space_made_of_shards_is_made_again_for_other_code_alone(tmp_path):
     given = TINY["classwise_losses"] | {"sigma": 0.1}
     folder = scratch(tmp_path / "clone", {"notebooks": [{"notebook": "classwise_losses", "parameters": given}]})
-    (folder / "workflow" / "chapters.yaml").write_text("chapters: {machines: {notebook: machines, parameters: {}}}")
+    (folder / "workflow" / "chapters.yaml").write_text("chapters: {machines: {}}")
     wants = chapters.wants("classwise_losses", given)
     results = Results(Store(folder / "runs", folder / "results"))
     for want in wants[:2]:

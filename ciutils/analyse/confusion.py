@@ -28,32 +28,37 @@ def recall(counts: xr.DataArray) -> xr.DataArray:
     """Share of each class's objects that were predicted right: (..., true), NaN for a class without objects."""
     counts = _checked(counts)
     objects = counts.sum("predicted")
-    return (_diagonal(counts) / objects.where(objects > 0)).rename("recall")
+    return (diagonal(counts) / objects.where(objects > 0)).rename("recall")
+
+
+def diagonal(table: xr.DataArray) -> xr.DataArray:
+    """The diagonal of counts or rates (..., true, predicted): (..., true)."""
+    right = np.diagonal(table.values, axis1=-2, axis2=-1)
+    return table.isel(predicted=0, drop=True).copy(data=right)
 
 
 def accuracy(counts: xr.DataArray) -> xr.DataArray:
     """Share of all objects that were predicted right: (...), NaN without objects."""
     counts = _checked(counts)
     objects = counts.sum(CELLS)
-    return (_diagonal(counts).sum("true") / objects.where(objects > 0)).rename("accuracy")
+    return (diagonal(counts).sum("true") / objects.where(objects > 0)).rename("accuracy")
 
 
-def pairs(counts: xr.DataArray, confidence: float = 0.95) -> pd.DataFrame:
+def pairs(counts: xr.DataArray) -> pd.DataFrame:
     """Every off-diagonal cell as a row, the most interfering first.
 
     Columns: true, predicted; errors, objects (counts of the cell and of its row); rate = CCTM(true, predicted) with
-    its Wilson score interval low..high; share of all errors, cumulative. Ties keep the order of the classes; classes
+    its 95% interval low..high, Wilson's; share of all errors, cumulative. Ties keep the order of the classes; classes
     without objects come last, with NaN. The interval is for the sampling of test objects, one cell at a time: it says
     nothing of how a rate varies over training runs. Source: arXiv:2211.01370, Section 2.1. Book: *CCTM*.
     """
     counts = one_matrix(counts)
-    confidence = checks.share(confidence, "confidence")
     rows, columns = np.nonzero(~np.eye(counts.sizes["true"], dtype=bool))
     names = counts["true"].values
     table = pd.DataFrame({"true": names[rows], "predicted": names[columns], "errors": counts.values[rows, columns]})
     table["objects"] = counts.values.sum(1)[rows]
     table["rate"] = table["errors"] / table["objects"].where(table["objects"] > 0)
-    table["low"], table["high"] = _wilson(table["errors"], table["objects"], confidence)
+    table["low"], table["high"] = _wilson(table["errors"], table["objects"])
     table["share"] = _share(table["errors"])
     table = table.sort_values("rate", ascending=False, kind="stable", ignore_index=True)
     return table.assign(cumulative=table["share"].cumsum())
@@ -153,11 +158,6 @@ def one_matrix(counts: xr.DataArray) -> xr.DataArray:
     return counts
 
 
-def _diagonal(matrix: xr.DataArray) -> xr.DataArray:
-    diagonal = np.diagonal(matrix.values, axis1=-2, axis2=-1)
-    return xr.DataArray(diagonal, dims=matrix.dims[:-1], coords=matrix.isel(predicted=0, drop=True).coords)
-
-
 def _both_directions(counts: xr.DataArray) -> pd.DataFrame:
     """One row for each pair of classes i < j: first, second, forward = n_ij, backward = n_ji."""
     counts = one_matrix(counts)
@@ -178,9 +178,9 @@ def _share(errors: pd.Series) -> pd.Series:
     return errors / total if total else errors * np.nan
 
 
-def _wilson(errors: pd.Series, objects: pd.Series, confidence: float) -> tuple[pd.Series, pd.Series]:
-    """Wilson's score interval of errors / objects; NaN without objects."""
-    objects, z = objects.where(objects > 0), stats.norm.isf((1 - confidence) / 2)
+def _wilson(errors: pd.Series, objects: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Wilson's score interval (95%) of errors / objects; NaN without objects."""
+    objects, z = objects.where(objects > 0), stats.norm.isf(0.025)
     rate, spread = errors / objects, z**2 / objects
     middle, half = rate + spread / 2, np.sqrt(spread * (rate * (1 - rate) + spread / 4))
     return ((middle - half) / (1 + spread)).clip(lower=0), ((middle + half) / (1 + spread)).clip(upper=1)

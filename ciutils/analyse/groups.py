@@ -12,6 +12,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from ciutils import checks
+from ciutils.analyse.chance import orders, p_value
 from ciutils.analyse.confusion import cctm, one_matrix
 
 
@@ -67,8 +68,7 @@ def within(counts: xr.DataArray, groups: Mapping[str, str] | pd.Series, draws: i
     def share(order: np.ndarray) -> float:
         return float(wrong[group[order][:, None] == group[order]].sum() / total)
 
-    random, here = checks.generator(seed), share(np.arange(len(names)))
-    drawn = np.array([share(random.permutation(len(names))) for _ in range(checks.whole(draws, "draws"))])
+    here, drawn = share(np.arange(len(names))), [share(order) for order in orders(len(names), draws, seed)]
     mates = np.bincount(group)[group] - 1
     even = float((wrong.sum(1) * mates).sum() / total / (len(names) - 1))
-    return Within(here, even, float((1 + (drawn >= here - 1e-12).sum()) / (1 + draws)))
+    return Within(here, even, p_value(here, np.array(drawn)))

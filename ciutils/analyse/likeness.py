@@ -6,30 +6,21 @@ Tables are rates (..., true, predicted) of the same classes. The diagonal, which
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from ciutils import checks
 from ciutils.analyse import confusion
+from ciutils.analyse.chance import Correlation, cell_ranks, correlated, mantel, p_value
 from ciutils.counts import CELLS
 
 _SOURCE = "confusion.cctm"
 
 
-@dataclass(frozen=True)
-class Likeness:
-    """correlation: Spearman's, over the cells beside the diagonal. p_value: the probability of one as high, or higher,
-    if the classes of one table had nothing to do with those of the other. NaN where all cells of one are equal."""
-
-    correlation: float
-    p_value: float
-
-
-def likeness(first: xr.DataArray, second: xr.DataArray, draws: int = 10_000, seed: int = 0) -> Likeness:
-    """Test whether two tables (true, predicted) are high in the same cells.
+def likeness(first: xr.DataArray, second: xr.DataArray, draws: int = 10_000, seed: int = 0) -> Correlation:
+    """Test whether two tables (true, predicted) are high in the same cells: the p-value is the probability of a
+    correlation as high, or higher, if the classes of one had nothing to do with those of the other.
 
     The cells of a row depend on each other, so do those of a column and the two directions of a pair. So classes are
     permuted, not cells: those of the second table, its rows and columns alike, `draws` times.
@@ -38,19 +29,13 @@ def likeness(first: xr.DataArray, second: xr.DataArray, draws: int = 10_000, see
     Source: Mantel 1967; Hubert and Schultz 1976 (quadratic assignment). Book: *Humans*.
     """
     checks.whole(draws, "draws")
-    random = checks.generator(seed)
     for table in (first, second):
         if checks.array(table, "rates", (..., *CELLS), _SOURCE).ndim != 2:
             raise ValueError(f"rates have dims {dict(table.sizes)}: choose one table, as in rates.isel(epoch=-1)")
-    observed = float(rank_correlation(first, second))
-    if np.isnan(observed):
-        return Likeness(np.nan, np.nan)
-    one, two = _ranks(first), _ranks(second)
-    norm = np.sqrt((one**2).sum() * (two**2).sum())  # which no permutation changes
-    orders = random.permuted(np.tile(np.arange(len(one)), (draws, 1)), axis=1)
-    found = np.array([np.vdot(one, two[order[:, None], order]) for order in orders]) / norm
-    # A permuted correlation equal to the observed one but for rounding counts as reaching it.
-    return Likeness(observed, (1 + int((found >= observed - 1e-12).sum())) / (1 + draws))
+    if np.isnan(rank_correlation(first, second)):
+        return Correlation(np.nan, np.nan)
+    observed, drawn = mantel(first.values, second.values, draws, seed)
+    return Correlation(observed, p_value(observed, drawn))
 
 
 def rank_correlation(first: xr.DataArray, second: xr.DataArray) -> np.ndarray:
@@ -67,10 +52,7 @@ def rank_correlation(first: xr.DataArray, second: xr.DataArray) -> np.ndarray:
             )
         if not np.isfinite(table.values).all():
             raise ValueError("a class has no objects: leave it out of both tables")
-    one, two = (_ranks(table) for table in (first, second))
-    product = (one * two).sum((-2, -1))
-    norm = np.sqrt((one**2).sum((-2, -1)) * (two**2).sum((-2, -1)))
-    return np.divide(product, norm, out=np.full(product.shape, np.nan), where=norm > 0)
+    return correlated(cell_ranks(first.values), cell_ranks(second.values))
 
 
 def one_way(rates: xr.DataArray) -> xr.DataArray:
@@ -81,13 +63,13 @@ def one_way(rates: xr.DataArray) -> xr.DataArray:
     return _rates(rates).copy(data=rates.values - np.swapaxes(rates.values, -1, -2))
 
 
-def uneven(rates: xr.DataArray, pairs: Iterable[tuple[str, str]], times: float = 2) -> list[tuple[str, str]]:
-    """Of `pairs` of classes those that are confused in one direction more than `times` as often as in the other, as
+def uneven(rates: xr.DataArray, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Of `pairs` of classes those that are confused in one direction more than twice as often as in the other, as
     (true, predicted) of that direction; rates (true, predicted). Errors as in `one_way`. Book: *Humans*."""
     rates, found = _rates(rates), []
     for one, two in pairs:
         there, back = (float(rates.sel(true=true, predicted=other)) for true, other in ((one, two), (two, one)))
-        if max(there, back) > times * min(there, back):
+        if max(there, back) > 2 * min(there, back):
             found.append((one, two) if there > back else (two, one))
     return found
 
@@ -117,11 +99,3 @@ def _rates(table: xr.DataArray) -> xr.DataArray:
     if not np.array_equal(rates["true"], rates["predicted"]):
         raise ValueError("rows and columns of rates are of different classes: give both in one order of classes")
     return rates
-
-
-def _ranks(table: xr.DataArray) -> np.ndarray:
-    """Ranks of the cells beside the diagonal, less their mean: (..., true, predicted), 0 on the diagonal. Ties share
-    their mean rank."""
-    ranks, apart = np.zeros(table.shape), ~np.eye(table.shape[-1], dtype=bool)
-    ranks[..., apart] = stats.rankdata(table.values[..., apart], axis=-1) - (apart.sum() + 1) / 2
-    return ranks

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import xarray as xr
 from scipy import stats
@@ -11,6 +9,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from ciutils import checks
+from ciutils.analyse.chance import Correlation, mantel, p_value
 from ciutils.analyse.surfaces import centre, class_loss
 
 WAYS = {
@@ -68,15 +67,7 @@ def grouped(similarity: np.ndarray) -> np.ndarray:
     return leaves_list(linkage(distances, "average", optimal_ordering=True))
 
 
-@dataclass(frozen=True)
-class PairCorrelation:
-    """Spearman's correlation of two class-by-class matrices over pairs of classes, and its p-value by permutation."""
-
-    correlation: float
-    p_value: float
-
-
-def pair_correlation(first: xr.DataArray, second: xr.DataArray, draws: int = 5000, seed: int = 0) -> PairCorrelation:
+def pair_correlation(first: xr.DataArray, second: xr.DataArray, draws: int = 5000, seed: int = 0) -> Correlation:
     """Mantel's test: do pairs of classes that are high in one matrix tend to be high in the other?
 
     Both (class, class), of the same classes in the same order; each pair counts once, by the mean of its two cells.
@@ -98,17 +89,6 @@ def pair_correlation(first: xr.DataArray, second: xr.DataArray, draws: int = 500
     both, upper = both[:, known][:, :, known], np.triu_indices(known.sum(), 1)
     pairs = both[:, *upper]
     if len(pairs[0]) < 3 or not np.isfinite(pairs).all() or not np.ptp(pairs, axis=1).all():
-        return PairCorrelation(np.nan, np.nan)
-    ranks = stats.zscore(stats.rankdata(pairs, axis=1), axis=1) / np.sqrt(len(pairs[0]))
-    moved = np.zeros(both.shape[1:])
-    moved[upper] = ranks[0]
-    moved += moved.T
-    random = checks.generator(seed)
-
-    def correlation(order: np.ndarray) -> float:
-        return float(moved[np.ix_(order, order)][upper] @ ranks[1])
-
-    observed = correlation(np.arange(len(moved)))
-    drawn = np.array([correlation(random.permutation(len(moved))) for _ in range(draws)])
-    as_far = int((np.abs(drawn) >= abs(observed) - 1e-12).sum())
-    return PairCorrelation(observed, (1 + as_far) / (1 + draws))
+        return Correlation(np.nan, np.nan)
+    observed, drawn = mantel(both[1], both[0], draws, seed)
+    return Correlation(observed, p_value(abs(observed), np.abs(drawn)))

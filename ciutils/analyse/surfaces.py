@@ -9,6 +9,10 @@ import numpy as np
 import xarray as xr
 
 from ciutils import checks
+from ciutils.analyse.confusion import diagonal
+
+ANGLES = tuple(range(0, 180, 5))
+"""Of lines through the network, in degrees from the first class's axis."""
 
 _HELD = "counts", "done", "first", "second"
 
@@ -19,13 +23,13 @@ def mistake_rate(space: xr.Dataset) -> xr.DataArray:
     This and the other measures of a space name the directions in their attributes first and second.
     """
     images = _counts(space).sum(("true", "predicted"))
-    correct = _correct(space).sum("true")
+    correct = diagonal(_counts(space)).sum("true")
     return _defined(space, 1 - correct / images).rename("mistake_rate")
 
 
 def class_mistake_rate(space: xr.Dataset) -> xr.DataArray:
     """Share of each class's images that are misclassified: (theta1, theta2, true)."""
-    return _defined(space, 1 - _correct(space) / _counts(space).sum("predicted")).rename("class_mistake_rate")
+    return _defined(space, 1 - diagonal(_counts(space)) / _counts(space).sum("predicted")).rename("class_mistake_rate")
 
 
 def class_loss(space: xr.Dataset) -> xr.DataArray:
@@ -43,10 +47,10 @@ def cut(space: xr.Dataset, angle: float, points: int = 101) -> xr.DataArray:
     return _cuts(space, [angle], points).isel(angle=0)
 
 
-def sensitivity(space: xr.Dataset, angles: Sequence[float] = tuple(range(0, 180, 5))) -> xr.DataArray:
-    """How sharp the cut at each angle is: its mean mistake rate above that of the middle point: (angle) in degrees."""
+def sensitivity(space: xr.Dataset) -> xr.DataArray:
+    """How sharp the cut at each angle is: its mean mistake rate above that of the middle point: (angle), `ANGLES`."""
     middle = mistake_rate(space).values[centre(space)]
-    return (_cuts(space, angles, 101).mean("position", skipna=False) - middle).rename("sensitivity")
+    return (_cuts(space, ANGLES, 101).mean("position", skipna=False) - middle).rename("sensitivity")
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,6 @@ def _cuts(space: xr.Dataset, angles: Sequence[float], points: int) -> xr.DataArr
 
 def _counts(space: xr.Dataset) -> xr.DataArray:
     return checks.dataset(space, "space", "measure.interference_space", *_HELD)["counts"]
-
-
-def _correct(space: xr.Dataset) -> xr.DataArray:
-    counts = _counts(space)
-    return counts.isel(predicted=0, drop=True).copy(data=np.diagonal(counts.values, axis1=-2, axis2=-1))
 
 
 def _defined(space: xr.Dataset, values: xr.DataArray) -> xr.DataArray:

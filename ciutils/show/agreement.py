@@ -15,18 +15,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from ciutils.show.axes import SMALLEST, WIDEST, figure_and_axes
+from ciutils.show.axes import SMALLEST, WIDEST
 
 RIGHT = "#efefef"
 """Colour of a right answer where only errors matter."""
 
 
-def missed_by(table: pd.DataFrame, ax: Axes | None = None) -> tuple[Figure, Axes]:
+def missed_by(table: pd.DataFrame) -> tuple[Figure, Axes]:
     """How many images none, one, ..., all networks miss, beside the numbers of independent networks, on a log scale.
 
     table: as from `analyse.agreement.missed_by`. Book: *The same images?*
     """
-    figure, ax = figure_and_axes(ax, (WIDEST, 4.2))
+    figure, ax = plt.subplots(figsize=(WIDEST, 4.2), layout="constrained")
     places = np.arange(len(table))
     errors = np.abs(table[["low", "high"]].to_numpy() - table[["images"]].to_numpy()).T
     bars = ax.bar(places - 0.2, table["images"], 0.38, yerr=errors, color="#2f6db3", capsize=3, label="networks")
@@ -105,10 +105,10 @@ def visits(panels: Mapping[str, pd.DataFrame]) -> tuple[Figure, np.ndarray]:
     return figure, axes[:, 0]
 
 
-def forgetting(events: Mapping[str, pd.Series], ax: Axes | None = None) -> tuple[Figure, Axes]:
+def forgetting(events: Mapping[str, pd.Series]) -> tuple[Figure, Axes]:
     """How many images are forgotten so many times, a line for each network, on a log scale. events: (image), as from
     `analyse.learning.forgetting`. Book: *Who dances?*"""
-    figure, ax = figure_and_axes(ax, (WIDEST, 3.6))
+    figure, ax = plt.subplots(figsize=(WIDEST, 3.6), layout="constrained")
     for name, each in events.items():
         counts = each.value_counts().sort_index()
         ax.plot(counts.index, counts, marker="o", ms=4, label=name)

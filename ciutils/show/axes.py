@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -74,13 +73,25 @@ READABLE = 20
 def most_confused(matrices: Collection[np.ndarray]) -> np.ndarray:
     """Positions of the classes that a picture of `matrices` (class, class) shows: all of them, or the `READABLE` that
     the largest cells off their diagonals are of, those with large cells between them beside each other."""
-    cells = np.fmax.reduce([np.where(np.eye(len(each), dtype=bool), np.nan, each) for each in matrices])
+    cells = np.fmax.reduce([off_diagonal(each) for each in matrices])
     if len(cells) <= READABLE:
         return np.arange(len(cells))
     largest = np.argsort(np.nan_to_num(-cells, nan=np.inf), axis=None, kind="stable")[: READABLE**2]
     members = np.column_stack(np.unravel_index(largest, cells.shape)).ravel().tolist()
     chosen = np.array(list(dict.fromkeys(members))[:READABLE])
     return chosen[grouped(cells[chosen][:, chosen])]
+
+
+def off_diagonal(matrix: np.ndarray) -> np.ndarray:
+    """`matrix` (class, class) with NaN on its diagonal."""
+    return np.where(np.eye(len(matrix), dtype=bool), np.nan, matrix)
+
+
+def name_cells(ax: Axes, names: Iterable[object]) -> None:
+    """Name the rows and columns of a drawn matrix."""
+    labels = [in_figure(name) for name in names]
+    ax.set_xticks(range(len(labels)), labels, rotation=90, fontsize=SMALLEST)
+    ax.set_yticks(range(len(labels)), labels, fontsize=SMALLEST)
 
 
 def out_of(chosen: Collection[int], classes: Collection[object], why: str) -> str:
@@ -99,13 +110,6 @@ def readable_on(colour: Sequence[float] | np.ndarray) -> str:
     """Black or white text, whichever has more contrast on `colour` by WCAG 2: at least 4.5."""
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
     return "black" if np.dot([0.2126, 0.7152, 0.0722], linear) > 0.179 else "white"
-
-
-def figure_and_axes(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:
-    """The figure of `ax`, or a new one of `size` inches."""
-    if ax is not None:
-        return cast(Figure, ax.figure), ax  # nothing here draws into a SubFigure
-    return plt.subplots(figsize=size, layout="constrained")
 
 
 DARK = "#121212"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
+import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -18,8 +19,9 @@ from ciutils.show.axes import (
     WIDEST,
     cell_colours,
     colour_bar,
-    figure_and_axes,
     most_confused,
+    name_cells,
+    off_diagonal,
     out_of,
     panels,
     readable_on,
@@ -32,21 +34,17 @@ _ROOMY = 12
 """Classes up to which a cell has room for three digits."""
 
 
-def cctm_heatmap(
-    cctm: xr.DataArray, highest: float | None = None, title: str = "", ax: Axes | None = None
-) -> tuple[Figure, Axes]:
-    """Heat map of a CCTM (true, predicted) in percent, its diagonal left out.
+def cctm_heatmap(cctm: xr.DataArray, title: str = "") -> tuple[Figure, Axes]:
+    """Heat map of a CCTM (true, predicted) in percent, its diagonal left out; of the rest the largest is the darkest.
 
-    highest: the rate at the dark end of the colours; by default the largest off-diagonal one. Give one value to
-    several heat maps to make their colours comparable. The text turns white on dark cells. Rows without test objects
-    (NaN) stay empty. Of more than `axes.READABLE` classes those of the largest cells are shown, grouped by clustering.
-    Raises ValueError for what is no rates, such as counts.
+    The text turns white on dark cells. Rows without test objects (NaN) stay empty. Of more than `axes.READABLE` classes
+    those of the largest cells are shown, grouped by clustering. Raises ValueError for what is no rates, such as counts.
 
     Source: arXiv:2211.01370, Figures 1 and 8. Book: *CCTM*.
     """
     chosen = most_confused([_rates(cctm)])
-    figure, ax = figure_and_axes(ax, _SIZE)
-    _draw_cctm(ax, cctm, chosen, highest)
+    figure, ax = plt.subplots(figsize=_SIZE, layout="constrained")
+    _draw_cctm(ax, cctm, chosen, _highest([cctm]))
     ax.set_title(in_figure(title), fontsize=10)
     return figure, ax
 
@@ -56,7 +54,7 @@ def cctm_heatmaps(cctms: Mapping[str, xr.DataArray]) -> tuple[list[Figure], list
     for all: a figure and axes for each, and last of the figures the colour bar. Errors as in `cctm_heatmap`."""
     classes = same_classes(cctms, CELLS)
     chosen = most_confused([_rates(cctm) for cctm in cctms.values()])
-    highest = max(float(np.nanmax(_off_diagonal(cctm.values), initial=0.0)) for cctm in cctms.values())
+    highest = _highest(cctms.values())
     figures, axes = panels(cctms, _SIZE)
     for cctm, ax in zip(cctms.values(), axes, strict=True):
         _draw_cctm(ax, cctm.sel(true=classes, predicted=classes), chosen, highest)
@@ -64,7 +62,7 @@ def cctm_heatmaps(cctms: Mapping[str, xr.DataArray]) -> tuple[list[Figure], list
 
 
 def recall_dots(
-    recalls: Mapping[str, xr.DataArray], published: Mapping[str, xr.DataArray] | None = None, ax: Axes | None = None
+    recalls: Mapping[str, xr.DataArray], published: Mapping[str, xr.DataArray] | None = None
 ) -> tuple[Figure, Axes]:
     """Recall of each class (true) in percent, a marker for each network; published values as hollow markers.
 
@@ -72,7 +70,7 @@ def recall_dots(
     """
     theirs = {f"{name}, the paper": each for name, each in (published or {}).items()}
     classes = same_classes({**checks.by_name(recalls, "recalls"), **theirs}, ("true",))
-    figure, ax = figure_and_axes(ax, (WIDEST, 4.6))
+    figure, ax = plt.subplots(figsize=(WIDEST, 4.6), layout="constrained")
     every = np.stack([recall.sel(true=classes).values for recall in recalls.values()])
     chosen = np.arange(len(classes))
     if len(classes) > READABLE:
@@ -93,12 +91,12 @@ def recall_dots(
     return figure, ax
 
 
-def error_share(shares: Mapping[str, np.ndarray], even: float, ax: Axes | None = None) -> tuple[Figure, Axes]:
+def error_share(shares: Mapping[str, np.ndarray], even: float) -> tuple[Figure, Axes]:
     """Cumulative share of all errors held by the first k class pairs, most erring first, for each network.
 
     shares: (pairs,) cumulative, as `confusion.pair_shares` gives. even: share of one pair if errors spread evenly.
     """
-    figure, ax = figure_and_axes(ax, (WIDEST, 3.6))
+    figure, ax = plt.subplots(figsize=(WIDEST, 3.6), layout="constrained")
     count = max(map(len, shares.values()))
     for name, cumulative in shares.items():
         marker = "." if count <= READABLE**2 else ""
@@ -111,7 +109,7 @@ def error_share(shares: Mapping[str, np.ndarray], even: float, ax: Axes | None =
     return figure, ax
 
 
-def matrix(values: xr.DataArray, label: str, title: str = "", ax: Axes | None = None) -> tuple[Figure, Axes]:
+def matrix(values: xr.DataArray, label: str, title: str = "") -> tuple[Figure, Axes]:
     """Heat map of a matrix of cosines or correlations (class, class), -1 to 1; the diagonal is left out. Of few
     classes the values are written in. Of more than `axes.READABLE` classes those of the largest values of either sign
     are shown."""
@@ -120,29 +118,33 @@ def matrix(values: xr.DataArray, label: str, title: str = "", ax: Axes | None = 
         raise ValueError(f"values have dims {dict(values.sizes)}: give (class, class), equally many of both")
     names = values[values.dims[0]].values
     chosen = most_confused([np.abs(values.values)])
-    figure, ax = figure_and_axes(ax, (WIDEST, 5.0))
-    shown = _off_diagonal(values.values)[chosen][:, chosen]
+    figure, ax = plt.subplots(figsize=(WIDEST, 5.0), layout="constrained")
+    shown = off_diagonal(values.values)[chosen][:, chosen]
     image = ax.imshow(shown, cmap=cell_colours("PuOr"), vmin=-1, vmax=1)
     if len(chosen) <= _ROOMY:
         # without the zero before the point, for which negative numbers leave no room
         _write_cells(ax, image, shown, lambda value: number(value, ".2f").replace("0.", "."))
-    _name_cells(ax, names[chosen])
+    name_cells(ax, names[chosen])
     ax.set_title(in_figure(title, 50), fontsize=10)
     ax.set_xlabel(out_of(chosen, names, _LARGEST))
     figure.colorbar(image, ax=ax, label=label, location="bottom", shrink=0.8)
     return figure, ax
 
 
-def _draw_cctm(ax: Axes, cctm: xr.DataArray, chosen: np.ndarray, highest: float | None) -> None:
+def _highest(cctms: Iterable[xr.DataArray]) -> float:
+    """The largest rate beside the diagonals, which is the dark end of the colours."""
+    return max(float(np.nanmax(off_diagonal(cctm.values), initial=0.0)) for cctm in cctms)
+
+
+def _draw_cctm(ax: Axes, cctm: xr.DataArray, chosen: np.ndarray, highest: float) -> None:
     classes = cctm["true"].values
-    rates = 100 * _off_diagonal(cctm.values)[chosen][:, chosen]
-    top = 100 * highest if highest is not None else np.nanmax(rates, initial=0.0)
-    image = ax.imshow(rates, cmap=cell_colours(), vmin=0, vmax=max(top, 1e-9))
+    rates = 100 * off_diagonal(cctm.values)[chosen][:, chosen]
+    image = ax.imshow(rates, cmap=cell_colours(), vmin=0, vmax=max(100 * highest, 1e-9))
     if len(chosen) <= _ROOMY:
         _write_cells(ax, image, np.where(rates > 0, rates, np.nan), lambda rate: number(rate, ".1f"))
     else:
         _write_cells(ax, image, np.where(rates >= 0.5, rates, np.nan), lambda rate: number(rate, ".0f"))
-    _name_cells(ax, classes[chosen])
+    name_cells(ax, classes[chosen])
     ax.set(xlabel="predicted class" + out_of(chosen, classes, _LARGEST), ylabel="true class")
 
 
@@ -152,12 +154,6 @@ def _write_cells(ax: Axes, image: AxesImage, values: np.ndarray, told: Callable[
         if np.isfinite(value):
             colour = readable_on(image.cmap(image.norm(value)))
             ax.text(column, row, told(value), ha="center", va="center", fontsize=SMALLEST, color=colour)
-
-
-def _name_cells(ax: Axes, names: Sequence[object]) -> None:
-    labels = [in_figure(name) for name in names]
-    ax.set_xticks(range(len(labels)), labels, rotation=90, fontsize=SMALLEST)
-    ax.set_yticks(range(len(labels)), labels, fontsize=SMALLEST)
 
 
 def _rates(cctm: xr.DataArray) -> np.ndarray:
@@ -177,7 +173,3 @@ def same_classes(measured: Mapping[str, xr.DataArray], dims: tuple[str, ...]) ->
         if set(each["true"].values) != set(measured[first]["true"].values):
             raise ValueError(f"{name} is of other classes than {first}: give those of one data set")
     return list(measured[first]["true"].values)
-
-
-def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
-    return np.where(np.eye(len(matrix), dtype=bool), np.nan, matrix)

@@ -6,7 +6,6 @@ images are as `analyse.agreement.behind` gives them, one or several put together
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 from collections.abc import Callable, Mapping
@@ -21,10 +20,14 @@ from matplotlib.colors import to_hex
 
 from ciutils.analyse import agreement
 from ciutils.show.axes import INTERFERENCE_COLOURS, readable_on
-from ciutils.show.text import PLAIN
+from ciutils.show.text import PLAIN, address
 
 _PARTS = {"the label": "#2f6db3", "the wrong name": "#e0752f", "all other names": "#b5b5b5"}
 """Colours of the probability that an image's label gets, the wrong name that it is shown for, and all others."""
+
+
+_CHOSEN = 24
+"""Images of a cell that a live notebook shows."""
 
 
 def called(true: str, predicted: str) -> str:
@@ -97,7 +100,7 @@ def cells(cctm: xr.DataArray, tables: Mapping[tuple[str, str], pd.DataFrame], im
     return HTML(f"{_STYLE}<style>{''.join(rules)}</style><div class='cells'>{table_}{''.join(sections)}</div>")
 
 
-def choose(said: xr.Dataset, pixels: Callable[[np.ndarray], xr.DataArray], most: int = 24) -> widgets.VBox:
+def choose(said: xr.Dataset, pixels: Callable[[np.ndarray], xr.DataArray]) -> widgets.VBox:
     """Choose a network and a cell, and see the images behind it. For a live notebook.
 
     pixels: gives the images at positions of the test split. Book: *Look at them*.
@@ -110,8 +113,8 @@ def choose(said: xr.Dataset, pixels: Callable[[np.ndarray], xr.DataArray], most:
 
     def look(*_: object) -> None:
         table = agreement.behind(said, true.value, predicted.value, network.value)
-        report.value = f"{len(table)} images; the first {min(len(table), most)} are shown"
-        shown = table.head(most)
+        report.value = f"{len(table)} images; the first {min(len(table), _CHOSEN)} are shown"
+        shown = table.head(_CHOSEN)
         with picture:
             picture.clear_output(wait=True)
             if len(shown):
@@ -137,10 +140,6 @@ def _bars(said: xr.Dataset, row: pd.Series) -> str:
         ]
     means = ", ".join(f"{100 * part.mean():.0f}% to {name}" for part, name in zip((label, wrong), _PARTS, strict=False))
     return f"<svg viewBox='0 0 100 {7 * len(label)}' role='img' aria-label='On average {means}'>{''.join(bars)}</svg>"
-
-
-def _coloured(pixels: np.ndarray) -> np.ndarray:
-    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
 
 
 def _votes(row: pd.Series) -> str:
@@ -171,9 +170,9 @@ def _tile(words: str, images: xr.DataArray, image: int, caption: str) -> str:
 
 def _address(images: xr.DataArray, image: int) -> str:
     """An image as an address that holds it."""
-    content = io.BytesIO()
-    plt.imsave(content, _coloured(images.sel(test_image=image).values), format="png")
-    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+    content, pixels = io.BytesIO(), images.sel(test_image=image).values
+    plt.imsave(content, np.repeat(pixels, 3 // pixels.shape[-1], axis=-1), format="png")  # grey as colours
+    return address(content.getvalue())
 
 
 _STYLE = """<style>

@@ -14,7 +14,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ciutils.show.axes import SMALLEST, WIDEST, cell_colours, colour_bar, one_height, panels
+from ciutils.show.axes import SMALLEST, WIDEST, cell_colours, colour_bar, name_cells, off_diagonal, one_height, panels
 from ciutils.show.images import called
 from ciutils.show.text import in_figure
 
@@ -34,14 +34,12 @@ def shares(tables: Mapping[str, xr.DataArray]) -> tuple[list[Figure], list[Axes]
     """
     parts = {}
     for title, table in tables.items():
-        errors = np.where(np.eye(len(table), dtype=bool), np.nan, table.values)
+        errors = off_diagonal(table.values)
         parts[title] = 100 * errors / np.nansum(errors)
     figures, axes = panels(tables, _SIZE)
     for (title, part), ax in zip(parts.items(), axes, strict=True):
-        names = [in_figure(name) for name in tables[title]["true"].values]
         image = ax.imshow(part, cmap=cell_colours(), vmin=0, vmax=max(map(np.nanmax, parts.values())))
-        ax.set_xticks(range(len(names)), names, rotation=90, fontsize=SMALLEST)
-        ax.set_yticks(range(len(names)), names, fontsize=SMALLEST)
+        name_cells(ax, tables[title]["true"].values)
         ax.set(xlabel="called", ylabel="true class")
     return [*figures, colour_bar(image, "percent of all errors")], axes
 

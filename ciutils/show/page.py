@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 import itertools
@@ -163,7 +162,7 @@ def _drawn(figure: Figure, scale: int, ground: str) -> str:
             content, kind = io.BytesIO(), "svg+xml"
             with plt.rc_context({"svg.fonttype": "none"}):
                 figure.savefig(content, format="svg", facecolor=ground, transparent=True)
-    return f"data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}"
+    return text.address(content.getvalue(), kind)
 
 
 def _few_colours(png: io.BytesIO) -> io.BytesIO:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ciutils.analyse.agreement import estimate
-from ciutils.show.axes import SMALLEST, WIDEST, figure_and_axes
+from ciutils.show.axes import SMALLEST, WIDEST
 from ciutils.show.text import in_figure
 
 _ALL, _OWN = "#2f6db3", ("#e0762f", "#7d4fa8")
 
 
-def dumbbells(rates: Mapping[int, xr.DataArray], ax: Axes | None = None) -> tuple[Figure, Axes]:
+def dumbbells(rates: Mapping[int, xr.DataArray]) -> tuple[Figure, Axes]:
     """Error rates of each pair, in percent, a line for each: networks of all classes filled, the pair's own hollow.
 
     rates: by how many times the epochs of the networks of all classes a pair's own have, as from
@@ -24,7 +25,7 @@ def dumbbells(rates: Mapping[int, xr.DataArray], ax: Axes | None = None) -> tupl
     """
     first = next(iter(rates.values()))
     pairs = [str(name) for name in first["pair"].values]
-    figure, ax = figure_and_axes(ax, (WIDEST, 0.36 * len(pairs) + 1.8))
+    figure, ax = plt.subplots(figsize=(WIDEST, 0.36 * len(pairs) + 1.8), layout="constrained")
     marks = [("all classes", _ALL, "o", _ALL, first.sel(rate="shared"), 0.0)]
     for (times, found), colour, mark, shift in zip(rates.items(), _OWN, "s^", (-0.16, 0.16), strict=False):
         label = f"own network, {'as many epochs' if times == 1 else f'{times} times the epochs'}"

@@ -66,20 +66,20 @@ def contours(rates: Rates, tolerance: float | None = None) -> tuple[list[Figure]
     return [*figures, colour_bar(axes[0].collections[0], "mistakes, percent")], axes
 
 
-def class_surfaces(losses: xr.DataArray, label: str, highest: float | None = None) -> tuple[list[Figure], list[Axes]]:
+def class_surfaces(losses: xr.DataArray, label: str) -> tuple[list[Figure], list[Axes]]:
     """A value of every class, (theta1, theta2, true), over one plane: a 3-D surface each with one scale, and last of
     the figures the colour bar.
 
-    highest: the top of the scale; by default the 95th percentile, so that one steep corner does not flatten the rest.
-    Of more than `axes.READABLE` classes the plane's own two are shown, and those whose value varies most. Classes
-    without images have no panel, and are named below.
+    The top of the scale is the 95th percentile, so that one steep corner does not flatten the rest. Of more than
+    `axes.READABLE` classes the plane's own two are shown, and those whose value varies most. Classes without images
+    have no panel, and are named below.
     Source: arXiv:2211.01370, Figure 5. Book: *Class-wise losses*.
     """
-    return _class_panels(losses, label, highest, solid=True)
+    return _class_panels(losses, label, None, solid=True)
 
 
 def class_maps(losses: xr.DataArray, label: str, highest: float | None = None) -> tuple[list[Figure], list[Axes]]:
-    """The same as maps; the corners say what helps and what harms which class."""
+    """The same as maps; the corners say what helps and what harms which class. highest: another top of the scale."""
     return _class_panels(losses, label, highest, solid=False)
 
 
@@ -154,9 +154,7 @@ def _short_ticks(ax: Axes) -> None:
         axis.set_major_formatter(lambda value, _: number(value, ".3g"))
 
 
-def sensitivities(
-    by_angle: Mapping[str, Mapping[str, xr.DataArray]], ylabel: str = "sharpness, percent"
-) -> tuple[list[Figure], list[Axes]]:
+def sensitivities(by_angle: Mapping[str, Mapping[str, xr.DataArray]]) -> tuple[list[Figure], list[Axes]]:
     """How sharp the cut through the middle is at every angle: a panel for each outer key, a line for each inner one.
 
     Each (angle) as `analyse.surfaces.sensitivity` gives. Dotted lines: the two egos' axes and the diagonal at 135
@@ -168,7 +166,7 @@ def sensitivities(
             ax.plot(values["angle"], 100 * values, label=in_figure(name))
         for angle in (0, 90, 135):
             ax.axvline(angle, ls=":", color="gray", lw=1)
-        ax.set(xlabel="angle of the cut, degrees", ylabel=ylabel, xticks=range(0, 181, 45))
+        ax.set(xlabel="angle of the cut, degrees", ylabel="sharpness, percent", xticks=range(0, 181, 45))
         ax.grid(axis="y", alpha=0.3)
         ax.legend(fontsize=SMALLEST)
     one_height(axes)

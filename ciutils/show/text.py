@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import math
 import textwrap
@@ -26,6 +27,11 @@ def in_figure(text: object, widest: int = WIDEST) -> str:
     )
     plain = "\n".join(lines).replace("$", r"\$")
     return f" {plain}" if plain.startswith("_") else plain
+
+
+def address(content: bytes, kind: str = "png") -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def counted(count: int, noun: str) -> str:

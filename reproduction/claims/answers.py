@@ -131,22 +131,10 @@ def jackknife(statistic: Callable[[np.ndarray], float], count: int, limits: tupl
     return Estimate(float(value), float(max(value - half, limits[0])), float(min(value + half, limits[1])))
 
 
-def beyond_chance(value: float, chance: np.ndarray) -> Estimate:
-    """How far a value is beyond those that chance, or others, give; the interval is the middle 95% of theirs, so that
-    it excludes 0 where a test at 5% would."""
-    low, high = np.percentile(chance, [2.5, 97.5])
-    return Estimate(float(value - np.mean(chance)), float(value - high), float(value - low))
-
-
 def students(values: Sequence[float]) -> Estimate:
     """The mean of independent values, with Student's interval."""
     middle, half = float(np.mean(values)), float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
     return Estimate(middle, middle - half, middle + half)
-
-
-def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's; 0 where one of them is the same everywhere, so that nothing goes with it."""
-    return float(stats.spearmanr(one, other).statistic) if np.ptp(one) and np.ptp(other) else 0.0
 
 
 def quotient(above: Estimate, below: Estimate) -> Estimate:

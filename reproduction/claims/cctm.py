@@ -12,8 +12,10 @@ import numpy as np
 import xarray as xr
 
 from ciutils.analyse.agreement import Estimate, estimate, ratio
+from ciutils.analyse.chance import few_interferers, of_difficulty
+from ciutils.analyse.confusion import diagonal
 from reproduction import paper
-from reproduction.claims.answers import Part, beyond_chance, part, rank_correlation
+from reproduction.claims.answers import Part, part
 from reproduction.claims.evidence import NETWORKS, Evidence
 from reproduction.claims.judging import claim
 from reproduction.readings import Reading
@@ -28,24 +30,9 @@ def cell(rates: xr.DataArray, true: str, predicted: str) -> np.ndarray:
     return 100 * rates.sel(true=true, predicted=predicted).values
 
 
-def recalls(rates: xr.DataArray) -> xr.DataArray:
-    """Recall of each class: (draw, true)."""
-    return rates.isel(predicted=("true", np.arange(rates.sizes["true"])), drop=True)
-
-
 def errors(rates: xr.DataArray) -> np.ndarray:
     """Rates beside the diagonal, 0 on it: (draw, true, predicted)."""
     return rates.values * ~np.eye(rates.sizes["true"], dtype=bool)
-
-
-def of_difficulty(wrong: np.ndarray) -> np.ndarray:
-    """The errors (draw, true, predicted) that there would be if classes differed only in how often they are missed and
-    how often others are called by their name: (missed) x (called), the same sums over rows and columns."""
-    fitted = np.broadcast_to(1.0 - np.eye(wrong.shape[-1]), wrong.shape)
-    for _ in range(50):
-        for axis in (-1, -2):
-            fitted = fitted * ratio(wrong.sum(axis, keepdims=True), fitted.sum(axis, keepdims=True), otherwise=0.0)
-    return fitted
 
 
 def both_ways(table: np.ndarray, rates: xr.DataArray) -> np.ndarray:
@@ -55,27 +42,6 @@ def both_ways(table: np.ndarray, rates: xr.DataArray) -> np.ndarray:
     cat_dog = int(np.flatnonzero((names[first] == "cat") & (names[second] == "dog"))[0])
     shares = 100 * ratio(table[:, first, second] + table[:, second, first], table.sum((1, 2))[:, None])
     return np.concatenate([shares[:, [cat_dog]], np.delete(shares, cat_dog, axis=1)], axis=1)
-
-
-def few_interferers(rates: xr.DataArray, objects: np.ndarray | int, threshold: float, draws: int) -> Estimate:
-    """How much more negative the rank correlation of the number of interferers with recall is, over classes, than in
-    tables drawn from one profile of errors for all classes, with the middle 95% of these.
-
-    rates: one CCTM (true, predicted). objects: test images of each class. A class that is missed more often has more
-    cells above any `threshold`, whoever it is taken for, so a strong correlation alone says nothing.
-    """
-
-    def correlation(table: np.ndarray) -> float:
-        wrong = table * apart
-        return rank_correlation((wrong > threshold).sum(1), 1 - wrong.sum(1))
-
-    apart = ~np.eye(len(rates), dtype=bool)
-    profile = of_difficulty(rates.values[None] * apart)[0]
-    profile = profile / np.maximum(profile.sum(1, keepdims=True), 1)  # of a class that is always missed it may be more
-    profile += np.diag((1 - profile.sum(1)).clip(0))
-    random, each = np.random.default_rng(0), np.broadcast_to(objects, len(profile))
-    chance = [correlation(random.multinomial(each, profile) / each[:, None]) for _ in range(draws)]
-    return beyond_chance(-correlation(rates.values), -np.array(chance))
 
 
 @claim(
@@ -89,7 +55,7 @@ def _lowest_recalls(evidence: Evidence, _: Reading) -> list[Part]:
     often the two are lowest when images are drawn anew"""
 
     def gap(rates: xr.DataArray) -> tuple[Estimate, str]:
-        recall = recalls(rates)
+        recall = diagonal(rates)
         found = 100 * (recall.drop_sel(true=BOTH).min("true") - recall.sel(true=BOTH).max("true")).values
         return estimate(found), f"lowest in {100 * (found[1:] > 0).mean():.0f}% of the drawings"
 

@@ -14,11 +14,12 @@ import xarray as xr
 from scipy import stats
 
 from ciutils.analyse.agreement import Estimate
+from ciutils.analyse.chance import beyond_chance, cell_ranks, correlated
 from ciutils.analyse.responses import WAYS, shape_similarity
 from ciutils.show.text import rounded
 from reproduction import paper
 from reproduction.claims import planes
-from reproduction.claims.answers import UNKNOWN, Part, beyond_chance, part, quotient, students
+from reproduction.claims.answers import UNKNOWN, Part, part, quotient, students
 from reproduction.claims.evidence import Evidence
 from reproduction.claims.judging import claim
 from reproduction.readings import Reading
@@ -52,16 +53,6 @@ def nearer(value: float, others: np.ndarray) -> Estimate:
     """How much of the way from the mean of other similarities to the same shape, 1, a similarity has gone."""
     beyond, room = beyond_chance(value, others), 1 - float(np.mean(others))
     return Estimate(beyond.value / room, beyond.low / room, beyond.high / room) if room > 0 else UNKNOWN
-
-
-def _pair_ranks(matrix: np.ndarray) -> np.ndarray:
-    """Ranks of the pairs of classes in a symmetric matrix, such that the sum over pairs of the products of two of them
-    is their rank correlation; 0 on the diagonal."""
-    upper = np.triu_indices(len(matrix), 1)
-    ranks = stats.rankdata(matrix[upper]) - (1 + len(upper[0])) / 2
-    found = np.zeros(matrix.shape)
-    found[upper] = ranks / max(np.linalg.norm(ranks), 1.0)  # all 0 where no pair differs
-    return found + found.T
 
 
 @claim(
@@ -230,10 +221,12 @@ def _shapes_and_confusion(evidence: Evidence, reading: Reading) -> list[Part]:
     def together(space: xr.Dataset, rates: xr.DataArray) -> Estimate:
         similar = alike(space, reading)
         cctm = rates[0].to_pandas().loc[list(similar), list(similar)].values
-        shapes, confused = (_pair_ranks(each) for each in (similar.values, cctm + cctm.T))
-        return beyond_chance(
-            *among_classes(lambda order: (shapes[np.ix_(order, order)] * confused).sum() / 2, len(similar))
-        )
+        shapes, confused = (cell_ranks(each + each.T) for each in (similar.values, cctm))
+
+        def correlation(order: np.ndarray) -> float:
+            return float(correlated(shapes[np.ix_(order, order)], confused, otherwise=0.0))
+
+        return beyond_chance(*among_classes(correlation, len(similar)))
 
     rates = evidence.rates("vgg19")
     return [

@@ -15,8 +15,9 @@ from scipy import stats
 
 from ciutils.analyse import confusion, dancing
 from ciutils.analyse.agreement import Estimate
+from ciutils.analyse.chance import beyond_chance, spearman
 from reproduction import paper
-from reproduction.claims.answers import Part, beyond_chance, jackknife, part, rank_correlation
+from reproduction.claims.answers import Part, jackknife, part
 from reproduction.claims.evidence import Evidence
 from reproduction.claims.judging import claim
 from reproduction.readings import Reading
@@ -106,7 +107,7 @@ def _rises(evidence: Evidence, reading: Reading) -> list[Part]:
     def effect(counts: xr.DataArray) -> Estimate:
         cctm = confusion.cctm(counts)
         dog, cat = (np.diff(cctm.sel(true=true, predicted="dog")) for true in ("dog", "cat"))
-        return jackknife(lambda kept: rank_correlation(dog[kept], cat[kept]), len(dog), CORRELATION)
+        return jackknife(lambda kept: spearman(dog[kept], cat[kept]), len(dog), CORRELATION)
 
     return [part("changes", "correlation", effect, evidence.history(reading))]
 

@@ -16,12 +16,10 @@ import xarray as xr
 from ciutils.analyse.agreement import Estimate
 from ciutils.analyse.flat import Bounds
 from ciutils.analyse.responses import class_response
-from ciutils.analyse.surfaces import centre, class_loss, mistake_rate
+from ciutils.analyse.surfaces import ANGLES, centre, class_loss, mistake_rate
 from reproduction.claims.answers import UNKNOWN
 
 Z = 1.96
-ANGLES = tuple(range(0, 180, 5))
-"""Of lines through the network, in degrees from the first class's axis."""
 SLOPE = 0.2
 """Of the sides of a valley: a rise of the mistake rate well below that at which planes saturate."""
 CLASS_IMAGES = 5000

@@ -9,11 +9,12 @@ import numpy as np
 import xarray as xr
 
 from ciutils.analyse.agreement import Estimate, estimate
+from ciutils.analyse.confusion import diagonal
 from ciutils.analyse.flat import Bounds, bounded
+from ciutils.analyse.surfaces import ANGLES
 from reproduction import paper
 from reproduction.claims import planes
 from reproduction.claims.answers import Part, part, quotient
-from reproduction.claims.cctm import recalls
 from reproduction.claims.evidence import PAIRS, SPACE_NETWORKS, Evidence
 from reproduction.claims.judging import claim
 from reproduction.readings import Reading
@@ -24,7 +25,7 @@ TOLERANCE = 0.05
 
 def more_accurate(first: xr.DataArray, second: xr.DataArray) -> Estimate:
     """By how much the first accuracy is above the second, on the same images."""
-    return estimate(100 * (recalls(first).mean("true") - recalls(second).mean("true")).values)
+    return estimate(100 * (diagonal(first).mean("true") - diagonal(second).mean("true")).values)
 
 
 @claim(
@@ -37,7 +38,7 @@ def _accuracies(evidence: Evidence, _: Reading) -> list[Part]:
     """for each network: both differences, on the same images; and each accuracy less the printed one"""
 
     def apart(printed: float) -> Callable[[xr.DataArray], Estimate]:
-        return lambda rates: estimate(100 * recalls(rates).mean("true").values - printed)
+        return lambda rates: estimate(100 * diagonal(rates).mean("true").values - printed)
 
     setups, same = (("anneal-lr", "big-lr"), ("big-lr", "small-lr")), evidence.full_size
     orders = [
@@ -129,7 +130,7 @@ def _diagonal(evidence: Evidence, reading: Reading) -> list[Part]:
 
     def steeper(space: xr.Dataset) -> Estimate:
         by_angle = planes.rises(space, reading.unit, planes.reach(space, reading.unit))
-        at_135, mean = by_angle.values[planes.ANGLES.index(135)], float(by_angle.mean(skipna=False))
+        at_135, mean = by_angle.values[ANGLES.index(135)], float(by_angle.mean(skipna=False))
         return quotient(planes.sampled(at_135, space), planes.sampled(mean, space))
 
     return [

@@ -13,12 +13,9 @@ PLANNED = Path(".snakemake/planned.json")
 def planned():
     """Every job by its name: the chapter and parameters it belongs to, its place in the list of wants, the jobs before
     it. A training and its class gradients are one job for all chapters."""
-    import dataclasses
-
     from reproduction import chapters, results
 
-    store = results.Results().store
-    loading = results.Results(dataclasses.replace(store, compute=False))
+    loading = results.Results().loading
     jobs, targets = {}, {}
     for name, target in TARGETS.items():
         wants = chapters.wants(target.notebook.stem, target.parameters)

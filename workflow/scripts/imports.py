@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 
 from ciutils import code
+from reproduction import parameters
 
 PACKAGES = ("ciutils", "reproduction")
 
@@ -25,19 +26,8 @@ def digest(program: Path) -> str:
 def _source(program: Path) -> str:
     if program.suffix == ".py":
         return program.read_text(encoding="utf-8")
-    return "\n".join(_plain(cell) for cell in nbformat.read(program, as_version=4).cells)
-
-
-def _plain(cell: nbformat.NotebookNode) -> str:
-    """The Python of a cell, without magic commands; nothing of a cell in another language."""
-    if cell.cell_type != "code" or cell.source.startswith("%%"):
-        return ""
-    source = "\n".join(line for line in cell.source.splitlines() if not line.startswith(("%", "!")))
-    try:
-        ast.parse(source)
-    except SyntaxError:
-        return ""
-    return source
+    cells = [cell.source for cell in nbformat.read(program, as_version=4).cells if cell.cell_type == "code"]
+    return "\n".join(parameters.plain(each) for each in cells if not each.startswith("%%"))  # in another language
 
 
 def followed(source: str) -> list[Path]:

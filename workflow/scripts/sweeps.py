@@ -156,12 +156,13 @@ def _text(value: object) -> str:
 
 
 def chapters(declared: Mapping[str, Mapping], folder: Path = Path("notebooks")) -> dict[str, Run]:
-    """The book's chapters by their names, from workflow/chapters.yaml. Raises ValueError for a wrong one."""
+    """The book's chapters by their names, which begin with the notebook's and a hyphen, from workflow/chapters.yaml.
+    Raises ValueError for a wrong one."""
     found = {}
-    for name, each in declared.items():
-        if not isinstance(each, Mapping) or "notebook" not in each or files.slug(name) != name:
-            raise ValueError(f"workflow/chapters.yaml: {name}: give it a plain name, a notebook and parameters")
-        found[name] = Run(name, _notebook(folder, each["notebook"]), dict(each.get("parameters") or {}))
+    for name, given in declared.items():
+        if not isinstance(given, Mapping) or files.slug(name) != name:
+            raise ValueError(f"workflow/chapters.yaml: {name}: call it NOTEBOOK-DATA, plainly, and give its parameters")
+        found[name] = Run(name, _notebook(folder, name.partition("-")[0]), dict(given))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Sequence
 
@@ -12,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
-from ciutils.show.text import in_figure
+from ciutils.show import text
 
 MOST_NUMBERS = 24
 """Panels of a figure; of more numbers the first are drawn."""
@@ -47,10 +46,10 @@ def figure(table: pd.DataFrame, parameter: str, others: Sequence[str]) -> Figure
     for number, ax in zip(shown, axes.flat, strict=False):
         for line, runs in table.groupby(by) if by else [((), table)]:
             told = runs.groupby(runs[parameter].map(_place), sort=True)[number].apply(over_seeds).unstack()
-            label = in_figure(", ".join(line)) or None
+            label = text.in_figure(", ".join(line)) or None
             ax.errorbar(told.index, told["mean"], told["half"], marker="o", capsize=3, label=label)
-        ax.set_xlabel(in_figure(parameter))
-        ax.set_title(in_figure(number.removeprefix("glued.")), fontsize=9)
+        ax.set_xlabel(text.in_figure(parameter))
+        ax.set_title(text.in_figure(number.removeprefix("glued.")), fontsize=9)
     for ax in axes.flat[len(shown) :]:
         ax.remove()
     if by:
@@ -60,7 +59,7 @@ def figure(table: pd.DataFrame, parameter: str, others: Sequence[str]) -> Figure
 
 def _place(value: object) -> object:
     """A number as it is, any other value as text."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else in_figure(str(value))
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else text.in_figure(str(value))
 
 
 def address(drawn: Figure) -> str:
@@ -68,4 +67,4 @@ def address(drawn: Figure) -> str:
     content = io.BytesIO()
     drawn.savefig(content, format="png", dpi=110)
     plt.close(drawn)
-    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
+    return text.address(content.getvalue())
