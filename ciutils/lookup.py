@@ -28,7 +28,7 @@ def function(name: str) -> Callable[..., Any]:
     where, _, what = str(name).rpartition(":")
     if not where or not all(part.isidentifier() for part in what.split(".")):
         raise ValueError(f"{name!r} names no function: give {' or '.join(WAYS)}")
-    found: Any = _module(where)
+    found: Any = _module(where, file(str(name)))
     for part in what.split("."):
         if not hasattr(found, part):
             named = [each for each, value in vars(found).items() if callable(value) and not each.startswith("_")]
@@ -48,20 +48,25 @@ def outcome(name: str, make: Callable[..., Any], arguments: Mapping[str, Any]) -
         raise ValueError(f"{name}{given} fails ({type(error).__name__}: {why})") from error
 
 
-def _module(where: str) -> ModuleType:
+def _module(where: str, path: Path | None) -> ModuleType:
     try:
-        return _of_file(files.expanded(where)) if where.endswith(".py") else importlib.import_module(where)
-    except FileNotFoundError:
-        raise
+        return _of_file(path) if path else importlib.import_module(where)
     except Exception as error:  # importing runs somebody's code
         raise ValueError(f"{where} cannot be imported ({type(error).__name__}: {error}): mend or install it") from error
 
 
+def file(name: str) -> Path | None:
+    """The file of "file.py:function", and None for other names. Raises FileNotFoundError if it is not there."""
+    where = name.rpartition(":")[0]
+    if not where.endswith(".py"):
+        return None
+    if not (path := files.expanded(where)).is_file():
+        raise FileNotFoundError(f"no file {path}: give {' or '.join(WAYS)}")
+    return path.resolve()
+
+
 def _of_file(path: Path) -> ModuleType:
     """The module in a file, run anew at each call: a live notebook sees what was changed in it."""
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}: give {' or '.join(WAYS)}")
-    path = path.resolve()
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"

@@ -15,7 +15,7 @@ from myst_nb.core.variables import format_plain_text
 from nbconvert import HTMLExporter
 
 from ciutils import files
-from reproduction import chapters, parameters
+from reproduction import chapters, parameters, ranges
 from reproduction.results import REPOSITORY
 
 STYLES = REPOSITORY / "book" / "static" / "book.css"
@@ -56,7 +56,7 @@ def write(name: str, given: Mapping[str, str], file: Path) -> None:
     path = parameters.notebook(chapters.NOTEBOOKS, name)
     if file.is_dir() or not os.access(file.parent, os.W_OK):
         raise ValueError(f"{file} cannot be written: name a file in a folder that you can write to")
-    parameters.verify(given, parameters.declared(parameters.of_notebook(path)))
+    ranges.check(parameters.verify(given, parameters.declared(parameters.of_notebook(path))))
     with tempfile.TemporaryDirectory() as folder:
         try:
             executed = papermill.execute_notebook(path, f"{folder}/{name}.ipynb", dict(given), kernel_name="python3")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ciutils import checks, choices, files
+from ciutils import checks, choices, files, lookup
 from reproduction import runs
 
 Rule = Callable[[Any, str], object]
@@ -17,9 +18,23 @@ def _one_of(names: Mapping[str, object] | tuple[str, ...]) -> Rule:
 
 
 def _network(value: str, what: str) -> None:
-    """A function of somebody's is looked up where it is called."""
+    """A function of somebody's is looked up where it is called, its file here."""
     if ":" not in value:
         checks.one_of(value, choices.NETWORKS, what)
+    lookup.file(value)
+
+
+def _folder(value: str, what: str) -> None:
+    """One to write to, which may not be there yet."""
+    path = files.expanded(value).absolute()
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ValueError(f"{what} = {value!r}: {there} is no folder that you can write to; name another")
+
+
+def _weights(value: str, what: str) -> None:
+    if not files.expanded(value).is_file():
+        raise FileNotFoundError(f"{what} = {value!r}: no file {files.expanded(value).absolute()}")
 
 
 def _training(value: str, what: str) -> None:
@@ -47,7 +62,7 @@ def _unless_empty(rule: Rule) -> Rule:
 
 def _data(value: str, what: str) -> None:
     if ":" not in value:
-        checks.one_of(value, (*choices.DATASETS, "folder:PATH"), what)
+        checks.one_of(value, (*choices.DATASETS, "folder:PATH", *lookup.WAYS), what)
     elif value.startswith("folder:") and not ((folder := files.named_folder(value)) / "train").is_dir():
         raise FileNotFoundError(f"{what} = {value!r}: no folder {folder} that holds train/ and test/")
 
@@ -74,8 +89,11 @@ RULES: dict[str, Rule] = {
     "other": _training,
     "beside": _each(_training),
     "networks": _each(_one_of(choices.NETWORKS)),
+    "weights": _unless_empty(_weights),
     "setup": _one_of(choices.SETUPS),
     "setups": _each(_one_of(choices.SETUPS)),
+    "augment": _one_of(choices.AUGMENTS),
+    "saved": _unless_empty(_folder),
     "dataset": _unless_empty(_data),
     "pairs": _each(_pair),
     "classes": _each(lambda name, _: name),

@@ -429,6 +429,17 @@ def test_an_empty_folder_is_no_copy(tmp_path, monkeypatch):
     assert load("fashion-mnist", root=tmp_path).train.images.shape == (2, 1, 28, 28)
 
 
+def test_a_copy_that_is_still_packed_is_said_to_be(tmp_path):
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte.gz").touch()
+    with pytest.raises(ValueError, match=f"fashion-mnist at .* is packed: unpack it, as with gunzip {raw}/"):
+        load("fashion-mnist", root=tmp_path)
+    (raw / "train-images-idx3-ubyte").touch()
+    with pytest.raises(ValueError, match="FashionMNIST is damaged or incomplete"):
+        load("fashion-mnist", root=tmp_path)
+
+
 @pytest.mark.parametrize("variable", ["CIUTILS_DATA", "CIUTILS_CACHE"])
 def test_copies_are_looked_for_where_the_variables_say(tmp_path, monkeypatch, variable):
     monkeypatch.delenv("CIUTILS_DATA")

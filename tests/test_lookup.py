@@ -141,6 +141,9 @@ def test_a_file_that_is_not_there_or_fails_is_one_line(tmp_path):
     (tmp_path / "bad.py").write_text("1 / 0")
     with pytest.raises(ValueError, match=r"bad.py cannot be imported \(ZeroDivisionError: division by zero\)"):
         lookup.function(f"{tmp_path}/bad.py:f")
+    (tmp_path / "reads.py").write_text("open('/nowhere')")
+    with pytest.raises(ValueError, match=r"reads.py cannot be imported \(FileNotFoundError: .*'/nowhere'"):
+        lookup.function(f"{tmp_path}/reads.py:f")
 
 
 # --- images

@@ -1,6 +1,7 @@
 import json
 import re
 
+import papermill
 import pytest
 
 from ciutils import measure, train
@@ -52,6 +53,12 @@ WRONG = [
     (["page", "your_network", "/nowhere/x.html"], "/nowhere/x.html cannot be written: name a file in a folder"),
     (["page", "your_network", "x.html", "-p", "netwrk", "a"], "unknown parameter 'netwrk'.*did you mean 'network'"),
     (["page", "your_network", "x.html", "-p", "points", "many"], "parameter points = 'many': give int"),
+    (["page", "your_network", "x.html", "-p", "points", "4"], "points = 4: give an odd number"),
+    (["page", "your_network", "x.html", "-p", "network", "no.py:net"], "no file no.py: give package.module:function"),
+    (["page", "your_network", "x.html", "-p", "weights", "no.pt"], "weights = 'no.pt': no file /.*/no.pt"),
+    (["page", "your_network", "x.html", "-p", "dataset", "no.py"], "unknown dataset 'no.py': .*, file.py:function"),
+    (["page", "your_network", "x.html", "-p", "augment", "flip"], "unknown augment 'flip': .*did you mean 'crop-flip'"),
+    (["page", "your_network", "x.html", "-p", "saved", f"{__file__}/x"], "/test_main.py is no folder that you can"),
     (["make"], "the following arguments are required: chapter"),
     (["make", "cctn"], "unknown notebook 'cctn': choose from agreement.*did you mean 'cctm'"),
     (["make", "machines"], "machines wants nothing that could be made beforehand"),
@@ -82,6 +89,7 @@ WRONG = [
 @pytest.mark.parametrize(("words", "message"), WRONG)
 def test_a_mistake_gets_one_line(words, message, capsys, monkeypatch):
     monkeypatch.setattr(train, "train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(papermill, "execute_notebook", lambda *_, **__: pytest.fail("started a kernel"))
     assert commands.main(words) == 2
     told = capsys.readouterr().err
     assert told.startswith("error: ")

@@ -632,6 +632,13 @@ def test_a_level_that_is_never_reached_gets_one_line():
         measure.find_sigma(Position(), THREE, axes_of(Position()), ["a-b"], level=0.9, **CPU)
 
 
+def test_a_half_side_of_weights_that_are_all_zero_gets_one_line():
+    model = Position()
+    torch.nn.init.zeros_(model.other)
+    with pytest.raises(ValueError, match="the network's weights are all zero"):
+        measure.find_sigma(model, THREE, axes_of(model), ["a-b"], **CPU)
+
+
 # --- errors
 
 

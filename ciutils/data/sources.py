@@ -145,6 +145,10 @@ def _read_torchvision(name: str, root: Path, download: bool) -> folders.Raw:
     try:
         train, test = (maker(root, train=part, download=download and not present) for part in (True, False))
     except Exception as error:  # network, proxy, disk and checksum errors are of many types
+        if packed := [path for path in (root / place).rglob("*.gz") if not path.with_suffix("").exists()]:
+            raise ValueError(
+                f"the copy of {name} at {root / place} is packed: unpack it, as with gunzip {packed[0].parent}/*.gz"
+            ) from error
         if present:
             raise ValueError(
                 f"the copy of {name} at {root / place} is damaged or incomplete: move it away to download it again"

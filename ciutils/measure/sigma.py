@@ -45,6 +45,8 @@ def find_sigma(
         raise ValueError(f"pairs = {pairs!r}: give a list of at least one pair of classes")
     chosen = [rescaled(of_pair(directions, split, pair), scale, model) for pair in pairs]
     norms = np.concatenate([each.norms.values for each in chosen])
+    if not directions.weight_norm:
+        raise ValueError("the network's weights are all zero, and sigma is found from their length: train it first")
     evaluator = Evaluator(model, split, "frozen", **reading)
     origin = dict(model.named_parameters())
     planes = [Plane(origin, [each[0], each[1]], evaluator.classify.device) for each in chosen]
@@ -62,7 +64,7 @@ def find_sigma(
         if measured.undefined:
             raise ValueError(
                 f"the network's outputs are not finite at theta ({theta1:.3g}, {theta2:.3g}) of a plane: no mistake "
-                "rate is known there; choose sigma by hand"
+                "rate is known there; give a lower level, or choose sigma by hand"
             )
         return measured.mistakes / measured.seen
 
