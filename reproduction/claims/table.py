@@ -142,7 +142,7 @@ def batch_norm_table(parts: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
         both = [what for what in by["frozen"].index if what in by["recalibrated"].index]
         for what in both:
             said = (f"{each.loc[what, 'answer']}; {_effect(each.loc[what])}" for each in by.values())
-            rows.append([id, _in_print(what), *said])
+            rows.append([id, in_words(what), *said])
         rows.append([id, "together", *(summary(each.loc[both, "answer"]) for each in by.values())])
     return pd.DataFrame(rows, columns=["claim", "part", *CHOICES["batch_norm"].readings])
 
@@ -151,7 +151,7 @@ def told(part: pd.Series) -> str:
     """One row of `judged` as text."""
     trained = "" if part["smallest"] == "identity" else f"{part['epochs']} epochs"  # which no training decides
     reading = ", ".join(filter(None, (trained, part["batch_norm"])))
-    what = f"{_in_print(part['what'])}{f' ({reading})' if reading else ''}: {part['answer']}"
+    what = f"{in_words(part['what'])}{f' ({reading})' if reading else ''}: {part['answer']}"
     if part["answer"] == NOT_THERE:
         return what
     smallest = SMALLEST[part["smallest"]]
@@ -160,7 +160,7 @@ def told(part: pd.Series) -> str:
     return f"{what}; {_effect(part)}, {held}{seeds}" + (f"; {part['note']}" if part["note"] else "")
 
 
-def _in_print(what: str) -> str:
+def in_words(what: str) -> str:
     """What a part is about, its networks as papers print their names."""
     return re.sub(r"[\w-]+", lambda word: in_print(word[0]), what)
 
