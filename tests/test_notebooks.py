@@ -316,6 +316,48 @@ def test_it_executes_with_data_of_any_kind_and_one_network(name, kind, tmp_path)
     assert warned(executed) == []
 
 
+UNEVEN = """
+import torch
+from torch.utils.data import TensorDataset
+
+ERRORS = {(0, 1): 5, (1, 0): 4, (2, 0): 3, (3, 0): 20}  # of each ten of a class, but of the last
+
+
+def images(said):
+    return torch.eye(4)[torch.tensor(said)].view(-1, 1, 2, 2)
+
+
+def pictures():
+    cells = [(true, true, 10) for true in range(4)] + [(*cell, count) for cell, count in ERRORS.items()]
+    labels, said = zip(*[(true, predicted) for true, predicted, count in cells for _ in range(count)])
+    train = [label for label in range(3) for _ in range(200)] + [3]
+    return (
+        TensorDataset(images(train), torch.tensor(train)),
+        TensorDataset(images(said), torch.tensor(labels)),
+        ["c", "C", "o o", "rare"],
+    )
+
+
+def network():
+    layer = torch.nn.Linear(4, 4)
+    torch.nn.init.eye_(layer.weight)
+    return torch.nn.Sequential(torch.nn.Flatten(), layer)
+"""
+
+
+def test_names_that_differ_in_case_and_rare_classes_stay_apart(tmp_path):
+    """The pair with the most errors has no image among those for gradients: the planes are of those that do."""
+    (tmp_path / "uneven.py").write_text(UNEVEN)
+    given = {"dataset": "uneven.py:pictures", "network": "uneven.py:network", "points": 3, "images": 20}
+    given["saved"] = str(tmp_path / "kept")
+    executed = execute(REPOSITORY / "notebooks" / "your_network.ipynb", tmp_path, given)
+    told = kept(executed)
+    assert (told["top_pair"], told["pairs"]) == ("'c and rare'", "'c-C and c-o o'")
+    assert told["egos"] == "'3 of 4 classes'"  # the rare one has no gradient
+    assert {path.suffix for path in (tmp_path / "kept").iterdir()} == {".nc"}
+    assert all(f"<b>{cell}</b>" in tables(executed) for cell in ("rare called c", "c called C", "C called c"))
+
+
 @pytest.mark.parametrize("name", sorted(TINY.keys() - set(READING)))
 def test_data_of_one_class_is_one_line_before_anything_is_trained(name, tmp_path):
     dataset = pictures(tmp_path / "pictures", {"shell": (120, 60)})
