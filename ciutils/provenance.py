@@ -66,7 +66,7 @@ def _recorded(made: Sequence[dict]) -> str:
         duration(sum(one["seconds"] for one in made)) + " in all",
         "last begun " + max(one["started"] for one in made)[:10],
     ]
-    # Artifacts in one's own folder name the rooms they were made by; published ones are of the code at their commit.
+    # Artifacts in one's own folder name the rooms they were made by, published ones none; see `store.as_published`.
     other = any(code.digest(tuple(one["rooms"])) != one["code"] for one in made if "rooms" in one)
     return "; ".join(parts + ["made by other code than is here now"] * other)
 

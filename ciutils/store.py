@@ -88,7 +88,9 @@ class Store:
 
     def load(self, item: Item, make: Callable[[Path, Path], None]) -> xr.Dataset:
         """The first of the files of `item`, an artifact, found or made as by `folder`."""
-        return loaded(self.folder(item, make) / item.files[0], item.configuration)
+        folder = self.folder(item, make)
+        found = loaded(folder / item.files[0], item.configuration)
+        return as_published(found) if folder == self.published / item.folder else found
 
     def fault(self, item: Item) -> str | None:
         """Why one's own files of `item` cannot be used, or None."""
@@ -123,6 +125,12 @@ def loaded(path: Path, configuration: Mapping[str, object]) -> xr.Dataset:
     artifact = artifacts.load_dataset(path)
     check_configuration(path, provenance.of(artifact)["configuration"], configuration)
     return artifact
+
+
+def as_published(artifact: xr.Dataset) -> xr.Dataset:
+    """A published artifact: of the code at its commit, so without rooms that the code here would be held against."""
+    made = {name: value for name, value in provenance.of(artifact).items() if name != "rooms"}
+    return artifact.assign_attrs(provenance=json.dumps(made))
 
 
 def check_configuration(path: Path, theirs: Mapping[str, object], ours: Mapping[str, object]) -> None:

@@ -23,7 +23,7 @@ from ciutils import artifacts, checks, choices, code, files, provenance
 from ciutils.classes import class_index, class_pair
 from ciutils.counts import IMAGE_DIMS
 from ciutils.record import Record
-from ciutils.store import RUNS, Item, Store, check_configuration, loaded
+from ciutils.store import RUNS, Item, Store, as_published, check_configuration, loaded
 from reproduction import paper, ranges
 from reproduction.runs import AUGMENTED, Run
 
@@ -121,7 +121,7 @@ class Results:
         """
         if not self.store.publishes(run.name, HISTORY):  # large weights are not published with it
             return loaded(self._trained(run) / HISTORY, run.configuration)
-        history = _named_counts(loaded(self.store.published / run.name / HISTORY, run.configuration))
+        history = _named_counts(as_published(loaded(self.store.published / run.name / HISTORY, run.configuration)))
         for folder in self.published_folders(run)[1:]:
             again = _named_counts(loaded(folder / HISTORY, run.configuration))
             if not history["test_counts"].equals(again["test_counts"]):
