@@ -454,6 +454,20 @@ def test_a_flat_map_has_no_rim():
     assert len(ax.collections) == 1
 
 
+@pytest.mark.parametrize("name", ["Hund & dog", "golden retriever", "a bird that sings at night"])
+def test_labels_of_small_panels_lie_inside_them(name):
+    plane = rate(np.eye(3)).assign_coords(theta1=[-0.025, 0, 0.025], theta2=[-0.025, 0, 0.025])
+    plane.attrs = {"first": name, "second": name}
+    maps, axes = show.contours({(str(each), "net"): plane for each in range(4)})
+    losses, more = show.class_maps(plane.expand_dims(true=["a", "b"], axis=2), "loss")
+    for figure, ax in zip(maps[:-1] + losses[:-1], axes + more, strict=True):
+        figure.savefig(io.BytesIO())
+        for label in (ax.xaxis.label, ax.yaxis.label):
+            drawn, room = label.get_window_extent(), figure.bbox
+            assert room.x0 <= drawn.x0 < drawn.x1 <= room.x1
+            assert room.y0 <= drawn.y0 < drawn.y1 <= room.y1
+
+
 def test_sensitivities_draw_a_line_for_each_pair():
     values = xr.DataArray([0.1, 0.2], dims="angle", coords={"angle": [0, 90]})
     _, axes = show.sensitivities({"big": {"cat-dog": values, "truck-car": 2 * values}, "small": {"cat-dog": values}})

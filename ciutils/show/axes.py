@@ -99,11 +99,13 @@ def out_of(chosen: Collection[int], classes: Collection[object], why: str) -> st
     return f" ({len(chosen)} of {len(classes)}: {why})" if len(chosen) < len(classes) else ""
 
 
-def theta_labels(rate: xr.DataArray) -> dict[str, str]:
-    """Axis labels that name the directions of a plane. Raises ValueError if `rate` does not tell them."""
+def theta_labels(rate: xr.DataArray, widest: int) -> dict[str, str]:
+    """Axis labels that name the directions of a plane, in lines of at most `widest` characters. Raises ValueError if
+    `rate` does not tell them."""
     if not {"first", "second"} <= {*rate.attrs}:
         raise ValueError("rates of a plane do not tell its directions: give those of surfaces.mistake_rate(space)")
-    return {f"{axis}label": in_figure(f"theta, {rate.attrs[name]}") for axis, name in (("x", "first"), ("y", "second"))}
+    named = {"x": rate.attrs["first"], "y": rate.attrs["second"]}
+    return {f"{axis}label": in_figure(f"theta, {name}", widest) for axis, name in named.items()}
 
 
 def readable_on(colour: Sequence[float] | np.ndarray) -> str:

@@ -21,7 +21,7 @@ from ciutils.show.axes import (
     panels,
     theta_labels,
 )
-from ciutils.show.text import in_figure, number
+from ciutils.show.text import WIDEST, in_figure, number
 
 Rates = Mapping[str, xr.DataArray] | Mapping[tuple[str, ...], xr.DataArray]
 
@@ -29,6 +29,8 @@ _LARGE = 3.15, 3.1
 """Inches of a panel: three lie side by side on a wide page."""
 _SMALL = 2.15, 2.3
 """Of a panel, where there are more than three: four lie side by side on a wide page, two on a phone's."""
+_SHORT, _LONG = 15, 20
+"""Characters of an axis' label there up to which its middle is the axis'; and of one line of a longer one."""
 
 
 def surfaces(rates: Rates) -> tuple[list[Figure], list[Axes]]:
@@ -44,7 +46,7 @@ def surfaces(rates: Rates) -> tuple[list[Figure], list[Axes]]:
         _draw_surface(ax, rate, 100 * rate.values, 90)
         middle = 100 * rate.values[rate.shape[0] // 2, rate.shape[1] // 2]
         ax.plot([0], [0], [middle], "o", color="deepskyblue", ms=5, zorder=10)
-        ax.set(zlabel="mistakes, percent", **theta_labels(rate))
+        ax.set(zlabel="mistakes, percent", **theta_labels(rate, WIDEST))
     return figures, axes
 
 
@@ -56,13 +58,17 @@ def contours(rates: Rates, tolerance: float | None = None) -> tuple[list[Figure]
 
     Source: arXiv:2211.01370, Figures 2 to 4. Book: *Sharpness*.
     """
-    figures, axes = panels(_checked(rates), _LARGE if len(rates) <= 3 else _SMALL)
+    large = len(_checked(rates)) <= 3
+    figures, axes = panels(rates, _LARGE if large else _SMALL)
     for rate, ax in zip(rates.values(), axes, strict=True):
         _draw_map(ax, rate, 100 * rate.values, 90)
         middle = rate.values[rate.shape[0] // 2, rate.shape[1] // 2]
         if tolerance is not None and np.nanmin(rate, initial=1) <= middle + tolerance < np.nanmax(rate, initial=0):
             ax.contour(rate["theta1"], rate["theta2"], rate.values.T, levels=[middle + tolerance], colors="white")
-        ax.set(**theta_labels(rate))
+        if large:
+            ax.set(**theta_labels(rate, WIDEST))
+        else:
+            _label(ax, rate)
     return [*figures, colour_bar(axes[0].collections[0], "mistakes, percent")], axes
 
 
@@ -106,12 +112,22 @@ def _class_panels(
     for name, ax in zip(classes[present], axes, strict=True):
         values = losses.sel(true=name)
         (_draw_surface if solid else _draw_map)(ax, values, np.minimum(values, top) if solid else values.values, top)
-        ways = {} if solid else {key: f"{words}\nharms ← → helps" for key, words in theta_labels(losses).items()}
-        ax.set(**theta_labels(losses) | ways)
+        if solid:
+            ax.set(**theta_labels(losses, WIDEST))
+        else:
+            _label(ax, losses, "\nharms ← → helps")
     absent = [str(name) for name in classes[np.isnan(spread)]]
     label += out_of(present, classes[np.isfinite(spread)], "the plane's own and those that vary most")
     label += f"; without images: {', '.join(absent)}" if absent else ""
     return [*figures, colour_bar(axes[0].collections[0], label, extend="max")], axes
+
+
+def _label(ax: Axes, rate: xr.DataArray, ways: str = "") -> None:
+    """Labels of a small panel, with `ways` below. Long ones end where their axis does: before it is more room."""
+    thetas = theta_labels(rate, _LONG)
+    long = max(map(len, thetas.values())) > _SHORT
+    ax.set_xlabel(thetas["xlabel"] + ways, loc="right" if long else "center")
+    ax.set_ylabel(thetas["ylabel"] + ways, loc="top" if long else "center")
 
 
 def _draw_surface(ax: Axes3D, plane: xr.DataArray, values: np.ndarray, top: float) -> None:
