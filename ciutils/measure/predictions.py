@@ -36,7 +36,7 @@ def of_test(model: nn.Module, split: Split, **options: Unpack[outputs.Options]) 
     """What a network says of test images, as `analyse.agreement.joined` takes it: test_labels, test_predictions
     (test_image), test_probabilities (test_image, predicted). options: as in `counts`.
 
-    Book: chapter *Your own network, measured*.
+    Book: chapter *Measure your own network*.
     """
     found = {
         "test_labels": split.labels,
