@@ -121,11 +121,6 @@ SMALLEST = {
         "of the way to the same shape",
         "Loss surfaces go together throughout, so that what is left to a correlation of 1 may be less than 0.1.",
     ),
-    "rise": Smallest(
-        5,
-        "percentage points",
-        "A tenth of the mistake rate that every plane of a big-lr network reaches along its border, one half.",
-    ),
     "ratio": Smallest(1.1, "times", "Below ten percent no eye tells two surfaces apart, nor do 1,000 images a class."),
     "factor": Smallest(2, "times", "What two pictures side by side show without a ruler."),
     "hundredfold": Smallest(

@@ -67,11 +67,6 @@ def sampled(value: float, space: xr.Dataset) -> Estimate:
     return with_error(value, half)
 
 
-def difference(values: Sequence[float], spaces: Sequence[xr.Dataset]) -> Estimate:
-    """The first of two rises less the second, each of its space."""
-    return with_error(values[0] - values[1], math.hypot(*(sampled(0, space).high for space in spaces)))
-
-
 def valley(space: xr.Dataset, unit: str) -> Bounds:
     """How many times wider the widest line through the network is than the narrowest: how far apart the two points on
     it are at which the mistake rate has risen by `SLOPE`. Where that is inside a cell of the grid is not known."""

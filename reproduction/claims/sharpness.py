@@ -58,19 +58,19 @@ def _accuracies(evidence: Evidence, _: Reading) -> list[Part]:
     *("batch_norm", "unit", "range"),
 )
 def _cat_dog_most_sensitive(evidence: Evidence, reading: Reading) -> list[Part]:
-    """for each network and other pair: how much higher the mean rise of the mistake rate is in the CAT-DOG space, over
-    lines through the network at all angles, equally far in both spaces"""
+    """for each network and other pair: the mean rise of the mistake rate in the CAT-DOG space, over lines through the
+    network at all angles, over that in the other, equally far in both"""
 
     def more(first: xr.Dataset, other: xr.Dataset) -> Estimate:
         length = min(planes.reach(space, reading.unit) for space in (first, other))
-        means = [float(planes.rises(space, reading.unit, length).mean(skipna=False)) for space in (first, other)]
-        return planes.difference(means, (first, other))
+        means = (float(planes.rises(space, reading.unit, length).mean(skipna=False)) for space in (first, other))
+        return quotient(*map(planes.sampled, means, (first, other)))
 
     def space(network: str, pair: str) -> xr.Dataset | None:
         return evidence.space(network, "big-lr", pair, reading)
 
     return [
-        part(f"{network}, cat-dog over {other}", "rise", more, space(network, "cat-dog"), space(network, other))
+        part(f"{network}, cat-dog over {other}", "ratio", more, space(network, "cat-dog"), space(network, other))
         for network, other in product(SPACE_NETWORKS, PAIRS[1:])
     ]
 
@@ -82,19 +82,19 @@ def _cat_dog_most_sensitive(evidence: Evidence, reading: Reading) -> list[Part]:
     *("batch_norm", "unit", "range"),
 )
 def _sensitive_ego(evidence: Evidence, reading: Reading) -> list[Part]:
-    """for each network: how much higher the mean rise of the mistake rate is along that class's gradient than along the
-    other's, equally far along both"""
+    """for each network: the mean rise of the mistake rate along that class's gradient over that along the other's,
+    equally far along both"""
 
-    def sharper(sign: int) -> Callable[[xr.Dataset], Estimate]:
+    def sharper(angles: tuple[int, int]) -> Callable[[xr.Dataset], Estimate]:
         def effect(space: xr.Dataset) -> Estimate:
-            rises = planes.rises(space, reading.unit, planes.reach(space, reading.unit), (0, 90)).values
-            return planes.difference([sign * rise for rise in rises], (space, space))
+            rises = planes.rises(space, reading.unit, planes.reach(space, reading.unit), angles).values
+            return quotient(*(planes.sampled(rise, space) for rise in rises))
 
         return effect
 
     return [
-        part(f"{network}, along {name}", "rise", sharper(sign), evidence.space(network, "big-lr", "cat-dog", reading))
-        for network, name, sign in (("vgg19", "cat", 1), ("resnet18", "dog", -1))
+        part(f"{network}, along {name}", "ratio", sharper(to), evidence.space(network, "big-lr", "cat-dog", reading))
+        for network, name, to in (("vgg19", "cat", (0, 90)), ("resnet18", "dog", (90, 0)))
     ]
 
 
@@ -107,7 +107,8 @@ def _sensitive_ego(evidence: Evidence, reading: Reading) -> list[Part]:
 def _valley(evidence: Evidence, reading: Reading) -> list[Part]:
     """for each network: how far apart the two points of a line through it are at which the mistake rate has risen by 20
     points, on the line on which they are furthest apart over that on which they are nearest. The rise is well below
-    that at which planes saturate; between grid points a crossing may be anywhere in its cell"""
+    that at which planes saturate; between grid points a crossing may be anywhere in its cell, and further by the
+    sampling of images"""
 
     def valley(space: xr.Dataset) -> Bounds:
         return planes.valley(space, reading.unit)
