@@ -306,7 +306,11 @@ def one_claim(monkeypatch):
         ("++", "  ", "  ", "--", "supported", "depends on several choices at once"),
         # the part that both judge is the same
         ("+-", "+-", " -", " -", "mostly contradicted", "holds in none measured"),
-        ("??", "??", "--", "--", "depends on batch-norm", "holds in none measured"),
+        # what is undecided speaks against no answer
+        ("??", "??", "--", "--", "undecided", "holds in none measured"),
+        ("++", "++", "??", "??", "undecided", "holds in some readings measured"),
+        # a part that falls does not make a claim depend, where the claim comes to the same
+        ("+++-", "+++-", "++++", "++++", "mostly supported", "holds in every reading measured"),
         ("  ", "  ", "  ", "  ", "not there", None),
     ],
 )
@@ -319,11 +323,11 @@ def test_readings_add_up(one_claim, frozen, frozen_far, recalibrated, recalibrat
 
 
 def test_the_readings_of_batch_norm_stand_beside_each_other_for_parts_that_both_judge(one_claim):
-    one_claim(
-        {("frozen", "theta"): "+-", ("frozen", "distance"): "  ", ("recalibrated", "theta"): "- "}
-        | {("recalibrated", "distance"): "  "}
-    )
-    table = batch_norm_table(judging.judged({"200": Evidence()}), ["C00"])
+    far = {("frozen", "distance"): "  ", ("recalibrated", "distance"): "  "}
+    one_claim({("frozen", "theta"): "+-", ("recalibrated", "theta"): "+ "} | far)
+    assert batch_norm_table(judging.judged({"200": Evidence()})).empty  # they answer alike
+    one_claim({("frozen", "theta"): "+-", ("recalibrated", "theta"): "- "} | far)
+    table = batch_norm_table(judging.judged({"200": Evidence()}))
     assert table.to_dict("records") == [
         {"claim": "C00", "part": "0", "frozen": "supported; 5 (4 to 6) percentage points"}
         | {"recalibrated": "contradicted; 0 (−0.1 to 0.1) percentage points"},

@@ -62,8 +62,9 @@ def nearer(value: float, others: np.ndarray) -> Estimate:
     *("batch_norm", "range"),
 )
 def _cat_against_dog(evidence: Evidence, reading: Reading) -> list[Part]:
-    """CAT's largest rise on the ways out with descent on DOG, over its largest on the other ways; and its rise with CAT
-    ascended and DOG descended, over that with both ascended"""
+    """VGG19, anneal-lr: CAT's largest rise on the ways out with descent on DOG, over its largest on the other ways; and
+    its rise with CAT ascended and DOG descended, over that with both ascended. A way goes along an axis or a diagonal,
+    to the edge of the plane"""
 
     def towards(space: xr.Dataset) -> Estimate:
         rises = planes.loss_rises(space, "cat")
@@ -88,7 +89,7 @@ def _cat_against_dog(evidence: Evidence, reading: Reading) -> list[Part]:
     *("batch_norm", "range"),
 )
 def _car_ascent(evidence: Evidence, reading: Reading) -> list[Part]:
-    """each of the three rises, from the network to the edge of the plane"""
+    """VGG19, anneal-lr: each of the three rises, from the network to the edge of the plane"""
     space = space_of(evidence, "truck-car", reading)
     said = {
         "car's rise, −car +truck": ("car", "+1 -2"),
@@ -109,9 +110,9 @@ def _car_ascent(evidence: Evidence, reading: Reading) -> list[Part]:
     *("batch_norm", "unit", "range"),
 )
 def _others_respond(evidence: Evidence, reading: Reading) -> list[Part]:
-    """for each of the six other classes: its mean absolute change on a ring around the network in the TRUCK-CAR space,
-    over that in the CAT-DOG space, both rings as far out as both planes reach. A loss of many nats, as rings that far
-    out have, is one at which nobody would use a network"""
+    """VGG19, anneal-lr, for each of the six other classes: its mean absolute change on a ring around the network in the
+    TRUCK-CAR space, over that in the CAT-DOG space, both rings as far out as both planes reach. A loss of many nats, as
+    rings that far out have, is one at which nobody would use a network"""
 
     def more(name: str) -> Callable[[xr.Dataset, xr.Dataset], tuple[Estimate, str]]:
         def effect(*both: xr.Dataset) -> tuple[Estimate, str]:
@@ -134,10 +135,10 @@ def _others_respond(evidence: Evidence, reading: Reading) -> list[Part]:
     *("batch_norm", "range", "own_classes"),
 )
 def _shapes(evidence: Evidence, reading: Reading) -> list[Part]:
-    """by the rank correlation of loss surfaces: how much of the way from four classes drawn at random to the same shape
-    the four are alike among themselves; how much of the way from HORSE to the same shape each of them is alike to the
-    other three (the mean of four, with Student's t); and how much of the way from the other classes, with the middle
-    95% of them, PLANE is alike to CAR, and SHIP to TRUCK"""
+    """VGG19, anneal-lr, by the rank correlation of loss surfaces: how much of the way from four classes drawn at random
+    to the same shape the four are alike among themselves; how much of the way from HORSE to the same shape each of them
+    is alike to the other three (the mean of four, with Student's t); and how much of the way from the other classes,
+    with the middle 95% of them, PLANE is alike to CAR, and SHIP to TRUCK"""
     four = ["cat", "frog", "dog", "deer"]
 
     def within(space: xr.Dataset) -> Estimate:
@@ -178,9 +179,9 @@ def _shapes(evidence: Evidence, reading: Reading) -> list[Part]:
     *("batch_norm", "range"),
 )
 def _corners(evidence: Evidence, reading: Reading) -> list[Part]:
-    """for each of the four classes: its rise in the corner of the plane in which all four together rise most, over its
-    largest rise in the other corners; the same for HORSE and DEER in the corner in which DOG rises most; and there
-    HORSE's rise over DEER's"""
+    """VGG19, anneal-lr, for each of the four classes: its rise in the corner of the plane in which all four together
+    rise most, over its largest rise in the other corners; the same for HORSE and DEER in the corner in which DOG rises
+    most; and there HORSE's rise over DEER's"""
 
     def corner(space: xr.Dataset, names: Sequence[str]) -> str:
         """That of the largest rise, each class's relative to its own largest."""
@@ -215,8 +216,9 @@ def _corners(evidence: Evidence, reading: Reading) -> list[Part]:
     printed="no number",
 )
 def _shapes_and_confusion(evidence: Evidence, reading: Reading) -> list[Part]:
-    """for each plane: the rank correlation, over pairs of classes, of how alike their loss surfaces are with how often
-    they are confused in the test CCTM, beyond that with classes in another order (Mantel's test)"""
+    """VGG19, anneal-lr, for each plane: the rank correlation, over pairs of classes, of how alike their loss surfaces
+    are with how often they are confused in the test CCTM, beyond that with classes in another order (Mantel's test);
+    the interval is the middle 95% of what other orders leave"""
 
     def together(space: xr.Dataset, rates: xr.DataArray) -> Estimate:
         similar = alike(space, reading)

@@ -9,7 +9,18 @@ from itertools import combinations
 
 import pandas as pd
 
-from reproduction.claims.answers import ANSWERS, FEWEST_SEEDS, NOT_THERE, UNKNOWN, Part, over_seeds, side, summary
+from reproduction.claims.answers import (
+    ANSWERS,
+    CONTRADICTED,
+    FEWEST_SEEDS,
+    NOT_THERE,
+    SUPPORTED,
+    UNKNOWN,
+    Part,
+    over_seeds,
+    side,
+    summary,
+)
 from reproduction.claims.evidence import Evidence
 from reproduction.readings import CHOICES, Reading, over
 
@@ -92,15 +103,14 @@ def primary(parts: pd.DataFrame) -> pd.DataFrame:
 
 def headline(parts: pd.DataFrame) -> pd.Series:
     """What each claim comes to in the primary readings: one of `SUMMARIES`, or `DEPENDS` where the two of batch-norm
-    disagree on whether it stands, falls or is open."""
+    disagree."""
     rows = primary(parts)
     rows = rows[rows["answer"] != NOT_THERE]
     found = {}
     for id in sorted(CLAIMS):
         mine = rows[rows["claim"] == id]
         one, *others = _answers(mine, ["batch_norm"]).values() or [mine["answer"]]
-        apart = any(not _alike(one, other, side) for other in others)
-        found[id] = DEPENDS if apart else summary(mine["answer"])
+        found[id] = DEPENDS if any(_disagree(one, other) for other in others) else summary(mine["answer"])
     return pd.Series(found, name="comes to").rename_axis("claim")
 
 
@@ -118,9 +128,9 @@ def by_reading(parts: pd.DataFrame) -> pd.DataFrame:
 
 
 def depends(parts: pd.DataFrame) -> pd.Series:
-    """For each claim "holds in every reading measured", "falls in every reading measured", "holds in none measured", or
-    "depends on ..." with the choices of which a change alone, all others as they are, makes what holds hold no more, by
-    the parts that both readings can judge."""
+    """For each claim "holds in every reading measured", "falls in every reading measured", "holds in none measured";
+    or, where it holds in some, "depends on ..." with the choices of which a change alone, all others as they are, makes
+    two readings disagree, and "holds in some readings measured" where none do."""
     there, names = parts[parts["answer"] != NOT_THERE], list(CHOICES)
     found = {}
     for id, mine in there.groupby("claim"):
@@ -128,25 +138,22 @@ def depends(parts: pd.DataFrame) -> pd.Series:
         changes = [
             [name for name, one, other in zip(names, first, second, strict=True) if one != other]
             for first, second in combinations(answers, 2)
-            if not _alike(answers[first], answers[second], _holds)
+            if _disagree(answers[first], answers[second])
         ]
         alone = [name.replace("_", "-") for name in names if [name] in changes]
         sides = {side(summary(each)) for each in answers.values()}
         if sides == {"stands"}:
             found[id] = HOLDS
         elif "stands" in sides:
-            found[id] = f"depends on {', '.join(alone) or 'several choices at once'}"
+            turns = f"depends on {', '.join(alone) or 'several choices at once'}"
+            found[id] = turns if changes else HOLDS_IN_SOME
         else:
             found[id] = FALLS_ALWAYS if sides == {"falls"} else NEVER_HOLDS
     return pd.Series(found, name="over readings").rename_axis("claim")
 
 
 HOLDS, FALLS_ALWAYS = "holds in every reading measured", "falls in every reading measured"
-NEVER_HOLDS = "holds in none measured"
-
-
-def _holds(found: str) -> bool:
-    return side(found) == "stands"
+HOLDS_IN_SOME, NEVER_HOLDS = "holds in some readings measured", "holds in none measured"
 
 
 def _answers(rows: pd.DataFrame, choices: list[str]) -> dict[tuple[str, ...], pd.Series]:
@@ -154,7 +161,9 @@ def _answers(rows: pd.DataFrame, choices: list[str]) -> dict[tuple[str, ...], pd
     return {key: each.set_index("what")["answer"] for key, each in rows.groupby(choices)}
 
 
-def _alike(one: pd.Series, other: pd.Series, how: Callable[[str], object]) -> bool:
-    """Whether two readings come to the same, by the parts that both can judge."""
+def _disagree(one: pd.Series, other: pd.Series) -> bool:
+    """Whether, by the parts that both can judge, two readings differ on whether a claim stands, falls or is open, and
+    one supports a part that the other contradicts: what is undecided speaks against no answer."""
     both = one.index.intersection(other.index)
-    return how(summary(one[both])) == how(summary(other[both]))
+    opposite = any({*pair} == {SUPPORTED, CONTRADICTED} for pair in zip(one[both], other[both], strict=True))
+    return opposite and side(summary(one[both])) != side(summary(other[both]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 
@@ -131,20 +131,22 @@ def not_made(shown: Mapping[str, Evidence], sizes: Mapping[str, str]) -> list[st
     return lines
 
 
-def batch_norm_table(parts: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
-    """The two readings of batch-norm beside each other, for the claims `ids`: a row for each part that both can judge,
-    in the primary readings, and below these what they add up to. parts: as from `judged`."""
+def batch_norm_table(parts: pd.DataFrame) -> pd.DataFrame:
+    """The two readings of batch-norm beside each other, for the claims of which they answer a part differently: a row
+    for each part that both can judge, in the primary readings, and below these what they add up to. parts: as from
+    `judged`."""
     rested = primary(parts)
-    rested = rested[rested["answer"] != NOT_THERE]
-    rows = []
-    for id in ids:
-        by = {name: mine.set_index("what") for name, mine in rested[rested["claim"] == id].groupby("batch_norm")}
-        both = [what for what in by["frozen"].index if what in by["recalibrated"].index]
-        for what in both:
-            said = (f"{each.loc[what, 'answer']}; {_effect(each.loc[what])}" for each in by.values())
-            rows.append([id, in_words(what), *said])
-        rows.append([id, "together", *(summary(each.loc[both, "answer"]) for each in by.values())])
-    return pd.DataFrame(rows, columns=["claim", "part", *CHOICES["batch_norm"].readings])
+    rested = rested[(rested["answer"] != NOT_THERE) & (rested["batch_norm"] != "")]
+    names, rows = CHOICES["batch_norm"].readings, []
+    for id, mine in rested.groupby("claim"):
+        answers = mine.pivot(index="what", columns="batch_norm", values="answer").reindex(columns=names).dropna()
+        if (answers[names[0]] == answers[names[1]]).all():
+            continue
+        for what, each in mine[mine["what"].isin(answers.index)].groupby("what", sort=False):
+            said = each.set_index("batch_norm").loc[list(names)]
+            rows.append([id, in_words(what), *(f"{row['answer']}; {_effect(row)}" for _, row in said.iterrows())])
+        rows.append([id, "together", *(summary(answers[name]) for name in names)])
+    return pd.DataFrame(rows, columns=["claim", "part", *names])
 
 
 def told(part: pd.Series) -> str:
