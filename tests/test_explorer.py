@@ -103,7 +103,7 @@ def many(classes, points=3):
 def test_of_many_classes_the_planes_own_and_the_most_confused_are_shown():
     shown = explorer.planes({("net", "big-lr", "c99-c98"): many(100, 19)})
     (data,) = files(shown).values()
-    assert len(data["classes"]) == 20
+    assert (len(data["classes"]), data["of"]) == (20, 100)
     assert {"c98", "c99", "c70", "c30"} <= set(data["classes"])
     row, column = (data["classes"].index(name) for name in ("c70", "c30"))
     assert whole(data["counts"][0])[20 * row + column] == 5
@@ -139,7 +139,7 @@ def test_trainings_of_the_same_classes_in_another_order_are_put_in_one():
 def test_of_many_classes_the_pair_and_the_most_confused_are_played():
     history = many(100)["counts"].isel(theta1=0, drop=True).rename(theta2="epoch").to_dataset(name="test_counts")
     (data,) = files(explorer.dance({"one": history}, ("c0", "c1"))).values()
-    assert len(data["classes"]) == 20
+    assert (len(data["classes"]), data["of"]) == (20, 100)
     assert {"c0", "c1", "c70", "c30"} <= set(data["classes"])
     counts = np.array(whole(data["counts"]["test_counts"][2])).reshape(20, 20)
     assert counts[data["classes"].index("c70"), data["classes"].index("c30")] == 5

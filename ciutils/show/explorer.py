@@ -181,6 +181,7 @@ def _plane(space: xr.Dataset) -> dict[str, object]:
         "distance": _rounded([space.attrs[name] / weight_norm for name in ("norm1", "norm2")]),
         "cosine": float(space.attrs["cosine"]),
         "classes": [classes[label] for label in chosen],
+        "of": len(classes),
         "images": int(images.sum()),
         "mistakes": _whole(rate.values.ravel() * int(images.sum())),
         "losses": [_rounded(each) for each in losses.values.reshape(-1, len(classes))[:, chosen]],
@@ -194,6 +195,7 @@ def _history(history: xr.Dataset, chosen: np.ndarray) -> dict[str, object]:
     return {
         "epochs": history["epoch"].values.tolist(),
         "classes": [str(name) for name in history["true"].values[chosen]],
+        "of": history.sizes["true"],
         "totals": {how: [_text(each) for each in counts.sum(-1)[:, chosen]] for how, counts in ways.items()},
         "counts": {how: [_text(each) for each in _cells(counts, chosen)] for how, counts in ways.items()},
     }

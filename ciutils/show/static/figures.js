@@ -28,6 +28,7 @@
   const share = (rate, digits = 1) => (Number.isFinite(rate) ? `${(100 * rate).toFixed(digits)}%` : "undefined");
   const loss = (value) => (Number.isFinite(value) ? value.toFixed(value < 10 ? 2 : 1) : "undefined");
   const brief = (name) => (name.length > 12 ? `${name.slice(0, 11)}…` : name);
+  const among = ({ classes, of }) => (classes.length < of ? ` of ${classes.length} of ${of} classes` : "");
   const range = (count) => [...Array(count).keys()];
   const path = (points) => points.map(([x, y], k) => (Number.isFinite(y)
     ? `${k && Number.isFinite(points[k - 1][1]) ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}` : "")).join("");
@@ -68,7 +69,7 @@
   class Matrix {
     constructor(classes, colours, extra) {
       this.colours = colours;
-      const head = (name, scope) => html("th", { scope, title: name }, html("span", {}, name));
+      const head = (name, scope) => html("th", { scope, title: name }, html("span", {}, brief(name)));
       this.rows = classes.map(() => classes.map(() => html("td")));
       this.extra = extra ? classes.map(() => html("td")) : [];
       this.caption = html("caption");
@@ -362,7 +363,7 @@
       const rates = cctm(data.counts[this.place(i, j)], data.totals), losses = data.losses[this.place(i, j)];
       this.matrix.fill(rates);
       this.matrix.extra.forEach((cell, row) => { cell.textContent = losses[row] === null ? "–" : loss(losses[row]); });
-      this.matrix.caption.textContent = "The CCTM at the point, in percent of each row, and each class's mean loss";
+      this.matrix.caption.textContent = `The CCTM${among(data)} at the point, in percent of each row, and each class's mean loss`;
       const [one, two] = thetas.map((theta, axis) => theta * data.distance[axis]);
       const distance = Math.sqrt(Math.max(0, one ** 2 + two ** 2 + 2 * one * two * data.cosine));
       const worst = rates.flatMap((row, a) => row.map((rate, b) => ({ rate: a === b ? 0 : rate || 0, a, b })))
@@ -538,7 +539,7 @@
       if (!curves) this.matrix.fill(rates);
       this.matrix.caption.textContent = curves
         ? `Each cell of the CCTM over the epochs; a cell's top is ${share(this.top)}, on the diagonal 100%`
-        : `The CCTM of epoch ${number}, in percent of each row`;
+        : `The CCTM${among(this.data)} in epoch ${number}, in percent of each row`;
       const told = this.pair.map((row) => {
         const note = this.note(rates, row);
         return `recall of ${classes[row]} ${share(rates[row][row])}, its note ${note < 0 ? "none" : `${classes[note]} (${
