@@ -358,6 +358,15 @@ def test_names_that_differ_in_case_and_rare_classes_stay_apart(tmp_path):
     assert all(f"<b>{cell}</b>" in tables(executed) for cell in ("rare called c", "c called C", "C called c"))
 
 
+def test_pairs_whose_names_are_the_same_text_stay_apart(tmp_path):
+    (tmp_path / "named.py").write_text(UNEVEN.replace('["c", "C", "o o", "rare"]', '["a", "b-c", "a-b", "c"]'))
+    given = {"dataset": "named.py:pictures", "network": "named.py:network", "points": 3, "images": 0}
+    given |= {"pairs": [["a", "b-c"], ["a-b", "c"]], "saved": str(tmp_path / "kept")}
+    executed = execute(REPOSITORY / "notebooks" / "your_network.ipynb", tmp_path, given)
+    assert kept(executed)["pairs"] == "'a and b-c and a-b and c'"
+    assert len(list((tmp_path / "kept").glob("space-*.nc"))) == 2
+
+
 @pytest.mark.parametrize("name", sorted(TINY.keys() - set(READING)))
 def test_data_of_one_class_is_one_line_before_anything_is_trained(name, tmp_path):
     dataset = pictures(tmp_path / "pictures", {"shell": (120, 60)})
