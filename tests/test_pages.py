@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import tomllib
 
 import nbformat
 import pytest
@@ -49,3 +50,9 @@ def test_pages_that_docstrings_name_are_in_the_book():
             named |= set(re.findall(r"\*([^*]+)\*", book))
     waiting = {"Interference or difficulty?", "Dose and response"}  # chapters without results yet
     assert named - waiting <= set(functions.PAGES)
+
+
+def test_the_version_to_cite_is_the_packages():
+    version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\nversion: {version}\n" in (REPOSITORY / "CITATION.cff").read_text()
+    assert f"version = {{{version}}}," in (REPOSITORY / "book" / "references.md").read_text()
