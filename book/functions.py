@@ -29,7 +29,7 @@ PAGES = {
     "The paper, and where it is open": "book/paper",
     "Execute a notebook": "book/how-to-execute",
     "Your own network": "book/your-network",
-    "Your own network, measured": "book/chapters/your_network-digits",
+    "Measure your own network": "book/chapters/your_network-digits",
     "Sweep with papermill": "book/how-to-sweep",
     "When one machine is not enough": "book/when-one-machine-is-not-enough",
     "Record your own training": "book/how-to-record",
