@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,17 @@ def of(artifact: xr.Dataset | xr.DataArray) -> dict:
 
 
 def of_file(path: Path) -> dict:
-    """The provenance in a file: NetCDF, safetensors or JSON. Raises ValueError if it is damaged or has none."""
+    """The provenance in a file: NetCDF, safetensors or JSON. Raises ValueError if it is damaged or has none.
+
+    A file is read once by a process, while it is the same: whether artifacts are fresh is asked again and again.
+    """
+    now = path.stat()
+    return dict(_read(path, (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _read(path: Path, version: tuple[int, ...]) -> dict:
+    """`version`: what changes when the file does."""
     if path.suffix == ".nc":
         return of(artifacts.load_dataset(path))
     if path.suffix == ".safetensors":
