@@ -210,9 +210,8 @@ def test_wants_come_in_the_order_in_which_they_can_be_had():
 @pytest.mark.parametrize("scale", ["gradient", "unit", "filter"])
 def test_the_random_plane_reaches_as_far_as_the_first_pairs(scale):
     given = TINY["sharpness"] | {"setups": ["anneal-lr"], "scale": scale}
-    wants = chapters.wants("sharpness", given)
-    spaces = {key[2:]: space for key, space in chapters.fetch(wants, "space", Results()).items()}
-    pair, random = spaces[0, 1, "frozen"], spaces[RANDOM,]
+    spaces = {want.key[2:]: want for want in chapters.wants("sharpness", given) if want.step == "space"}
+    pair, random = (spaces[key].get(Results()) for key in ((0, 1, "frozen"), (RANDOM,)))
     reach = [float(space["distance1"][-1] + space["distance2"][-1]) / 2 for space in (pair, random)]
     assert reach[1] == pytest.approx(reach[0], rel=0.006)  # half sides are kept to three digits
 

@@ -65,6 +65,17 @@ def execute(notebook, tmp_path, parameters):
     )
 
 
+def begin(name, given):
+    """Execute a notebook's cells in this process, with parameters as papermill gives them: a kernel takes seconds."""
+    scope = {"__name__": "__main__", "In": []}
+    for cell in nbformat.read(REPOSITORY / "notebooks" / f"{name}.ipynb", as_version=4).cells:
+        injected = "\n".join(f"{key} = {value!r}" for key, value in given.items())
+        sources = [cell.source, injected] if "parameters" in cell.metadata.get("tags", []) else [cell.source]
+        for source in sources if cell.cell_type == "code" else ():
+            scope["In"].append(source)
+            exec(compile(source, name, "exec"), scope)
+
+
 def texts(output):
     return [output["data"][kind] for kind in ("text/markdown", "text/html") if kind in output.get("data", {})]
 
@@ -146,8 +157,9 @@ def test_a_name_misspelt_in_a_live_notebook_stops_it(notebook, tmp_path, text):
 
 
 def twice(cells):
-    """All cells once more, below."""
-    cells += [nbformat.v4.new_code_cell(cell.source) for cell in cells if cell.cell_type == "code"]
+    """All cells once more, below, but for the one that would set the parameters back to their defaults."""
+    again = [cell for cell in cells if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", [])]
+    cells += [nbformat.v4.new_code_cell(cell.source) for cell in again]
 
 
 @pytest.mark.parametrize("name", ["claims", "label_dancing", "sharpness"])
@@ -370,10 +382,8 @@ def test_pairs_whose_names_are_the_same_text_stay_apart(tmp_path):
 @pytest.mark.parametrize("name", sorted(TINY.keys() - set(READING)))
 def test_data_of_one_class_is_one_line_before_anything_is_trained(name, tmp_path):
     dataset = pictures(tmp_path / "pictures", {"shell": (120, 60)})
-    with pytest.raises(
-        papermill.PapermillExecutionError, match="has one class, 'shell': interference takes two or more"
-    ):
-        execute(REPOSITORY / "notebooks" / f"{name}.ipynb", tmp_path, TINY[name] | {"dataset": dataset})
+    with pytest.raises(ValueError, match="has one class, 'shell': interference takes two or more"):
+        begin(name, TINY[name] | {"dataset": dataset})
     assert not list(Path(os.environ["CIUTILS_RUNS"]).glob("*/*.safetensors"))
 
 
@@ -390,9 +400,9 @@ def test_data_of_one_class_is_one_line_before_anything_is_trained(name, tmp_path
         ("your_network", {"points": 4}, "points = 4: give an odd number"),
     ],
 )
-def test_classes_that_the_data_lacks_are_one_line_before_anything_is_trained(name, wrong, message, tmp_path):
-    with pytest.raises(papermill.PapermillExecutionError, match=message):
-        execute(REPOSITORY / "notebooks" / f"{name}.ipynb", tmp_path, TINY[name] | wrong)
+def test_classes_that_the_data_lacks_are_one_line_before_anything_is_trained(name, wrong, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        begin(name, TINY[name] | wrong)
     assert not list(Path(os.environ["CIUTILS_RUNS"]).glob("*/*.safetensors"))
 
 

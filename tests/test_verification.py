@@ -1,4 +1,5 @@
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -9,16 +10,22 @@ from reproduction import __main__ as commands
 from reproduction import verification
 
 
-@pytest.fixture
-def results(tmp_path):
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
     """A published run of the digits, with a plane."""
-    run = quick(tmp_path)
+    run = quick(tmp_path_factory.mktemp("published"))
     run.ego()
     run.space("3-8", sigma=0.1, points=5, images=60)
     run.space("random", sigma=0.1, points=3, images=60, random=True)
     for extra in {*run.folder.glob("*.lock"), run.folder / "ego.safetensors"}:
         extra.unlink()  # what is published are results alone
     return run.own
+
+
+@pytest.fixture
+def results(published, tmp_path):
+    """A copy of it that may be damaged."""
+    return shutil.copytree(published, tmp_path / "runs")
 
 
 def failed(folder):
