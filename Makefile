@@ -1,6 +1,7 @@
 # make book   execute the notebooks and build the book into _build/html/index.html
 # make pdf    the same, printed into _build/book.pdf; needs Chromium
 # make test   lint, check walls and types, run the tests
+# make coverage   run the tests and print which lines none of them reaches; takes half as long again
 # make sweep  SWEEP=workflow/sweeps/digits.yaml   execute notebooks with many parameters, collect their results
 # make lab    open JupyterLab on lab/, a copy of the notebooks; FLAGS=--no-browser and others are JupyterLab's
 # make bench  measure speed against plain loops and a peer
@@ -17,7 +18,7 @@ override FLAGS := $(value FLAGS)
 export SWEEP PROFILE FLAGS
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: book pdf sweep test lab bench clean
+.PHONY: book pdf sweep test coverage lab bench clean
 
 book: $(STAMP)
 	python workflow/scripts/drive.py --workflow-profile "workflow/profiles/$$PROFILE" $$FLAGS
@@ -35,12 +36,17 @@ sweep: $(STAMP)
 	python workflow/scripts/drive.py sweep --workflow-profile "workflow/profiles/$$PROFILE" $$FLAGS
 
 # One thread for each process: torch's threads on shared cores wait for each other.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
+
 test: $(STAMP)
 	ruff check
 	ruff format --check
 	lint-imports --no-cache
 	mypy
-	OMP_NUM_THREADS=1 python -m pytest --numprocesses=auto --maxprocesses=4 --cov --cov-report=term:skip-covered
+	$(PYTEST)
+
+coverage: $(STAMP)
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 # A copy: what is tried in a notebook changes no chapter of the book. What one has changed there stays.
 lab: $(STAMP)

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 import yaml
 from PIL import Image
-from test_notebooks import TINY, execute
+from test_notebooks import TINY
 
 from ciutils import train
 from ciutils.analyse import confusion
@@ -28,28 +28,12 @@ PUBLISHED = [
 ]
 
 
-def artifacts():
-    folder = Path(os.environ["CIUTILS_RUNS"])
-    return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.suffix in (".nc", ".safetensors")}
-
-
 def arguments(chapter, given):
     """What each space of a chapter is measured with, by the last parts of its key: (pair's place, times closer,
     batch-norm), or (name,)."""
     results = Results()
     listed = (want for want in chapters.wants(chapter, given) if want.step == "space")
     return {want.key[2:]: want.arguments(results) for want in listed}
-
-
-@pytest.mark.parametrize("notebook", ["classwise_losses", "images", "label_dancing", "sharpness"])
-def test_with_all_it_wants_a_chapter_computes_nothing(notebook, tmp_path, monkeypatch):
-    monkeypatch.delenv("MPLBACKEND")
-    for want in chapters.wants(notebook, TINY[notebook]):
-        want.get(Results())
-    before = artifacts()
-    assert before
-    execute(NOTEBOOKS / f"{notebook}.ipynb", tmp_path, TINY[notebook])
-    assert artifacts() == before
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
