@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ def of_file(path: Path) -> dict:
     A file is read once by a process, while it is the same: whether artifacts are fresh is asked again and again.
     """
     now = path.stat()
-    return dict(_read(path, (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)))
+    return copy.deepcopy(_read(path, (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)))
 
 
 @functools.lru_cache(maxsize=1024)
