@@ -68,8 +68,10 @@ class Run:
 
     @property
     def configuration(self) -> dict[str, object]:
-        """All of it, by name; without what changes the data where nothing does, as in records of older runs."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value != ()}
+        """All of it, by name, as a record holds it: lists for tuples, and without what changes the data where nothing
+        does, as in records of older runs."""
+        settings = {name: value for name, value in dataclasses.asdict(self).items() if value != ()}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
 
     @property
     def name(self) -> str:

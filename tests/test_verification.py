@@ -130,6 +130,13 @@ def test_a_damaged_file_is_named_and_nothing_is_recomputed(results, monkeypatch)
     assert failed(results) == [f"{path.parent.name}/ego.nc"]
 
 
+def test_a_run_on_changed_data_is_found_again(tmp_path):
+    """A record holds lists, where a run has tuples."""
+    run = quick(tmp_path, classes=("3", "8", "5"), swapped=("3", "8", 0.5))
+    run.history()
+    assert all(check.passed for check in verification.verify(run.folder))
+
+
 def test_an_artifact_of_another_run_is_named(results, tmp_path):
     path = next(results.glob("*/history.nc"))
     other = quick(tmp_path / "other", setup="big-lr")
