@@ -269,8 +269,8 @@ def test_what_nobody_has_made_is_told():
     there = replace(RIGHT, histories=histories, spaces=spaces)
     assert not_made({"200": there}, {"200": "long"}) == [
         "Nobody has trained over 200 epochs: ResNet18 big-lr.",
-        "Of the planes that claims are judged on, around the 5 networks of 200 epochs: "
-        "30 of 45 frozen, 20 of 45 recalibrated.",
+        "Of the planes that claims are judged on, around the 5 networks of 200 epochs, there are "
+        "30 of 45 frozen and 20 of 45 recalibrated.",
     ]
     (told,) = not_made({}, {"30": "laptop"})
     assert told.startswith("Nobody has trained over 30 epochs: VGG19 ")

@@ -60,7 +60,9 @@ def tiles(comes_to: pd.Series, page: str = "") -> HTML:
         tile = f'<a href="{html.escape(page)}#{id}" style="background:{colour}" title="{told}">{id} {sign}</a>'
         rows[chapter] = rows.get(chapter, "") + tile
     legend = "".join(
-        f'<span><b style="background:{colour}">{sign}</b> {name}</span>' for name, (colour, sign, _) in _KINDS.items()
+        f'<span><b style="background:{colour}">{sign}</b> {name}</span>'
+        for name, (colour, sign, kinds) in _KINDS.items()
+        if comes_to.isin(kinds).any()
     )
     listed = "".join(f"<dt>{chapter}</dt><dd>{row}</dd>" for chapter, row in rows.items())
     return HTML(f'<div class="tiles"><dl>{listed}</dl><p>{legend}</p></div>')
@@ -80,6 +82,7 @@ def claims_table(parts: pd.DataFrame, comes_to: pd.Series, over: pd.Series, suff
         mine = rested[rested["claim"] == id]
         counts = mine["answer"].value_counts()
         counted = ", ".join(f"{counts[name]} {name}" for name in (*ANSWERS, NOT_THERE) if name in counts)
+        counted += "; half of what is judged, or more, is undecided" * (found == UNDECIDED)
         shown = "".join(f"<li>{html.escape(told(part))}</li>" for _, part in mine.iterrows())
         lacking = "".join(f"<br>{html.escape(line)}" for line in unmeasured(mine))
         rows.append(
@@ -125,8 +128,8 @@ def not_made(shown: Mapping[str, Evidence], sizes: Mapping[str, str]) -> list[st
             known.append(f"{found} of {len(every)} {name}")
         if trained:
             lines.append(
-                f"Of the planes that claims are judged on, around the {len(trained)} networks of {epochs} epochs: "
-                f"{', '.join(known)}."
+                f"Of the planes that claims are judged on, around the {len(trained)} networks of {epochs} epochs, "
+                f"there are {' and '.join(known)}."
             )
     return lines
 

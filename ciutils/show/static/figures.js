@@ -329,7 +329,7 @@
 
     drawCut() {
       const angle = Number(this.value("angle")), radians = angle * Math.PI / 180, { top, told } = this.scale();
-      const turn = [Math.cos(radians), Math.sin(radians)];
+      const turn = [Math.cos(radians), Math.sin(radians)].map((part) => (angle > 90 ? -part : part)); // from the left
       const at = (position) => turn.map((part, axis) => position * this.ends[axis] * part);
       const positions = range(POSITIONS).map((k) => 2 * k / (POSITIONS - 1) - 1);
       const values = positions.map((position) => this.between(...at(position)));
