@@ -1,8 +1,8 @@
 """What rules on planes measure, each with its 95% interval.
 
 Rates of mistakes are of a sample of training images, and carry the standard error of one point, which bounds that of a
-mean of points; different planes are of the same images, of which it is not kept who was right where: differences
-count them as independent, so that intervals are rather too wide.
+mean of points; different planes are of the same images, of which it is not kept who was right where: quotients
+take both numbers wherever they are in their intervals, so that theirs are rather too wide.
 """
 
 from __future__ import annotations
