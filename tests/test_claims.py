@@ -16,7 +16,7 @@ from reproduction import claims, runs
 from reproduction.claims import evidence, judging, planes
 from reproduction.claims.answers import NOT_COMPARABLE, STANDS, Part, summary
 from reproduction.claims.evidence import Evidence
-from reproduction.claims.table import batch_norm_table, earlier, not_made, told, unmeasured
+from reproduction.claims.table import batch_norm_table, choices_table, earlier, not_made, told, unmeasured
 from reproduction.readings import CHOICES, Reading
 from reproduction.results import REPOSITORY, Results
 from tests import worlds
@@ -345,6 +345,27 @@ def test_each_choice_has_its_marginals(one_claim):
     assert list(table.loc[("unit", "distance"), ["supported", "contradicted", "undecided"]]) == [1, 3, 0]
     assert table.loc[("batch_norm", "recalibrated"), "comes to"] == "undecided"
     assert table.loc[("epochs", "200"), "comes to"] == "mixed"
+
+
+def test_the_marginals_of_all_choices_are_told_in_a_line(one_claim):
+    one_claim(
+        {("frozen", "theta"): "++", ("frozen", "distance"): "+-", ("recalibrated", "theta"): "??"}
+        | {("recalibrated", "distance"): "  "}
+    )
+    table = choices_table(judging.judged({"200": Evidence()}), pd.Series({"C00": "mixed"}, name="over"))
+    assert table.loc["C00"].tolist() == [
+        "mixed",
+        "batch-norm: frozen ✓3 ✗1 ?0, recalibrated ✓0 ✗0 ?2; epochs: 200 ✓3 ✗1 ?2; "
+        "unit: distance ✓1 ✗1 ?0, theta ✓2 ✗0 ?2",
+    ]
+
+
+def test_what_only_one_reading_of_batch_norm_judges_cannot_depend_on_it(one_claim):
+    far = {("frozen", "distance"): "++", ("recalibrated", "distance"): "++"}  # not the primary unit
+    one_claim({("frozen", "theta"): "+ ", ("recalibrated", "theta"): " -"} | far)
+    assert judging.judged_in_both(judging.judged({"200": Evidence()})) == []
+    one_claim({("frozen", "theta"): "+?", ("recalibrated", "theta"): " ?"} | far)
+    assert judging.judged_in_both(judging.judged({"200": Evidence()})) == ["C00"]
 
 
 def test_the_primary_number_of_epochs_comes_first_where_it_is_there(one_claim):

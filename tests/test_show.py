@@ -627,7 +627,8 @@ def test_marks_are_the_papers_and_the_same_in_both_figures():
 
 def test_tiles_lead_to_their_claims_in_a_row_for_each_chapter():
     comes_to = {"C01": "mostly supported", "C02": "depends on batch-norm", "C06": "contradicted"}
-    shown = verdict_table.tiles(pd.Series(comes_to), "claims.html").data
+    over = {"C01": "holds in some readings measured", "C06": "depends on unit"}
+    shown = verdict_table.tiles(pd.Series(comes_to), pd.Series(over), "claims.html").data
     rows = re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", shown)
     assert [(chapter, re.findall(r'href="(.*?)"', row)) for chapter, row in rows] == [
         ("the CCTM", ["claims.html#C01", "claims.html#C02"]),
@@ -637,8 +638,9 @@ def test_tiles_lead_to_their_claims_in_a_row_for_each_chapter():
     assert [(title.split(": ")[0], *tile) for title, *tile in told] == [
         ("C01, mostly supported", "C01", "✓"),
         ("C02, depends on batch-norm", "C02", "⇄"),
-        ("C06, contradicted", "C06", "✗"),
+        ("C06, contradicted; depends on unit", "C06", "✗"),
     ]
+    assert re.findall('<a class="turned" href="claims.html#(.*?)"', shown) == ["C06"]
     assert all(html.escape(claims.CLAIMS[id].statement) in title for title, id, _ in told)
     assert len(set(re.findall("<a [^>]*background:(#[0-9a-f]+)", shown))) == 3
 

@@ -114,6 +114,14 @@ def headline(parts: pd.DataFrame) -> pd.Series:
     return pd.Series(found, name="comes to").rename_axis("claim")
 
 
+def judged_in_both(parts: pd.DataFrame) -> list[str]:
+    """The claims of which both readings of batch-norm judge a part, the same one: those that can depend on it."""
+    rows = primary(parts)
+    rows = rows[(rows["answer"] != NOT_THERE) & (rows["batch_norm"] != "")]
+    both = rows.groupby(["claim", "what"])["batch_norm"].nunique() > 1
+    return sorted(both[both].index.unique("claim"))
+
+
 def by_reading(parts: pd.DataFrame) -> pd.DataFrame:
     """How the parts of each claim fare by each choice that concerns it: one row for each claim, choice and reading,
     over all readings of the other choices, with the number of each answer and what they come to."""

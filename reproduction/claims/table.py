@@ -15,7 +15,7 @@ from IPython.display import HTML
 from ciutils.show.text import number, rounded
 from reproduction.claims.answers import ANSWERS, FALLS, NOT_COMPARABLE, NOT_THERE, STANDS, UNDECIDED, summary
 from reproduction.claims.evidence import PAIRS, SPACE_NETWORKS, Evidence
-from reproduction.claims.judging import CLAIMS, DEPENDS, primary
+from reproduction.claims.judging import CLAIMS, DEPENDS, by_reading, primary
 from reproduction.readings import CHOICES, SMALLEST, Reading
 from reproduction.runs import in_print, profile
 
@@ -46,24 +46,28 @@ def earlier() -> pd.DataFrame:
     return pd.read_csv(EARLIER, comment="#", index_col="claim")
 
 
-def tiles(comes_to: pd.Series, page: str = "") -> HTML:
+def tiles(comes_to: pd.Series, over: pd.Series, page: str = "") -> HTML:
     """What each claim comes to, at a glance: a tile each, which leads to the claim; a row for each chapter of theirs.
 
-    comes_to: by the claim's id, as from `headline`. page: that with the claims, as seen from where the tiles stand.
-    Book: *Which claims hold?*
+    comes_to, over: by the claim's id, as from `headline` and `depends`. A tile with an edge is of a claim that another
+    choice turns. page: that with the claims, as seen from where the tiles stand. Book: *Which claims hold?*
     """
     rows: dict[str, str] = {}
     for id, found in comes_to.items():
         colour, sign = _STYLES[found]
         chapter = _CHAPTERS[CLAIMS[id].page.split("#")[0]]
-        told = html.escape(f"{id}, {found}: {CLAIMS[id].statement}")
-        tile = f'<a href="{html.escape(page)}#{id}" style="background:{colour}" title="{told}">{id} {sign}</a>'
+        turned = over.get(id, "").startswith("depends")
+        also, kind = (f"; {over[id]}", ' class="turned"') if turned else ("", "")
+        told = html.escape(f"{id}, {found}{also}: {CLAIMS[id].statement}")
+        tile = f'<a{kind} href="{html.escape(page)}#{id}" style="background:{colour}" title="{told}">{id} {sign}</a>'
         rows[chapter] = rows.get(chapter, "") + tile
     legend = "".join(
         f'<span><b style="background:{colour}">{sign}</b> {name}</span>'
         for name, (colour, sign, kinds) in _KINDS.items()
         if comes_to.isin(kinds).any()
     )
+    if over.str.startswith("depends").any():
+        legend += '<span><b class="turned">&nbsp;</b> another choice of what the paper leaves open turns it</span>'
     listed = "".join(f"<dt>{chapter}</dt><dd>{row}</dd>" for chapter, row in rows.items())
     return HTML(f'<div class="tiles"><dl>{listed}</dl><p>{legend}</p></div>')
 
@@ -150,6 +154,20 @@ def batch_norm_table(parts: pd.DataFrame) -> pd.DataFrame:
             rows.append([id, in_words(what), *(f"{row['answer']}; {_effect(row)}" for _, row in said.iterrows())])
         rows.append([id, "together", *(summary(answers[name]) for name in names)])
     return pd.DataFrame(rows, columns=["claim", "part", *names])
+
+
+def choices_table(parts: pd.DataFrame, over: pd.Series) -> pd.DataFrame:
+    """By claim what it comes to over all readings, and how many of its parts have each answer in each reading of each
+    choice. parts, over: as from `judged` and `depends`."""
+    signs = {"supported": "✓", "contradicted": "✗", "undecided": "?"}
+    rows = by_reading(parts)
+    answered = [sign + rows[name].astype(str) for name, sign in signs.items()]
+    rows["told"] = rows["reading"] + " " + answered[0].str.cat(answered[1:], sep=" ")
+    choices = rows.groupby(["claim", "choice"], sort=False)["told"].agg(", ".join).reset_index("choice")
+    choices["told"] = choices["choice"].str.replace("_", "-") + ": " + choices["told"]
+    column = choices.groupby("claim")["told"].agg("; ".join)
+    meaning = ", ".join(f"{sign} {name}" for name, sign in signs.items())
+    return over.to_frame().join(column.rename(f"parts by choice: {meaning}"))
 
 
 def told(part: pd.Series) -> str:
