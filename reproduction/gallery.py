@@ -29,8 +29,8 @@ def tables(said: xr.Dataset, pair: Pair, looked: Pair) -> Tables:
 
     Raises ValueError if no network misses any image.
 
-    guess, certain: one table each: the pair's images that most networks call wrong, both ways; the most certain errors
-    of all. pair, looked: of their cells. largest: of each network's largest cell, what it is most certain of.
+    guess, certain: one table each: of the pair's images, both ways, those that follow the ones of its cells, whose
+    labels a reader sees; the most certain errors of all. pair, looked: of their cells. largest: of each network's largest cell, what it is most certain of.
     cells: of every cell that has any, by (true, predicted).
     """
     classes = [str(name) for name in said["predicted"].values]
@@ -48,7 +48,7 @@ def tables(said: xr.Dataset, pair: Pair, looked: Pair) -> Tables:
         row, column = confusion.pairs(counts).loc[0, ["true", "predicted"]]
         largest[f"{network}: {called(row, column)}"] = agreement.behind(said, row, column, str(network)).head(ROW)
     return {
-        "guess": {"": pd.concat([behind[way].head(GUESS) for way in ways])},
+        "guess": {"": pd.concat([behind[way].head(SHEET + GUESS).tail(GUESS) for way in ways])},
         "certain": {"The most certain errors": certain.head(2 * SHEET)},
         "pair": {called(*way): behind[way].head(SHEET) for way in ways},
         "looked": {called(true, predicted): behind[true, predicted].head(SHEET)},

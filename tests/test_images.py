@@ -235,6 +235,14 @@ def test_a_gallery_holds_the_images_of_each_part():
     assert list(gallery.positions(tables)) == [0, 1, 2, 3]
 
 
+def test_images_to_guess_are_not_those_whose_labels_stand_below(monkeypatch):
+    monkeypatch.setattr("reproduction.gallery.SHEET", 1)
+    monkeypatch.setattr("reproduction.gallery.GUESS", 1)
+    tables = gallery.tables(said(), "cat-dog", "cat-frog")
+    assert list(tables["pair"]["CAT called DOG"].index) == [0]
+    assert list(tables["guess"][""].index) == [1, 3]  # of DOG called CAT there is one alone
+
+
 def test_without_errors_there_is_nothing_to_show():
     right = said_of([LABELS], LABELS, [np.eye(3)[LABELS]], CLASSES)[0]
     with pytest.raises(ValueError, match="no network misses a test image"):
