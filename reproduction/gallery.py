@@ -30,8 +30,8 @@ def tables(said: xr.Dataset, pair: Pair, looked: Pair) -> Tables:
     Raises ValueError if no network misses any image.
 
     guess, certain: one table each: of the pair's images, both ways, those that follow the ones of its cells, whose
-    labels a reader sees; the most certain errors of all. pair, looked: of their cells. largest: of each network's largest cell, what it is most certain of.
-    cells: of every cell that has any, by (true, predicted).
+    labels a reader sees; the most certain errors of all. pair, looked: of their cells. largest: of each network's
+    largest cell, what it is most certain of. cells: of every cell that has any, by (true, predicted).
     """
     classes = [str(name) for name in said["predicted"].values]
     behind = {cell: agreement.behind(said, *cell) for cell in permutations(classes, 2)}

@@ -70,6 +70,8 @@ $$
 TEXT_PAGES = {
     "chapters/cctm-cifar10": "# Confused\n\nA {term}`CCTM`, as {cite:t}`diao2022` call it; on phones, {term}`CCTM`.\n",
     "glossary": "# Glossary\n\n```{glossary}\nCCTM\n  A matrix of classes $c_1$.\n```\n",
+    "another": "# Another page\n\n## Which networks\n\nAlso your own.\n",
+    "yours": "# Your own network\n\nAs the other.\n",
     "functions": "# Functions\n\n```{eval-rst}\n.. automodule:: ciutils.analyse.confusion\n   :members:\n```\n",
 }
 EXTENSIONS = sorted(REPOSITORY.glob("book/*.py"))
@@ -87,7 +89,7 @@ def notebook(*shown):
 
 def build(folder):
     """A book of a few pages, as the repository's is built; its pages."""
-    parts = ("_config.yml", "book/references.bib", "book/references.md", "workflow/chapters.yaml")
+    parts = ("_config.yml", "book/search.js", "book/references.bib", "book/references.md", "workflow/chapters.yaml")
     for part in (*parts, "book/static", "ciutils/show/static", *(f"book/{each.name}" for each in EXTENSIONS)):
         (folder / part).parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if (REPOSITORY / part).is_dir() else shutil.copy)(REPOSITORY / part, folder / part)
@@ -533,6 +535,10 @@ def found_for(visit, address, words):
 def test_search_finds_text_and_no_code(visit, address):
     assert found_for(visit, address, "formula") == ["book/playing.html"]
     assert found_for(visit, address, "sourceword") == []
+
+
+def test_search_finds_first_the_page_whose_title_is_asked_for(visit, address):
+    assert found_for(visit, address, "own network")[:2] == ["book/yours.html", "book/another.html"]
 
 
 def test_a_repository_with_a_host_gives_buttons_to_sources_and_live_copies(visit, book):

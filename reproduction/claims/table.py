@@ -67,7 +67,7 @@ def tiles(comes_to: pd.Series, over: pd.Series, page: str = "") -> HTML:
         if comes_to.isin(kinds).any()
     )
     if over.str.startswith("depends").any():
-        legend += '<span><b class="turned">&nbsp;</b> another choice of what the paper leaves open turns it</span>'
+        legend += '<span><b class="turned">&nbsp;</b> turns on a choice that the paper leaves open</span>'
     listed = "".join(f"<dt>{chapter}</dt><dd>{row}</dd>" for chapter, row in rows.items())
     return HTML(f'<div class="tiles"><dl>{listed}</dl><p>{legend}</p></div>')
 

@@ -7,7 +7,7 @@ rule book:
         expand("book/chapters/{chapter}.ipynb", chapter=config["chapters"]),
         SWEEP_PAGES,
         "book/chapters/estimates.md",
-        files("book/*.md", "book/*.bib", "book/*.py", "book/static/*", "ciutils/show/static/*", "ciutils/*/*.py"),
+        files("book/*.md", "book/*.bib", "book/*.py", "book/*.js", "book/static/*", "ciutils/show/static/*", "ciutils/*/*.py"),
         "_config.yml",
         toc="_toc.yml",
     output:
