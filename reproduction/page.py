@@ -75,7 +75,13 @@ def rendered(executed: nbformat.NotebookNode) -> str:
         for output in outputs:
             if "image/png" in output.get("data", {}):
                 output.metadata["image/png"] = {**output.metadata.get("image/png", {}), **cell.metadata.mystnb.image}
-        cell["outputs"] = [each for each in outputs if not _HIDDEN & {*each.get("data", {}), *each.get("metadata", {})}]
+        progress = "remove-stdout" in cell.metadata.get("tags", [])
+        cell["outputs"] = [
+            each
+            for each in outputs
+            if not _HIDDEN & {*each.get("data", {}), *each.get("metadata", {})}
+            and not (progress and each.get("name") == "stdout")
+        ]
 
     def value(role: re.Match) -> str:
         (plain,) = (text for kind, text in told[role[1]].items() if kind.endswith("text/plain"))

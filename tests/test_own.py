@@ -90,6 +90,15 @@ def test_what_a_notebook_tells_is_text_in_its_page():
         assert f"It is {name}, see there." in shown.text
 
 
+def test_a_page_says_what_was_found_and_not_how_far_the_work_once_was():
+    said = [nbformat.v4.new_output("stream", name="stdout", text=line) for line in ("training: 10 of 12", "a result")]
+    work, other = (nbformat.v4.new_code_cell("", outputs=[each]) for each in said)
+    work.metadata["tags"] = ["remove-stdout"]
+    page = rendered(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title"), work, other]))
+    assert "a result" in page
+    assert "10 of 12" not in page
+
+
 # --- callbacks
 
 IMAGES, LABELS = torch.randn(60, 4, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 3

@@ -17,8 +17,10 @@ from test_names import artifact as artifact_of
 
 from ciutils import show
 from ciutils.analyse import confusion, dancing
+from ciutils.analyse.agreement import Estimate
+from ciutils.analyse.flat import Bounds
 from ciutils.counts import CELLS
-from ciutils.show import explorer, page
+from ciutils.show import doses, explorer, page
 from ciutils.show.axes import DARK, in_the_dark
 from ciutils.show.text import rounded
 from reproduction import claims
@@ -693,3 +695,17 @@ def test_numbers_have_room_in_their_cells(count):
         figure.canvas.draw()
         cell = ax.transData.transform((1, 0))[0] - ax.transData.transform((0, 0))[0]
         assert max((text.get_window_extent().width for text in ax.texts), default=0) <= 0.95 * cell
+
+
+def test_responses_draw_what_is_known_of_each_dose():
+    known = [Estimate(1, 0.5, 2), Estimate(3, math.nan, math.nan), Estimate(math.nan, math.nan, math.nan)]
+    areas = [Bounds(2, 1, 4), Bounds(math.nan, 5, math.inf), Bounds(math.nan, 0, math.inf)]
+    _, (one, other) = doses.responses([0, 0.1, 0.4], {"called": known, "flat area": areas})
+    line, least = one.lines
+    assert (list(line.get_xdata()), list(line.get_ydata())) == ([0, 10], [1, 3])
+    assert len(least.get_xdata()) == 0
+    line, least = other.lines
+    assert (list(line.get_xdata()), list(line.get_ydata())) == ([0], [2])
+    assert (list(least.get_xdata()), list(least.get_ydata()), least.get_marker()) == ([10], [5], "^")
+    bars = [[segment.tolist() for segment in ax.collections[0].get_segments()] for ax in (one, other)]
+    assert bars == [[[[0, 0.5], [0, 2]]], [[[0, 1], [0, 4]]]]

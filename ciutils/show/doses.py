@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ciutils.analyse.agreement import Estimate
+from ciutils.analyse.flat import Bounds
 from ciutils.show.axes import WIDEST, panels
 
 
-def responses(measured: pd.DataFrame) -> tuple[list[Figure], list[Axes]]:
-    """A figure for each column of `measured` over the doses, which are its index, in percent; what is NaN is left out.
+def responses(
+    doses: Sequence[float], measured: Mapping[str, Sequence[Estimate | Bounds]]
+) -> tuple[list[Figure], list[Axes]]:
+    """A figure for each measure over the doses, in percent, with a bar where an interval is known.
 
+    A triangle stands where it is known only that it is at least so much; what is not known at all is left out.
     Book: *Dose and response*.
     """
-    figures, axes = panels(measured.columns, (WIDEST, 2.9))
-    for name, ax in zip(measured.columns, axes, strict=True):
-        ax.plot(100 * measured.index, measured[name], "o-", color="#2f6db3")
+    figures, axes = panels(measured, (WIDEST, 2.9))
+    for found, ax in zip(measured.values(), axes, strict=True):
+        value, low, high = np.array([[each.value, each.low, each.high] for each in found], float).T
+        at, known = 100 * np.asarray(doses), np.isfinite(value)
+        bars = np.isfinite(low) & np.isfinite(high) & known
+        ax.vlines(at[bars], low[bars], high[bars], color="#2f6db3", lw=1)
+        ax.plot(at[known], value[known], "o-", color="#2f6db3")
+        least = ~known & (low > 0)
+        ax.plot(at[least], low[least], "^", color="#2f6db3", fillstyle="none")
+        ax.set_xlim(-3, 103 * max(doses))
         ax.set_xlabel("swapped labels, percent")
         ax.grid(alpha=0.3)
     return figures, axes
