@@ -156,18 +156,19 @@ def batch_norm_table(parts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "part", *names])
 
 
+UNBROKEN = "\N{NO-BREAK SPACE}"
+
+
 def choices_table(parts: pd.DataFrame, over: pd.Series) -> pd.DataFrame:
-    """By claim what it comes to over all readings, and how many of its parts have each answer in each reading of each
-    choice. parts, over: as from `judged` and `depends`."""
+    """By claim what it comes to over all readings, and how many of its parts are supported (✓), contradicted (✗) and
+    undecided (?) in each reading of each choice. parts, over: as from `judged` and `depends`."""
     signs = {"supported": "✓", "contradicted": "✗", "undecided": "?"}
     rows = by_reading(parts)
     answered = [sign + rows[name].astype(str) for name, sign in signs.items()]
-    rows["told"] = rows["reading"] + " " + answered[0].str.cat(answered[1:], sep=" ")
+    rows["told"] = rows["reading"] + UNBROKEN + answered[0].str.cat(answered[1:], sep=UNBROKEN)
     choices = rows.groupby(["claim", "choice"], sort=False)["told"].agg(", ".join).reset_index("choice")
     choices["told"] = choices["choice"].str.replace("_", "-") + ": " + choices["told"]
-    column = choices.groupby("claim")["told"].agg("; ".join)
-    meaning = ", ".join(f"{sign} {name}" for name, sign in signs.items())
-    return over.to_frame().join(column.rename(f"parts by choice: {meaning}"))
+    return over.to_frame().join(choices.groupby("claim")["told"].agg("; ".join).rename("parts by choice"))
 
 
 def told(part: pd.Series) -> str:
