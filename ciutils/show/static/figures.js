@@ -10,6 +10,7 @@
 
   const HERE = document.currentScript?.src;
   const RUNS = ["#2f7fc9", "#c8701a", "#2a9168", "#b05cc6", "#7f7f7f"]; // readable on light and dark pages
+  const DANCERS = ["currentcolor", "#0b8a8a"]; // as in the picture of the dance
   const POSITIONS = 41; // of a cut
   const PACE = 500; // milliseconds an epoch
 
@@ -462,8 +463,8 @@
       const all = this.all.map((data) => this.cctms(data)), runs = all.length > 1 ? range(all.length)
         : [this.form.elements.run.selectedIndex];
       this.part("recalls").replaceChildren(...this.chart("Recalls by epoch", 1, this.pair.map((row, k) =>
-        [`recall of ${classes[row]}`, RUNS[k], this.own.map((rates) => rates[row][row])])));
-      this.part("notes").replaceChildren(...this.pair.map((row, k) => this.staff(row, RUNS[k])));
+        [`recall of ${classes[row]}`, DANCERS[k], this.own.map((rates) => rates[row][row])])));
+      this.part("notes").replaceChildren(...this.pair.map((row, k) => this.staff(row, DANCERS[k])));
       const cell = all.map((cctms, k) => [this.given.runs[runs[k]].name, colour(runs[k]),
         cctms.map((rates) => rates[a][b])]);
       const most = Math.max(...cell.flatMap(([, , rates]) => rates).filter(Number.isFinite), 0);
