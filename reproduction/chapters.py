@@ -118,10 +118,12 @@ def setting(listed: Sequence[Want]) -> str:
     runs = [want.run for want in listed]
 
     def every(field: str) -> str:
-        *first, last = (in_print(each) for each in dict.fromkeys(getattr(run, field) for run in runs))
+        values = dict.fromkeys(getattr(run, field) for run in runs)
+        *first, last = (in_print(each) for each in (sorted(values) if field == "epochs" else values))
         return f"{', '.join(first)} and {last}" if first else last
 
-    part = {"1.0": "", "0.5": "half ", "0.25": "a quarter of "}.get(every("width"), f"{every('width')} of ")
+    parts = {"1.0": "", "0.5": "half ", "0.25": "a quarter of ", "0.125": "an eighth of "}
+    part = parts.get(every("width"), f"{every('width')} of ")
     what = f"{every('network')} on {every('dataset')}, {part}the full width"
     line = f"{what}, {every('epochs')} epochs, seed {every('seed')}"
     same = {(run.dataset, run.width, run.epochs) for run in runs} == {("cifar10", 1.0, 200)}

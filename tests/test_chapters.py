@@ -359,3 +359,7 @@ def test_the_setting_of_a_chapter_is_told_in_a_line_and_how_the_papers_differ():
     )
     own = chapters.wants("cctm", {"profile": "laptop", "networks": ["vgg19"], "width": 0.3, "dataset": "fashion-mnist"})
     assert chapters.setting(own).startswith("VGG19 on Fashion-MNIST, 0.3 of the full width, 30 epochs")
+    broken_off = chapters.wants("doses", {"profile": "laptop", "width": 0.125, "early": [3, 1, 10]})
+    assert chapters.setting(broken_off).startswith(
+        "VGG19 on CIFAR-10, an eighth of the full width, 1, 3, 10 and 30 epochs"
+    )
