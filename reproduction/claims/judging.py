@@ -62,8 +62,12 @@ def claim(
     return register
 
 
-def judged(shown: Mapping[str, Evidence], seeded: Mapping[str, Sequence[Evidence]] | None = None) -> pd.DataFrame:
-    """Every part of every claim in every reading: one row each.
+def judged(
+    shown: Mapping[str, Evidence],
+    seeded: Mapping[str, Sequence[Evidence]] | None = None,
+    ids: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Every part of every claim, or of those with `ids`, in every reading: one row each.
 
     shown: evidence by the number of epochs, as text. seeded: the same trainings with several seeds; a part that three
     of them or more can judge is judged on their mean. Columns: claim, what, epochs and the other choices ("" where they
@@ -72,7 +76,8 @@ def judged(shown: Mapping[str, Evidence], seeded: Mapping[str, Sequence[Evidence
     rows = []
     for epochs, evidence in shown.items():
         several = (seeded or {}).get(epochs, ())
-        for id, each in sorted(CLAIMS.items()):
+        for id in ids or sorted(CLAIMS):
+            each = CLAIMS[id]
             for reading in over(each.concerned):
                 chosen = {name: value if name in each.concerned else "" for name, value in asdict(reading).items()}
                 again = [each.parts(trained, reading) for trained in several]
