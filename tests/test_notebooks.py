@@ -65,10 +65,13 @@ def execute(notebook, tmp_path, parameters):
     )
 
 
-def begin(name, given):
-    """Execute a notebook's cells in this process, with parameters as papermill gives them: a kernel takes seconds."""
+def begin(name, given, change=lambda cells: None):
+    """Execute a notebook's cells in this process, with parameters as papermill gives them, after somebody's `change`:
+    a kernel takes seconds."""
     scope = {"__name__": "__main__", "In": []}
-    for cell in nbformat.read(REPOSITORY / "notebooks" / f"{name}.ipynb", as_version=4).cells:
+    cells = nbformat.read(REPOSITORY / "notebooks" / f"{name}.ipynb", as_version=4).cells
+    change(cells)
+    for cell in cells:
         injected = "\n".join(f"{key} = {value!r}" for key, value in given.items())
         sources = [cell.source, injected] if "parameters" in cell.metadata.get("tags", []) else [cell.source]
         for source in sources if cell.cell_type == "code" else ():
@@ -140,9 +143,15 @@ def test_it_executes_whole_and_every_figure_says_what_it_shows_and_where_it_come
         ({"profile": "labtop"}, "unknown profile 'labtop'.*did you mean 'laptop'|unknown parameter 'profile'"),
     ],
 )
-def test_a_wrong_parameter_stops_it_before_anything_is_computed(notebook, tmp_path, wrong, message):
-    with pytest.raises(papermill.PapermillExecutionError, match=message):
-        execute(notebook, tmp_path, TINY[notebook.stem] | wrong)
+def test_a_wrong_parameter_stops_it_before_anything_is_computed(notebook, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        begin(notebook.stem, TINY[notebook.stem] | wrong)
+    assert not Path(os.environ["CIUTILS_RUNS"]).exists()
+
+
+def test_papermill_is_told_of_a_wrong_parameter(tmp_path):
+    with pytest.raises(papermill.PapermillExecutionError, match="unknown parameter 'sead'.*did you mean 'seed'"):
+        execute(REPOSITORY / "notebooks" / "cctm.ipynb", tmp_path, TINY["cctm"] | {"sead": 1})
     assert not Path(os.environ["CIUTILS_RUNS"]).exists()
     assert nbformat.read(tmp_path / "out.ipynb", as_version=4).metadata.papermill.exception
 
@@ -164,13 +173,22 @@ def typed(text):
     return change
 
 
+MISSPELT = ['datset: str = "folder:/data/x"', 'datset = "folder:/data/x"']
+UNKNOWN = "unknown parameter 'datset': choose from (profile|network)"
+
+
 @by_name
-@pytest.mark.parametrize("text", ['datset: str = "folder:/data/x"', 'datset = "folder:/data/x"'])
-def test_a_name_misspelt_in_a_live_notebook_stops_it(notebook, tmp_path, text):
-    with pytest.raises(
-        papermill.PapermillExecutionError, match="unknown parameter 'datset': choose from (profile|network)"
-    ):
-        execute(live(notebook, tmp_path, typed(text)), tmp_path, TINY[notebook.stem])
+@pytest.mark.parametrize("text", MISSPELT)
+def test_a_misspelt_name_stops_it(notebook, text):
+    with pytest.raises(ValueError, match=UNKNOWN):
+        begin(notebook.stem, TINY[notebook.stem], typed(text))
+    assert not Path(os.environ["CIUTILS_RUNS"]).exists()
+
+
+@pytest.mark.parametrize("text", MISSPELT)
+def test_a_name_misspelt_in_a_live_notebook_stops_it(tmp_path, text):
+    with pytest.raises(papermill.PapermillExecutionError, match=UNKNOWN):
+        execute(live(REPOSITORY / "notebooks" / "cctm.ipynb", tmp_path, typed(text)), tmp_path, TINY["cctm"])
     assert not Path(os.environ["CIUTILS_RUNS"]).exists()
 
 

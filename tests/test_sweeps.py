@@ -454,7 +454,7 @@ def test_a_space_made_of_shards_is_made_again_for_other_code_alone(tmp_path):
 
 def test_what_makes_a_chapter_run_again(tmp_path):
     folder = scratch(tmp_path / "clone")
-    chapter = "book/chapters/label_dancing-cifar10.ipynb"
+    chapter = "book/chapters/agreement-cifar10.ipynb"
     results = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in folder.glob("results/*/*")}
     assert drive(folder, chapter).returncode == 0
 

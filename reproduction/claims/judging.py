@@ -63,9 +63,7 @@ def claim(
 
 
 def judged(
-    shown: Mapping[str, Evidence],
-    seeded: Mapping[str, Sequence[Evidence]] | None = None,
-    ids: Sequence[str] = (),
+    shown: Mapping[str, Evidence], seeded: Mapping[str, Sequence[Evidence]] | None = None, ids: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Every part of every claim, or of those with `ids`, in every reading: one row each.
 
