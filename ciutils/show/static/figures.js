@@ -498,7 +498,7 @@
 
     staff(row, colour) {
       const { classes, epochs } = this.data, line = 12, top = 20, bottom = top + line * classes.length;
-      const y = (label) => top + line * (label + 0.5);
+      const y = (label) => bottom - line * (label + 0.5); // upwards, as in the picture of the notes
       const names = classes.map((name, label) => svg("g", {}, svg("path", { class: "grid",
         d: `M${CHART.left} ${y(label)}H${CHART.right}` }), svg("text", { class: "small", x: CHART.left - 5,
         y: y(label) + 4, "text-anchor": "end" }, brief(name))));
