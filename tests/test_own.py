@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+import torchvision
+from PIL import Image
 from test_names import HOSTILE, Elements
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -65,6 +68,24 @@ def test_the_page_on_your_own_network_by_its_command(folder):
     assert not re.search(r"\{glue|Traceback|nan%", page)
     assert page.count("<interference-plane") == page.count("<interference-dance") == 1
     assert len(re.findall(r'<img[^>]*alt="(?!No description)[^"]+"', page)) == page.count("<img")
+
+
+@pytest.mark.slow
+def test_images_in_folders_and_weights_by_the_parameters_that_the_page_names(tmp_path):
+    rng, names = np.random.default_rng(0), ["cup", "jug", "mug", "pan", "pot"]
+    for part, number in (("train", 6), ("test", 3)):
+        for label, name in enumerate(names):
+            (tmp_path / "kitchen" / part / name).mkdir(parents=True)
+            for place in range(number):
+                pixels = rng.integers(40 * label, 256, (16, 16, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / "kitchen" / part / name / f"{place}.png")
+    torch.save(torchvision.models.resnet18(num_classes=5).state_dict(), tmp_path / "weights.pt")
+    (sentence,) = re.findall("With images in folders.*", OWN.read_text())
+    named = shlex.split(" ".join(re.findall("`(-p .*?)`", sentence)).replace("PATH", "kitchen"))
+    assert len(named) == 12
+    page = ("-m", "reproduction", "page", "your_network", "mine.html", *named)
+    run(sys.executable, *page, *["-p", "images", "25", "-p", "points", "3"], folder=tmp_path)
+    assert "ResNet on folder:kitchen, 5 classes" in (tmp_path / "mine.html").read_text().replace("&#58;", ":")
 
 
 def test_what_a_notebook_tells_is_text_in_its_page():
