@@ -38,11 +38,7 @@ def of_test(model: nn.Module, split: Split, **options: Unpack[outputs.Options]) 
 
     Book: chapter *Measure your own network*.
     """
-    found = {
-        "test_labels": split.labels,
-        "test_predictions": outputs.predicted(model, split, **options),
-        "test_probabilities": outputs.probabilities(model, split, **options),
-    }
+    found = {"test_labels": split.labels} | outputs.of_test(model, split, **options)
     return _said(found, split.classes)
 
 

@@ -59,7 +59,13 @@ def predicted(model: nn.Module, split: Split, **options: Unpack[Options]) -> tor
 
 def probabilities(model: nn.Module, split: Split, **options: Unpack[Options]) -> torch.Tensor:
     """The softmax of the network's outputs: [images, classes] float16. Options as in `predicted`."""
-    return each_image(model, split, lambda logits, _: logits.float().softmax(1).half(), **options)
+    return each_image(model, split, lambda logits, _: _softmax(logits), **options)
+
+
+def of_test(model: nn.Module, split: Split, **options: Unpack[Options]) -> dict[str, torch.Tensor]:
+    """`test_predictions` and `test_probabilities`, as `predicted` and `probabilities`, in one pass."""
+    logits = each_image(model, split, lambda logits, _: logits, **options)
+    return {"test_predictions": _small(logits.argmax(1), split), "test_probabilities": _softmax(logits)}
 
 
 def losses(model: nn.Module, split: Split, **options: Unpack[Options]) -> torch.Tensor:
@@ -87,6 +93,10 @@ def at_end_of_training(model: nn.Module, data: ImageData, **options: Unpack[Opti
         "test_probabilities": probabilities(model, data.test, **options),
         "train_losses": losses(model, data.train, **options),
     }
+
+
+def _softmax(logits: torch.Tensor) -> torch.Tensor:
+    return logits.float().softmax(1).half()
 
 
 def _small(positions: torch.Tensor, split: Split) -> torch.Tensor:
