@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
 from ciutils.analyse.agreement import Estimate
-from ciutils.analyse.chance import beyond_chance, cell_ranks, correlated
+from ciutils.analyse.chance import beyond_chance, mantel, orders
 from ciutils.analyse.responses import WAYS, shape_similarity
 from ciutils.show.text import rounded
 from reproduction import paper
@@ -39,14 +38,6 @@ def alike(space: xr.Dataset, reading: Reading) -> pd.DataFrame:
     similar = shape_similarity(space).to_pandas()
     own = [space.attrs["first"], space.attrs["second"]] if reading.own_classes == "out" else []
     return similar.drop(index=own, columns=own)
-
-
-def among_classes(statistic: Callable[[np.ndarray], float], count: int) -> tuple[float, np.ndarray]:
-    """A statistic of the order of classes, and what it is if they are put in another order at random: (draw)."""
-    found = stats.permutation_test(
-        (np.arange(count),), statistic, permutation_type="pairings", n_resamples=DRAWS, rng=np.random.default_rng(0)
-    )
-    return float(found.statistic), found.null_distribution
 
 
 def nearer(value: float, others: np.ndarray) -> Estimate:
@@ -145,8 +136,8 @@ def _shapes(evidence: Evidence, reading: Reading) -> list[Part]:
         similar = alike(space, reading)
         rows = [list(similar).index(name) for name in four]
         first, second = np.array(rows)[np.array(np.triu_indices(len(rows), 1))]
-        chosen, drawn = among_classes(lambda order: similar.values[order[first], order[second]].mean(), len(similar))
-        return nearer(chosen, drawn)
+        drawn = orders(len(similar), DRAWS, seed=0)
+        return nearer(similar.values[first, second].mean(), similar.values[drawn[:, first], drawn[:, second]].mean(1))
 
     def less(space: xr.Dataset) -> Estimate:
         similar = alike(space, reading)
@@ -223,12 +214,7 @@ def _shapes_and_confusion(evidence: Evidence, reading: Reading) -> list[Part]:
     def together(space: xr.Dataset, rates: xr.DataArray) -> Estimate:
         similar = alike(space, reading)
         cctm = rates[0].to_pandas().loc[list(similar), list(similar)].values
-        shapes, confused = (cell_ranks(each + each.T) for each in (similar.values, cctm))
-
-        def correlation(order: np.ndarray) -> float:
-            return float(correlated(shapes[np.ix_(order, order)], confused, otherwise=0.0))
-
-        return beyond_chance(*among_classes(correlation, len(similar)))
+        return beyond_chance(*mantel(cctm + cctm.T, similar.values + similar.values.T, DRAWS, seed=0))
 
     rates = evidence.rates("vgg19")
     return [
