@@ -210,6 +210,8 @@ def test_shares_of_pairs_add_both_directions():
     ]
     np.testing.assert_allclose(table["cumulative"], [6 / 9, 8 / 9, 1])
     assert (table["even"] == 1 / 3).all()
+    expected = [proportion_confint(errors, 9, method="wilson") for errors in (6, 2, 1)]
+    np.testing.assert_allclose(table[["low", "high"]], expected)
 
 
 @pytest.mark.parametrize(

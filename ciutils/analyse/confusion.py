@@ -67,12 +67,14 @@ def pairs(counts: xr.DataArray) -> pd.DataFrame:
 def pair_shares(counts: xr.DataArray) -> pd.DataFrame:
     """Every unordered pair of classes with its share of all errors, both directions together, the largest first.
 
-    Columns: first, second, errors, share, cumulative, even (the share that each pair would hold if errors spread
-    evenly). Without errors shares are NaN. Source: arXiv:2211.01370, abstract. Book: *CCTM*.
+    Columns: first, second, errors, share with its 95% interval low..high (Wilson: another test set, of as many errors),
+    cumulative, even (the share that each pair would hold if errors spread evenly). Without errors shares are NaN.
+    Source: arXiv:2211.01370, abstract. Book: *CCTM*.
     """
     table = _both_directions(counts)
     table["errors"] = table["forward"] + table["backward"]
     table["share"] = _share(table["errors"])
+    table["low"], table["high"] = _wilson(table["errors"], pd.Series(table["errors"].sum(), table.index))
     table = table.sort_values("errors", ascending=False, kind="stable", ignore_index=True)
     table = table.assign(cumulative=table["share"].cumsum(), even=1 / max(len(table), 1))
     return table.drop(columns=["forward", "backward"])
