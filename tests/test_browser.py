@@ -306,6 +306,8 @@ def test_a_plane_is_walked_with_keys(visit, address):
     plane.locator("[name=theta2]").press("Home")
     assert values(plane, "theta1", "theta2") == [10, 0]
     assert_told(plane, FROZEN)
+    plane.locator("[data-part=map]").press("Home")  # to the network
+    assert values(plane, "theta1", "theta2") == [9, 9]
     plane.locator("[name=recalibrated]").press("Space")
     plane.get_by_text("of 2,000 training images").wait_for()
     assert_told(plane, RECALIBRATED)
@@ -420,6 +422,13 @@ def test_a_dance_is_played_with_keys(visit, address):
     assert_danced(dance, "resnet18", "test_counts", ("cat", "dog"))
     dance.locator("[name=a]").press("Home")
     assert_danced(dance, "resnet18", "test_counts", ("plane", "dog"))
+    matrix = dance.locator("[data-part=matrix]")
+    for key in ("ArrowUp", "ArrowDown", "ArrowRight", "ArrowRight", "ArrowDown"):  # none above the first row
+        matrix.press(key)
+    assert_danced(dance, "resnet18", "test_counts", ("bird", "horse"))
+    for _ in range(5):
+        matrix.press("ArrowLeft")
+    assert_danced(dance, "resnet18", "test_counts", ("bird", "car"))  # over the diagonal
 
 
 def test_curves_are_those_of_all_trainings(visit, book):

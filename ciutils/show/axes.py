@@ -21,10 +21,13 @@ from ciutils.show.text import in_figure, rounded
 INTERFERENCE_COLOURS = "magma_r"
 """Perceptually uniform, dark where interference is high, as in the paper's heat maps."""
 
+LEFT_OUT = "#b0b0b0"
+"""Of cells without a value: a grey that is none of these colours, on a light ground and on a dark one."""
+
 
 def cell_colours(name: str = INTERFERENCE_COLOURS) -> Colormap:
-    """The colours called `name`; a cell without a value is grey on a light ground and on a dark one."""
-    return plt.get_cmap(name).with_extremes(bad=(0.5, 0.5, 0.5, 0.25))
+    """The colours called `name`; a cell without a value is `LEFT_OUT`."""
+    return plt.get_cmap(name).with_extremes(bad=LEFT_OUT)
 
 
 WIDEST, SMALLEST = 4.8, 9

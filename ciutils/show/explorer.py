@@ -249,7 +249,8 @@ def _figure(
     return HTML(f"""{_static("style", "figures.css")}
 <interference-{kind} class="playing mathjax_ignore tex2jax_ignore" role="group" aria-label="{html.escape(description)}"
 data-figure="{html.escape(json.dumps(given))}"><form autocomplete="off">{controls}</form>
-<noscript>{page.pictures(drawn, f"{description}; without JavaScript, as a picture").data}</noscript>
+<noscript><p>With scripts, this picture can be played.</p>
+{page.pictures(drawn, f"{description}; without JavaScript, as a picture").data}</noscript>
 </interference-{kind}>{"".join(kept)}{_static("script", "figures.js")}""")
 
 

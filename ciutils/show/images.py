@@ -19,7 +19,7 @@ from IPython.display import HTML, display
 from matplotlib.colors import to_hex
 
 from ciutils.analyse import agreement
-from ciutils.show.axes import INTERFERENCE_COLOURS, readable_on
+from ciutils.show.axes import INTERFERENCE_COLOURS, LEFT_OUT, readable_on
 from ciutils.show.text import PLAIN, address
 
 _PARTS = {"the label": "#2f6db3", "the wrong name": "#e0752f", "all other names": "#b5b5b5"}
@@ -55,7 +55,7 @@ def sheet(rows: Mapping[str, pd.DataFrame], images: xr.DataArray, said: xr.Datas
     legend = "".join(f"<span><i style='background: {colour}'></i>{name}</span>" for name, colour in _PARTS.items())
     networks = [html.escape(str(name)) for name in said["network"].values]
     whose = f"Each bar is what one of these says. From the top: {', '.join(networks)}"
-    told = f"{whose if networks[1:] else f'The bar is what {networks[0]} says'}. It is parted into: {legend}"
+    told = f"{whose if networks[1:] else f'The bar is what {networks[0]} says'}. It is divided into: {legend}"
     return HTML(f"{_STYLE}<div class='{PLAIN}'>{''.join(sections)}<p class='parts'>{told}</p></div>")
 
 
@@ -89,7 +89,8 @@ def cells(cctm: xr.DataArray, tables: Mapping[tuple[str, str], pd.DataFrame], im
         line = f"<th scope='row'>{html.escape(true)}</th>"
         for column, predicted in enumerate(names):
             if (true, predicted) not in tables:
-                line += "<td></td>"
+                empty = LEFT_OUT if row == column else to_hex(plt.get_cmap(INTERFERENCE_COLOURS)(0.0))
+                line += f"<td style='background: {empty}'></td>"
                 continue
             key, words = f"{row}-{column}", html.escape(called(true, predicted))
             line += f"<td>{_choice(key, words, float(cctm[row, column]), highest)}</td>"

@@ -73,8 +73,8 @@ def tiles(comes_to: pd.Series, over: pd.Series, page: str = "") -> HTML:
 
 
 def claims_table(parts: pd.DataFrame, comes_to: pd.Series, over: pd.Series, suffix: str) -> HTML:
-    """Every claim with what the paper prints and what it comes to; unfolded, the parts in the primary readings, the
-    rule, and what an earlier rule gave.
+    """Every claim with what the paper prints and what it comes to; unfolded, as by a link to it, the parts in the
+    primary readings, the rule, and what an earlier rule gave.
 
     parts, comes_to, over: as from `judged`, `headline` and `depends`. suffix: of the pages that the claims link to, as
     "cifar10" for cctm-cifar10.html. Book: *Which claims hold?*
@@ -90,13 +90,13 @@ def claims_table(parts: pd.DataFrame, comes_to: pd.Series, over: pd.Series, suff
         shown = "".join(f"<li>{html.escape(told(part))}</li>" for _, part in mine.iterrows())
         lacking = "".join(f"<br>{html.escape(line)}" for line in unmeasured(mine))
         rows.append(
-            f'<tr id="{id}"><td><a href="{notebook}-{suffix}.html#{section}">{id}</a></td>'
+            f'<tr><td><a href="{notebook}-{suffix}.html#{section}">{id}</a></td>'
             f"<td>{html.escape(claim.statement)}<br><small>The paper: {html.escape(claim.printed)}</small></td>"
             f'<td><span class="verdict" style="background:{colour}">{sign} {found}</span><br>'
             f"<small>{over.get(id, '')}{lacking}</small>"
-            f"<details><summary>{counted}</summary><ul>{shown}</ul>"
-            f"<small>Rule: {html.escape(claim.rule)}.<br>Earlier: {before.loc[id, 'verdict']}. "
-            f"{html.escape(before.loc[id, 'change'])}</small></details></td></tr>"
+            f"<details><summary>{counted}</summary><ul id={id}>{shown}</ul>"
+            f"<small>Rule: {html.escape(claim.rule)}.<br>By the earlier rules: {before.loc[id, 'verdict']}. "
+            f"What was changed: {html.escape(before.loc[id, 'change'])}</small></details></td></tr>"
         )
     head = "<tr><th></th><th>claim</th><th>comes to</th></tr>"
     return HTML(f'<table class="claims"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>')
@@ -156,7 +156,7 @@ def batch_norm_table(parts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "part", *names])
 
 
-UNBROKEN = "\N{NO-BREAK SPACE}"
+UNBROKEN = "\N{WORD JOINER}\N{NO-BREAK SPACE}"
 
 
 def choices_table(parts: pd.DataFrame, over: pd.Series) -> pd.DataFrame:
@@ -164,7 +164,7 @@ def choices_table(parts: pd.DataFrame, over: pd.Series) -> pd.DataFrame:
     undecided (?) in each reading of each choice. parts, over: as from `judged` and `depends`."""
     signs = {"supported": "✓", "contradicted": "✗", "undecided": "?"}
     rows = by_reading(parts)
-    answered = [sign + rows[name].astype(str) for name, sign in signs.items()]
+    answered = [sign + UNBROKEN + rows[name].astype(str) for name, sign in signs.items()]
     rows["told"] = rows["reading"] + UNBROKEN + answered[0].str.cat(answered[1:], sep=UNBROKEN)
     choices = rows.groupby(["claim", "choice"], sort=False)["told"].agg(", ".join).reset_index("choice")
     choices["told"] = choices["choice"].str.replace("_", "-") + ": " + choices["told"]

@@ -12,7 +12,7 @@
   const RUNS = ["#2f7fc9", "#c8701a", "#2a9168", "#b05cc6", "#7f7f7f"]; // readable on light and dark pages
   const DANCERS = ["currentcolor", "#0b8a8a"]; // as in the picture of the dance
   const POSITIONS = 41; // of a cut
-  const PACE = 500; // milliseconds an epoch
+  const PACE = 500, PLAYED = 30000; // milliseconds an epoch, and a whole training at most
 
   // --- elements, numbers, data
 
@@ -85,9 +85,9 @@
       this.rows.forEach((cells, row) => cells.forEach((cell, column) => {
         const rate = rates[row][column];
         const colour = mix(this.colours, Math.sqrt(rate || 0)); // small rates are what there is to see
-        const plain = row === column || !rate;
+        const plain = row === column || !Number.isFinite(rate);
         cell.textContent = rate ? (100 * rate).toFixed(rate < 0.9995 ? 1 : 0) : "";
-        cell.style.background = plain ? "" : css(colour);
+        cell.style.background = plain ? "#80808040" : css(colour);
         cell.style.color = plain ? "" : ink(colour);
       }));
     }
@@ -140,6 +140,11 @@
         if (event.pointerType === "mouse" && event.buttons === 1) this.walkTo(event);
       });
       this.map.addEventListener("keydown", (event) => {
+        if (event.key === "Home") { // where the network is
+          event.preventDefault();
+          ["theta1", "theta2"].forEach((axis) => { this.form.elements[axis].value = this.form.elements[axis].max / 2; });
+          this.drawHere();
+        }
         const [name, step] = { ArrowLeft: ["theta1", -1], ArrowRight: ["theta1", 1], ArrowDown: ["theta2", -1],
           ArrowUp: ["theta2", 1] }[event.key] ?? [];
         if (!name) return;
@@ -268,8 +273,11 @@
       this.line = svg("path", { class: "line" });
       this.point = svg("g", { class: "point" }, svg("circle", { r: 7 }), svg("circle", { r: 2 }));
       const [x, y] = this.project(0, 0);
+      const [right, above] = this.axes.map((values) => values.length - 1);
+      const frame = svg("polygon", { class: "frame", points: [corner(0, 0)([-1, -1]), corner(right, 0)([1, -1]),
+        corner(right, above)([1, 1]), corner(0, above)([-1, 1])].join(" ") });
       this.map.replaceChildren(svg("svg", { viewBox: `0 0 ${MAP.width} ${MAP.height}`, "aria-hidden": true },
-        ...cells, ...lines, this.line, svg("path", { class: "own", d: `M${x - 6} ${y}h12M${x} ${y - 6}v12` }),
+        ...cells, frame, ...lines, this.line, svg("path", { class: "own", d: `M${x - 6} ${y}h12M${x} ${y - 6}v12` }),
         this.point, ...this.axisTexts(halves)));
       const bar = this.given.colours.map(css).join();
       this.part("scale").replaceChildren(html("span", {}, "0"),
@@ -386,6 +394,22 @@
       elements.play.addEventListener("click", () => this.play(!this.timer));
       elements.back.addEventListener("click", () => this.step(-1));
       elements.forward.addEventListener("click", () => this.step(1));
+      this.part("matrix").addEventListener("keydown", (event) => {
+        const [name, way] = { ArrowUp: ["a", -1], ArrowDown: ["a", 1], ArrowLeft: ["b", -1], ArrowRight: ["b", 1] }[
+          event.key] ?? [];
+        if (!name) return;
+        event.preventDefault();
+        const other = Number(this.value(name === "a" ? "b" : "a")), next = Number(this.value(name)) + way;
+        const label = next === other ? next + way : next; // not the diagonal
+        if (label in this.data.classes) this.choosePair({ [name]: label });
+      });
+    }
+
+    /** Have these classes danced, as { a: 3, b: 5 } or one of them. */
+    choosePair(labels) {
+      for (const [name, label] of Object.entries(labels)) this.form.elements[name].value = label;
+      this.draw();
+      this.querySelector("td.chosen").scrollIntoView({ block: "nearest", inline: "nearest" });
     }
 
     disconnectedCallback() { this.play(false); }
@@ -407,10 +431,7 @@
       this.matrix = new Matrix(this.data.classes, this.given.colours);
       this.part("matrix").replaceChildren(this.matrix.table);
       this.matrix.rows.forEach((cells, row) => cells.forEach((cell, column) => cell.addEventListener("click", () => {
-        if (row === column) return;
-        elements.a.value = row;
-        elements.b.value = column;
-        this.draw();
+        if (row !== column) this.choosePair({ a: row, b: column });
       })));
       this.draw();
     }
@@ -432,7 +453,8 @@
       const { play, epoch } = this.form.elements;
       clearInterval(this.timer);
       if (on && epoch.value === epoch.max) epoch.value = -1;
-      this.timer = on ? setInterval(() => this.step(1) || this.play(false), PACE) : 0;
+      this.timer = on ? setInterval(() => this.step(1) || this.play(false),
+        Math.min(PACE, PLAYED / this.data.epochs.length)) : 0;
       play.textContent = on ? "pause" : "play";
     }
 
