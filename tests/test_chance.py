@@ -11,6 +11,12 @@ def test_a_correlation_with_what_does_not_vary_is_none():
     assert chance.spearman(np.array([1, 2, 3]), np.ones(3)) == 0
 
 
+def test_tables_of_which_one_does_not_vary_have_no_correlation_however_classes_are_ordered():
+    found, drawn = chance.mantel(np.zeros((4, 4)), np.arange(16.0).reshape(4, 4), 20, seed=0)
+    assert np.isnan(found)
+    assert np.isnan(drawn).all()
+
+
 def test_what_chance_gives_leaves_out_0_where_a_test_does():
     drawn = np.linspace(-1, 1, 1001)
     assert chance.beyond_chance(0.96, drawn).low > 0 > chance.beyond_chance(0.94, drawn).low

@@ -42,11 +42,10 @@ def cell_ranks(table: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def correlated(one: np.ndarray, two: np.ndarray, otherwise: float = np.nan) -> np.ndarray:
-    """Spearman's correlation of two tables, of their `cell_ranks`: (...), and `otherwise` where all cells of one are
-    equal."""
+def correlated(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of two tables, of their `cell_ranks`: (...), and NaN where all cells of one are equal."""
     norm = np.sqrt((one**2).sum((-2, -1)) * (two**2).sum((-2, -1)))
-    return ratio((one * two).sum((-2, -1)), norm, otherwise)
+    return ratio((one * two).sum((-2, -1)), norm)
 
 
 def mantel(one: np.ndarray, two: np.ndarray, draws: int, seed: int) -> tuple[float, np.ndarray]:
@@ -59,7 +58,7 @@ def mantel(one: np.ndarray, two: np.ndarray, draws: int, seed: int) -> tuple[flo
     ranks, others = cell_ranks(one), cell_ranks(two)
     norm = np.sqrt((ranks**2).sum() * (others**2).sum())  # which no permutation changes
     drawn = [np.vdot(ranks, others[order[:, None], order]) for order in orders(len(one), draws, seed)]
-    return float(correlated(ranks, others)), np.array(drawn) / norm
+    return float(correlated(ranks, others)), ratio(np.array(drawn), norm)
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
