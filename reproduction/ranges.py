@@ -102,6 +102,7 @@ RULES: dict[str, Rule] = {
     "repeats": checks.whole,
     "rates": _each(checks.share),
     "early": _each(checks.whole),
+    "epochs": _unless_empty(checks.whole),
     "points": _unless_empty(checks.odd),
     "images": _unless_empty(checks.whole),
     "sigma": _unless_empty(checks.half_side),
@@ -112,7 +113,7 @@ RULES: dict[str, Rule] = {
     "tolerance": checks.share,
     "threshold": checks.below_one,
 }
-"""By the parameter's name; a run itself looks at epochs, width and seed."""
+"""By the parameter's name; a run itself looks at width and seed."""
 
 
 def check(values: Mapping[str, Any]) -> None:

@@ -691,7 +691,7 @@ def test_a_saturated_network_has_no_half_side(split):
     nn.init.zeros_(model[1].weight)
     model[1].bias.data = torch.tensor([1e4, 0, 0])
     one = data.Split(split.images, torch.zeros_like(split.labels), split.classes)
-    with pytest.warns(UserWarning, match="left out, having no images and so no gradient: 'c1', 'c2'"):
+    with pytest.warns(UserWarning, match="left out, without images among these and so without a gradient: 'c1', 'c2'"):
         directions = measure.ego_directions(model, one, **CPU)
     tensors = {key: value.repeat(2, *[1] * (value.ndim - 1)) for key, value in directions.tensors.items()}
     doubled = measure.Directions(("c0", "c1"), tensors, directions.weight_norm)

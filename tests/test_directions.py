@@ -146,7 +146,7 @@ def split_without_c(tiny_data):
 
 
 def test_a_class_without_images_is_left_out_and_named(tiny_model, tiny_data):
-    with pytest.warns(UserWarning, match="left out, having no images and so no gradient: 'c'$"):
+    with pytest.warns(UserWarning, match="left out, without images among these and so without a gradient: 'c'$"):
         found = measure.ego_directions(tiny_model, split_without_c(tiny_data))
     assert found.names == ("a", "b")
     expected = measure.ego_directions(tiny_model, tiny_data.train)

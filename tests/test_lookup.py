@@ -35,13 +35,13 @@ def parts():
 
 def tensors():
     ready = torch.utils.data.TensorDataset(torch.full((6, 1, 4, 4), 0.5), torch.tensor([0, 1, 2] * 2))
-    return ready, ready
+    return ready, torch.utils.data.Subset(ready, [0, 1, 2])
 
 def named():
     return *tensors(), ("x", "y", "z")
 
 def grey():
-    return Pictures([(4, 4)] * 2, "L"), Pictures([(4, 4)] * 2, "L")
+    return Pictures([(4, 4)] * 2, "L"), Pictures([(4, 4)], "L")
 
 def mixed():
     return Pictures([(4, 3), (5, 3)]), Pictures([(4, 3)])
@@ -81,6 +81,21 @@ def turned():
 
 def turned_and_named():
     return *turned(), ("A", "B", "W")
+
+def misnamed():
+    return Called("ant", "bee", "wasp"), Called("ant", "bee"), ("bee", "ant", "wasp")
+
+def relabelled():
+    train, test = Called("ant", "bee", "wasp"), Called("ant", "bee")
+    train.target_transform = test.target_transform = lambda label: 2 - label
+    return train, test, ("wasp", "bee", "ant")
+
+def same():
+    return pictures()[0], pictures()[0]
+
+def scaled():
+    one, other = torch.rand(6, 1, 2, 2), 255 * torch.rand(4, 1, 2, 2)
+    return [[(image, 0) for image in part] for part in (one, other)]
 
 def foreign():
     return Called("ant", "bee"), Called("ant", "bee", "wasp")
@@ -184,10 +199,14 @@ def test_labels_of_a_test_set_with_classes_of_its_own_are_those_of_the_same_name
     assert (found.train.labels.tolist(), found.test.labels.tolist()) == ([0, 1, 2], labels)
 
 
+def test_names_of_a_set_whose_labels_are_changed_are_those_given(mine):
+    assert data.load(f"{mine}:relabelled").classes == ("wasp", "bee", "ant")
+
+
 @pytest.mark.parametrize(("name", "classes"), [("tensors", ("0", "1", "2")), ("named", ("x", "y", "z"))])
 def test_tensors_are_taken_as_they_are(mine, name, classes):
     found = data.load(f"{mine}:{name}")
-    assert (found.classes, found.test.images.dtype, len(found.test)) == (classes, torch.float32, 6)
+    assert (found.classes, found.test.images.dtype, len(found.test)) == (classes, torch.float32, 3)
     assert bool((found.train.images == 0.5).all())
 
 
@@ -203,6 +222,9 @@ def test_tensors_are_taken_as_they_are(mine, name, classes):
         ("fails", r"mine.py:fails fails \(KeyError: 'train'\)$"),
         ("asks", r"mine.py:asks fails \(TypeError: asks\(\) missing 1 required positional argument: 'root'\)$"),
         ("foreign", "mine.py:foreign: the training set has no class 'wasp', the test set has: give both the same"),
+        ("misnamed", "misnamed: class 0 is given the name 'bee', by which the data set knows class 1: give names in"),
+        ("same", "same: the test images are the training images: give others to test on"),
+        ("scaled", "scaled: pixels of training and test images deviate by 0.* and .*: give both on one scale"),
         ("half", "half, train is a Split: give a data set of at least one"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from test_data import BLACK_WHITE, GREY, HIDDEN, NOISE, PALETTE, PICTURE, SOLID
-from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
+from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset, TensorDataset
 
 from ciutils import data, measure
 from ciutils.measure import evaluator
@@ -112,7 +112,7 @@ GIVEN = []
 
 
 def given():
-    return GIVEN[0], GIVEN[0], ABC
+    return GIVEN[0], ConcatDataset([GIVEN[0], GIVEN[0]]), ABC
 
 
 def loaded(pairs):
@@ -294,8 +294,8 @@ class Counted(TensorDataset):
         (torch.zeros(50, 1, 2, 2), ABC, {"mean": [0.5], "std": [0.5]}, "float images are taken as they are", 1),
         (BYTES.expand(50, -1, -1, -1), ABC, {"mean": [0.5] * 3}, "std = None: give both", 1),
         (BYTES.expand(50, -1, -1, -1), ABC, {"mean": [0.5], "std": [0.5]}, "one number for each of 3 channels", 1),
-        (BYTES.expand(50, -1, -1, -1), "aba", {}, "classes are 'str'", 1),
-        (BYTES.expand(50, -1, -1, -1), [*"aba"], {}, "class 'a' is named 2 times", 1),
+        (BYTES.expand(50, -1, -1, -1), "aba", {}, "classes are 'str'", 0),
+        (BYTES.expand(50, -1, -1, -1), [*"aba"], {}, "class 'a' is named 2 times", 0),
         (BYTES.expand(50, -1, -1, -1), [*"ab"], {}, "label 2 of image 2 is out of range: 2 classes allow 0 to 1", 3),
     ],
 )
@@ -304,6 +304,14 @@ def test_what_does_not_fit_is_refused_before_all_are_read(images, classes, optio
     with pytest.raises(ValueError, match=message):
         data.read_once(pairs, classes, **options)
     assert pairs.reads == reads
+
+
+def test_names_that_contradict_the_sets_own_are_refused():
+    pairs = TensorDataset(BYTES.expand(3, -1, -1, -1), torch.arange(3))
+    pairs.classes = [*"abc"]
+    assert data.read_once(pairs, [*"xyz"]).classes == ("x", "y", "z")
+    with pytest.raises(ValueError, match="classes: class 1 is given the name 'c', by which the data set knows class 2"):
+        data.read_once(pairs, [*"acb"])
 
 
 MEMORY = """

@@ -10,6 +10,9 @@ from ciutils import checks, lookup
 from ciutils.data import items
 from ciutils.data.split import ImageData, Split
 
+_LARGEST_RATIO = 10
+"""Of the deviations of pixels in training and test images: more is no matter of what they show."""
+
 
 def called(name: str) -> ImageData:
     """The images that the function called `name` gives, see `lookup.function`: an `ImageData`, or (train, test), or
@@ -19,7 +22,8 @@ def called(name: str) -> ImageData:
     given, or those that the training set knows as its `classes`, or else the labels. Where the test set calls its
     `classes` otherwise, its labels become those of the same names in the training set.
     Raises ValueError for a function that fails, what is none of these, images of several shapes or types, classes that
-    the training set has not, and as `items.pair` and `Split` do.
+    the training set has not, names that contradict its own, parts that are the same images or on different scales, and
+    as `items.pair` and `Split` do.
     """
     given = lookup.outcome(name, lookup.function(name), {})
     if isinstance(given, ImageData):
@@ -30,13 +34,26 @@ def called(name: str) -> ImageData:
     if isinstance(train, Split) and isinstance(test, Split) and not classes:
         return ImageData(name, train, test)
     ours = items.names(train)
+    if classes:
+        items.agree(classes[0], ours, name)
     places = _places(items.names(test), ours, name)
     images, labels = _read(train, f"{name}, train")
     test_images, test_labels = _read(test, f"{name}, test")
     test_labels = test_labels if places is None else places[test_labels]
+    _check_parts(images, test_images, name)
     known: Any = ours if ours is not None else range(1 + int(torch.cat((labels, test_labels)).max()))
     names = classes[0] if classes else known
     return ImageData(name, Split(images, labels, names), Split(test_images, test_labels, names))
+
+
+def _check_parts(train: torch.Tensor, test: torch.Tensor, name: str) -> None:
+    """Raise a ValueError if a network would be tested on the images that it learned, or on images of another scale."""
+    if train.shape == test.shape and torch.equal(train, test):
+        raise ValueError(f"{name}: the test images are the training images: give others to test on")
+    spreads = [float(part.std()) for part in (train, test)] if train.is_floating_point() else []
+    if spreads and min(spreads) > 0 and max(spreads) / min(spreads) > _LARGEST_RATIO:
+        told = " and ".join(f"{spread:.3g}" for spread in spreads)
+        raise ValueError(f"{name}: pixels of training and test images deviate by {told}: give both on one scale")
 
 
 def _read(dataset: Any, what: str) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401, with a length and items

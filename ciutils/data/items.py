@@ -12,6 +12,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Subset
 from torchvision.transforms import functional
 
+from ciutils import checks
 from ciutils.data import folders
 from ciutils.data.split import tensor
 
@@ -23,11 +24,23 @@ MOST_CLASSES = 100_000
 
 def names(dataset: Any) -> Names | None:  # noqa: ANN401, whatever a data set is
     """What the data set calls its `classes`, or that which it is a `Subset` or `DataLoader` of, at any depth."""
-    # Other wrappers may have changed the labels.
+    # Other wrappers may have changed the labels, and so does a transform of them.
     while not hasattr(dataset, "classes") and isinstance(dataset, Subset | DataLoader):
         dataset = dataset.dataset
-    found = getattr(dataset, "classes", None)
+    found = getattr(dataset, "classes", None) if getattr(dataset, "target_transform", None) is None else None
     return found if isinstance(found, Sequence | np.ndarray) else None
+
+
+def agree(given: Names, own: Names | None, what: str) -> None:
+    """Raise a ValueError if a name that is `given` to one class is what the data set, by its `own` names, calls
+    another. New names for all are no contradiction."""
+    places = {name: place for place, name in enumerate(checks.class_names(own))} if own is not None and len(own) else {}
+    for place, name in enumerate(checks.class_names(given)):
+        if places.get(name, place) != place:
+            raise ValueError(
+                f"{what}: class {place} is given the name {name!r}, by which the data set knows class {places[name]}: "
+                "give names in the order of the labels, or none"
+            )
 
 
 def told(source: Iterable) -> Iterator[tuple[int, object]]:

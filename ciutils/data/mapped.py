@@ -48,7 +48,10 @@ def read_once(
         checks.one_of(precision, PRECISIONS, "precision")
     told = "{} x {}, bilinear, antialiased".format(*checks.size(size)) if size is not None else ""
     source = _items(dataset)
-    names = classes if classes is not None else items.names(dataset)
+    own = items.names(dataset)
+    names = classes if classes is not None else own
+    if classes is not None:
+        items.agree(classes, own, "classes")
     if names is None:
         raise ValueError("the data set does not name its classes: give classes=, in the order of the labels")
     labels: list[int] = []

@@ -141,6 +141,7 @@ def _channel_moments(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float
 def _read_torchvision(name: str, root: Path, download: bool) -> folders.Raw:
     maker, place = _TORCHVISION[name]
     # A download that failed leaves empty folders.
+    copy = root / place / "raw" if name == "fashion-mnist" else root / place
     present = any(path.is_file() for path in (root / place).rglob("*"))
     try:
         train, test = (maker(root, train=part, download=download and not present) for part in (True, False))
@@ -151,12 +152,13 @@ def _read_torchvision(name: str, root: Path, download: bool) -> folders.Raw:
             ) from error
         if present:
             raise ValueError(
-                f"the copy of {name} at {root / place} is damaged or incomplete: move it away to download it again"
+                f"the copy of {name} at {root / place} is damaged or incomplete: torchvision looks for its files in "
+                f"{copy}; move what is there away to download it again"
             ) from error
         why = " ".join(str(error).split())
         raise FileNotFoundError(
             f"no {name} ({why}): (1) with a network, load({name!r}) downloads it; (2) put torchvision's files at "
-            f"{root / place}; or (3) put images at {root / name}/{{train,test}}/CLASS/*.png. The folder {root} is "
+            f"{copy}; or (3) put images at {root / name}/{{train,test}}/CLASS/*.png. The folder {root} is "
             "chosen by root= or by $CIUTILS_DATA"
         ) from error
     return _arrays(train), _arrays(test), tuple(train.classes)

@@ -141,7 +141,10 @@ def _with_images(split: Split, classes: Sequence[str | int] | None) -> list[int]
     numbers = split.labels.bincount(minlength=len(split.classes))
     empty = [split.classes[each] for each in positions if not numbers[each]]
     if empty:
-        warnings.warn(f"left out, having no images and so no gradient: {', '.join(map(repr, empty))}", stacklevel=3)
+        warnings.warn(
+            f"left out, without images among these and so without a gradient: {', '.join(map(repr, empty))}",
+            stacklevel=3,
+        )
     return [each for each in positions if numbers[each]]
 
 

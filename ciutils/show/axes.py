@@ -54,11 +54,13 @@ def colour_bar(drawn: ScalarMappable, label: str, extend: str = "neither") -> Fi
     """The one colour scale of several panels, as a figure of its own."""
     low, high = drawn.get_clim()
     scale = ScalarMappable(drawn.norm, drawn.cmap)
+    text = in_figure(label, 40)
+    height = 0.75 + 0.15 * (1 + text.count("\n"))
     figure = Figure(
-        figsize=(3.15, 0.9), layout="constrained", label=f"Colours: {label}, from {rounded(low)} to {rounded(high)}"
+        figsize=(3.15, height), layout="constrained", label=f"Colours: {label}, from {rounded(low)} to {rounded(high)}"
     )
     bar = figure.colorbar(scale, cax=figure.subplots(), orientation="horizontal", extend=extend)
-    bar.set_label(in_figure(label, 40))
+    bar.set_label(text)
     return figure
 
 

@@ -165,9 +165,14 @@ def _draw_map(ax: Axes, plane: xr.DataArray, values: np.ndarray, top: float) -> 
 
 
 def _short_ticks(ax: Axes) -> None:
-    """0 rather than 0.0000, so that neighbours stay apart."""
+    """0 rather than 0.0000, and 5e-4 rather than 0.0005, so that neighbours stay apart."""
+
+    def short(value: float, _: int | None) -> str:
+        plain = number(value, ".3g")
+        return plain if len(plain) < 7 else number(value, ".1e").replace(".0e", "e").replace("e-0", "e-")
+
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(lambda value, _: number(value, ".3g"))
+        axis.set_major_formatter(short)
 
 
 def sensitivities(by_angle: Mapping[str, Mapping[str, xr.DataArray]]) -> tuple[list[Figure], list[Axes]]:
