@@ -25,6 +25,11 @@ _TOLD = re.compile(r"\{glue:text\}`([^`:]+):?([^`]*)`")
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\.(?:md|ipynb)\)")
 """To another page, which is not sent."""
 
+_FOLDED = re.compile(r"```\{dropdown\} (.*?)\n(.*?)\n```", re.DOTALL)
+"""What Markdown of the book folds."""
+
+_WARNING = re.compile(r"\w*Warning: (.*)")
+
 _HIDDEN = {"scrapbook", "application/vnd.jupyter.widget-view+json"}
 """What a page cannot show: numbers told for its text, and widgets, which need a kernel."""
 
@@ -66,6 +71,14 @@ def write(name: str, given: Mapping[str, str], file: Path) -> None:
     files.save_text(rendered(executed), file)
 
 
+def _noted(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """What a cell warns of as notes, without the places in its code; other outputs as they are."""
+    if output.get("name") != "stderr":
+        return output
+    notes = "".join(f"<p><b>Note:</b> {html.escape(each)}</p>" for each in _WARNING.findall(output.text))
+    return nbformat.v4.new_output("display_data", {"text/html": notes})
+
+
 def rendered(executed: nbformat.NotebookNode) -> str:
     """An executed notebook as a page: its text with the numbers that it told, and what it displays; no code."""
     told: dict[str, dict] = {}
@@ -77,7 +90,7 @@ def rendered(executed: nbformat.NotebookNode) -> str:
                 output.metadata["image/png"] = {**output.metadata.get("image/png", {}), **cell.metadata.mystnb.image}
         progress = "remove-stdout" in cell.metadata.get("tags", [])
         cell["outputs"] = [
-            each
+            _noted(each)
             for each in outputs
             if not _HIDDEN & {*each.get("data", {}), *each.get("metadata", {})}
             and not (progress and each.get("name") == "stdout")
@@ -90,7 +103,7 @@ def rendered(executed: nbformat.NotebookNode) -> str:
 
     for cell in executed.cells:
         if cell.cell_type == "markdown":
-            cell.source = _LINK.sub(r"\1", _TOLD.sub(value, cell.source))
+            cell.source = _FOLDED.sub(r"**\1**\n\n\2", _LINK.sub(r"\1", _TOLD.sub(value, cell.source)))
             del cell["outputs"]
     title = executed.cells[0].source.splitlines()[0].lstrip("# ")
     body, _ = HTMLExporter(template_name="basic", exclude_input=True).from_notebook_node(executed)

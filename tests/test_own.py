@@ -116,6 +116,19 @@ def test_a_page_says_what_was_found_and_not_how_far_the_work_once_was():
     assert "10 of 12" not in page
 
 
+def test_a_page_folds_nothing_and_tells_warnings_in_words():
+    warning = "/tmp/ipykernel_1/2.py:4: UserWarning: level = 0.5: train <further>\n  sigma = found()\n"
+    cells = [
+        nbformat.v4.new_markdown_cell("# Title\n\n```{dropdown} Solutions\n1. One.\n2. Two.\n```"),
+        nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("stream", name="stderr", text=warning)]),
+    ]
+    page = rendered(nbformat.v4.new_notebook(cells=cells))
+    assert "<strong>Solutions</strong>" in page
+    assert re.search(r"<li>\s*One\.\s*</li>", page)
+    assert "<b>Note:</b> level = 0.5: train &lt;further&gt;</p>" in page
+    assert not re.search("dropdown|ipykernel|found", page.partition("<main>")[2])
+
+
 # --- callbacks
 
 IMAGES, LABELS = torch.randn(60, 4, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 3

@@ -31,7 +31,7 @@ def names(dataset: Any) -> Names | None:  # noqa: ANN401, whatever a data set is
     return found if isinstance(found, Sequence | np.ndarray) else None
 
 
-def agree(given: Names, own: Names | None, what: str) -> None:
+def agree(given: Sequence[str | int] | np.ndarray, own: Names | None, what: str) -> None:
     """Raise a ValueError if a name that is `given` to one class is what the data set, by its `own` names, calls
     another. New names for all are no contradiction."""
     places = {name: place for place, name in enumerate(checks.class_names(own))} if own is not None and len(own) else {}

@@ -318,9 +318,10 @@ def picked(output: object, classes: int, which: str | int | None = None) -> torc
     if isinstance(output, torch.Tensor):
         if output.ndim != 2 or output.shape[1] != classes:
             alone = ", of one image too, whose dimension squeeze() without a number drops" * (output.ndim == 1)
+            first = ", or labels that begin at 0" * (output.shape[1:] == (classes - 1,))
             raise ValueError(
                 f"the network's outputs have shape {tuple(output.shape)}: the split's {classes} classes need "
-                f"[images, {classes}]{alone}"
+                f"[images, {classes}]{alone}{first}"
             )
         if output.dtype not in _ROUNDING or output.layout != torch.strided:
             kind = f"{output.dtype}, {output.layout}"

@@ -167,7 +167,7 @@ def _draw_map(ax: Axes, plane: xr.DataArray, values: np.ndarray, top: float) -> 
 def _short_ticks(ax: Axes) -> None:
     """0 rather than 0.0000, and 5e-4 rather than 0.0005, so that neighbours stay apart."""
 
-    def short(value: float, _: int | None) -> str:
+    def short(value: float, _: float) -> str:
         plain = number(value, ".3g")
         return plain if len(plain) < 7 else number(value, ".1e").replace(".0e", "e").replace("e-0", "e-")
 
