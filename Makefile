@@ -1,3 +1,4 @@
+# make install   only what the others need, into .venv
 # make book   execute the notebooks and build the book into _build/html/index.html
 # make pdf    the same, printed into _build/book.pdf; needs Chromium
 # make test   lint, check walls and types, run the tests
@@ -18,7 +19,9 @@ override FLAGS := $(value FLAGS)
 export SWEEP PROFILE FLAGS
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: book pdf sweep test coverage lab bench clean
+.PHONY: install book pdf sweep test coverage lab bench clean
+
+install: $(STAMP)
 
 book: $(STAMP)
 	python workflow/scripts/drive.py --workflow-profile "workflow/profiles/$$PROFILE" $$FLAGS
