@@ -40,7 +40,8 @@ def environment(folder):
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder),
         "CIUTILS_RUNS": str(folder / "runs"),
-        "XDG_CACHE_HOME": str(folder / "cache"),
+        # a test's own, as conftest has it, where `folder` may be the repository itself
+        "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(folder / "cache")),
     }
     return os.environ | own | ({"SWEEP": "sweep.yaml"} if (folder / "sweep.yaml").exists() else {})
 
