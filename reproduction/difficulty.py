@@ -23,7 +23,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Question:
-    """question: as a reader asks it. rule: when the answer is yes, when no; in all other cases it cannot be told."""
+    """question: as a reader asks it. rule: when the answer is yes, when no; else neither, or it cannot be told."""
 
     question: str
     rule: str

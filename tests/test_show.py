@@ -706,3 +706,11 @@ def test_responses_draw_what_is_known_of_each_dose():
     assert [[arrow.xyann for arrow in ax.texts] for ax in (one, other)] == [[], [(10, 5)]]
     bars = [[segment.tolist() for segment in ax.collections[0].get_segments()] for ax in (one, other)]
     assert bars == [[[[0, 0.5], [0, 2]]], [[[0, 1], [0, 4]]]]
+
+
+def test_ticks_of_a_plane_are_short_and_alike_on_both_sides():
+    rates = xr.DataArray(np.zeros((3, 3)), dims=("theta1", "theta2"), attrs={"first": "a", "second": "b"})
+    rates = rates.assign_coords(theta1=[-1e-3, 0, 1e-3], theta2=[-1e-3, 0, 1e-3])
+    _, (ax,) = show.contours({"plane": rates})
+    told = [ax.xaxis.get_major_formatter()(value, 0) for value in (-2.5e-3, 2.5e-3, 0, -5e-4, 2.5e-4, 12.5)]
+    assert told == ["−0.0025", "0.0025", "0", "−5e−4", "2.5e−4", "12.5"]

@@ -168,8 +168,9 @@ def _short_ticks(ax: Axes) -> None:
     """0 rather than 0.0000, and 5e-4 rather than 0.0005, so that neighbours stay apart."""
 
     def short(value: float, _: float) -> str:
-        plain = number(value, ".3g")
-        return plain if len(plain) < 7 else number(value, ".1e").replace(".0e", "e").replace("e-0", "e-")
+        if value == 0 or abs(value) >= 1e-3:
+            return number(value, ".3g")
+        return number(value, ".1e").replace(".0e", "e").replace("e−0", "e−")
 
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(short)
