@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
@@ -63,6 +64,14 @@ def file(name: str) -> Path | None:
     if not (path := files.expanded(where)).is_file():
         raise FileNotFoundError(f"no file {path}: give {' or '.join(WAYS)}")
     return path.resolve()
+
+
+def check(name: str) -> None:
+    """Raise FileNotFoundError for a file, ValueError for a package that is not there. Nothing of either is run."""
+    package = name.rpartition(":")[0].split(".")[0]
+    here = importlib.machinery.PathFinder.find_spec(package, [str(Path.cwd())])  # where notebooks are executed
+    if file(name) is None and package.isidentifier() and not (here or importlib.util.find_spec(package)):
+        raise ValueError(f"{name!r}: no package {package} is installed: mend the name, or install it")
 
 
 def _of_file(path: Path) -> ModuleType:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ciutils import checks, files, progress
-from reproduction import chapters, humans, runs, verification
+from reproduction import chapters, humans, runs
 from reproduction.results import Results
 
 SIGNS = {True: "ok    ", False: "FAILED", None: "left  "}
@@ -43,6 +43,8 @@ def _verify(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("folder", help="results, or the folder of one run")
 
     def command(chosen: argparse.Namespace) -> int:
+        from reproduction import verification  # torch takes seconds, and a command that is refused does without
+
         failures = 0
         for check in verification.verify(files.expanded(chosen.folder)):
             progress.say(f"{SIGNS[check.passed]} {check.what}: {check.found}")

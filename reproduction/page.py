@@ -64,7 +64,13 @@ def write(name: str, given: Mapping[str, str], file: Path) -> None:
     ranges.check(parameters.verify(given, parameters.declared(parameters.of_notebook(path))))
     with tempfile.TemporaryDirectory() as folder:
         try:
-            executed = papermill.execute_notebook(path, f"{folder}/{name}.ipynb", dict(given), kernel_name="python3")
+            executed = papermill.execute_notebook(
+                path,
+                f"{folder}/{name}.ipynb",
+                dict(given),
+                kernel_name="python3",
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],  # else each start warns of its transport
+            )
         except papermill.PapermillExecutionError as error:
             told = error.ename in ("ValueError", "FileNotFoundError")  # in one line; what else is raised needs its name
             raise ValueError(error.evalue if told else f"{error.ename}: {error.evalue}") from error

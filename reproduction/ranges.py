@@ -18,10 +18,11 @@ def _one_of(names: Mapping[str, object] | tuple[str, ...]) -> Rule:
 
 
 def _network(value: str, what: str) -> None:
-    """A function of somebody's is looked up where it is called, its file here."""
+    """A function of somebody's is looked up where it is called, its file or package here."""
     if ":" not in value:
         checks.one_of(value, choices.NETWORKS, what)
-    lookup.file(value)
+    else:
+        lookup.check(value)
 
 
 def _folder(value: str, what: str) -> None:
@@ -65,6 +66,8 @@ def _data(value: str, what: str) -> None:
         checks.one_of(value, (*choices.DATASETS, "folder:PATH", *lookup.WAYS), what)
     elif value.startswith("folder:") and not ((folder := files.named_folder(value)) / "train").is_dir():
         raise FileNotFoundError(f"{what} = {value!r}: no folder {folder} that holds train/ and test/")
+    elif not value.startswith("folder:"):
+        lookup.check(value)
 
 
 def _pair(value: object, what: str) -> None:
@@ -98,6 +101,7 @@ RULES: dict[str, Rule] = {
     "pairs": _each(_pair),
     "classes": _each(lambda name, _: name),
     "split": _one_of(("train", "test")),
+    "seed": lambda value, _: checks.seed(value),
     "updates": checks.whole,
     "repeats": checks.whole,
     "rates": _each(checks.share),
@@ -113,7 +117,7 @@ RULES: dict[str, Rule] = {
     "tolerance": checks.share,
     "threshold": checks.below_one,
 }
-"""By the parameter's name; a run itself looks at width and seed."""
+"""By the parameter's name; a run itself looks at its width."""
 
 
 def check(values: Mapping[str, Any]) -> None:

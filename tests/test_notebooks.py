@@ -422,9 +422,12 @@ def test_data_of_one_class_is_one_line_before_anything_is_trained(name, tmp_path
         ("your_network", {"pairs": ["3-ten"]}, "unknown class"),
         ("your_network", {"network": "mine.py:net"}, "no file mine.py: give package.module:function"),
         ("your_network", {"points": 4}, "points = 4: give an odd number"),
+        ("your_network", {"points": 0}, "points = 0: give a whole number of at least 3"),
+        ("your_network", {"seed": -1}, "seed = -1: give a whole number of at least 0"),
+        ("your_network", {"dataset": "no_such_package:f"}, "no package no_such_package is installed"),
     ],
 )
-def test_classes_that_the_data_lacks_are_one_line_before_anything_is_trained(name, wrong, message):
+def test_a_wrong_value_is_one_line_before_anything_is_trained(name, wrong, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         begin(name, TINY[name] | wrong)
     assert not list(Path(os.environ["CIUTILS_RUNS"]).glob("*/*.safetensors"))
