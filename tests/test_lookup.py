@@ -97,6 +97,14 @@ def scaled():
     one, other = torch.rand(6, 1, 2, 2), 255 * torch.rand(4, 1, 2, 2)
     return [[(image, 0) for image in part] for part in (one, other)]
 
+class Noisy(Pictures):
+    def __getitem__(self, place):
+        picture, label = super().__getitem__(place)
+        return picture.point(lambda value: value + torch.randint(9, ()).item()), label
+
+def noisy():
+    return Noisy([(4, 3)] * 9), pictures()[1]
+
 def foreign():
     return Called("ant", "bee"), Called("ant", "bee", "wasp")
 
@@ -231,6 +239,14 @@ def test_tensors_are_taken_as_they_are(mine, name, classes):
 def test_what_is_no_data_is_one_line(mine, name, message):
     with pytest.raises(ValueError, match=message):
         data.load(f"{mine}:{name}")
+
+
+def test_images_that_are_drawn_anew_are_told(mine, recwarn):
+    with pytest.warns(UserWarning, match=r"noisy, train: image \d is another when it is read again; all are taken as"):
+        data.load(f"{mine}:noisy")
+    recwarn.clear()
+    data.load(f"{mine}:pictures")
+    assert not recwarn.list
 
 
 def test_a_mean_and_a_deviation_are_those_that_a_network_was_trained_with(mine):

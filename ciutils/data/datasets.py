@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from ciutils import checks, lookup
 from ciutils.data import items
 from ciutils.data.split import ImageData, Split
 
+_READ_AGAIN = 8
+"""Items that are read twice: a flip of every other is missed once in 256 sets."""
 _LARGEST_RATIO = 10
 """Of the deviations of pixels in training and test images: more is no matter of what they show."""
 
@@ -23,7 +26,7 @@ def called(name: str) -> ImageData:
     `classes` otherwise, its labels become those of the same names in the training set.
     Raises ValueError for a function that fails, what is none of these, images of several shapes or types, classes that
     the training set has not, names that contradict its own, parts that are the same images or on different scales, and
-    as `items.pair` and `Split` do.
+    as `items.pair` and `Split` do. Warns of images that are drawn anew each time they are read.
     """
     given = lookup.outcome(name, lookup.function(name), {})
     if isinstance(given, ImageData):
@@ -70,9 +73,20 @@ def _read(dataset: Any, what: str) -> tuple[torch.Tensor, torch.Tensor]:  # noqa
             items.alike(image, images[0], place, "let the data set resize them")
             images[place] = image
             labels.append(label)
+        again = [place for place in range(min(len(labels), _READ_AGAIN)) if not _same(dataset, place, images)]
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from error
+    if again:
+        warnings.warn(
+            f"{what}: image {again[0]} is another when it is read again; all are taken as they came first: leave "
+            "random transforms to the training, which augments by itself",
+            stacklevel=2,
+        )
     return images, torch.tensor(labels)
+
+
+def _same(dataset: Any, place: int, images: torch.Tensor) -> bool:  # noqa: ANN401, as above
+    return torch.equal(items.pair(dataset[place], place, None)[0], images[place])
 
 
 def _places(theirs: items.Names | None, ours: items.Names | None, name: str) -> torch.Tensor | None:
