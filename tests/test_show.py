@@ -353,10 +353,14 @@ def test_only_a_table_of_short_entries_keeps_them_whole(artifact, displayed):
 def test_no_line_ends_within_a_name_or_a_number(artifact, displayed):
     text = "a sentence about cat-dog that may end a line wherever it likes to"
     show.display(
-        pd.DataFrame({"p-value": [text, "cat-dog", "<a-b>", "7 ± 1"]}, index=["big-lr", "b", "c", "d"]), artifact
+        pd.DataFrame(
+            {"p-value": [text, "cat-dog", "<a-b>", "7 ± 1", "14.0% (11.9 to 16.2)", "−0.04 (p = 0.62)"]},
+            index=["big-lr", "b", "c", "d", "e", "f"],
+        ),
+        artifact,
     )
     kept = re.findall('<t[dh][^>]* class="whole">([^<]*)<', displayed[0].data)
-    assert kept == ["p-value", "big-lr", "cat-dog", "&lt;a-b&gt;", "7 ± 1"]
+    assert kept == ["p-value", "big-lr", "cat-dog", "&lt;a-b&gt;", "7 ± 1", "14.0% (11.9 to 16.2)", "−0.04 (p = 0.62)"]
 
 
 def test_on_a_phone_entries_of_a_table_of_long_text_tell_their_heads(artifact, displayed):

@@ -194,8 +194,8 @@ _STYLE = """<style>
 .cells td { padding: 0; }
 .cells label { display: block; position: relative; min-width: 40px; padding: 5px 0; text-align: center; }
 .cells input { position: absolute; opacity: 0; inset: 0; margin: 0; cursor: pointer; }
-.cells label:has(:checked) { outline: 3px solid #2f6db3; }
-.cells label:has(:focus-visible) { outline: 3px dashed #2f6db3; }
+.cells label:is(:has(:checked), :has(:focus-visible)) { outline: 3px solid #2f6db3; outline-offset: -3px; }
+.cells label:has(:focus-visible) { outline-style: dashed; }
 .cells section { display: none; }
 @supports not selector(:has(a)) { .cells section { display: block; } }
 @media (max-width: 500px) { .cells table { font-size: 10px; border-spacing: 1px; } .cells label { min-width: 28px; } }

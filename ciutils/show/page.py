@@ -32,8 +32,8 @@ _GLUED = "application/papermill.record/"
 """Of what myst-nb reads from a page, and another page, by its name; see its `glue`, which takes Sphinx."""
 
 LONGEST_WHOLE, LONGEST_NAME, LONGEST_SHORT = 16, 24, 36
-"""Characters of a table's longest entry up to which no entry is broken into lines; of an entry with a hyphen or an
-uncertainty up to which it is not; and of a table's longest entry beyond which a phone shows one below the other."""
+"""Characters of a table's longest entry up to which no entry is broken into lines; of an entry with a hyphen, or of a
+number and its uncertainty, up to which it is not; of a table's longest entry beyond which a phone shows a list."""
 
 
 def display(
@@ -96,11 +96,11 @@ def _table(table: pd.DataFrame) -> HTML:
     return _scrolling(_BREAKABLE.sub(_unbroken, drawn), ", ".join(map(str, table.columns)))
 
 
-_BREAKABLE = re.compile("<(t[dh])([^>]*)>([^<]*[-±][^<]*)<")
+_BREAKABLE = re.compile("<(t[dh])([^>]*)>([^<]*[-±][^<]*|[−≥≤]?[0-9][^<]*)<")
 
 
 def _unbroken(cell: re.Match[str]) -> str:
-    """Browsers break lines at hyphens and spaces: "anneal-lr", "7e-08", "167 ± 18"."""
+    """Browsers break lines at hyphens and spaces: "anneal-lr", "7e-08", "167 ± 18", "14.0% (11.9 to 16.2)"."""
     short = len(html.unescape(cell[3])) <= LONGEST_NAME
     return f'<{cell[1]}{cell[2]} class="whole">{cell[3]}<' if short else cell[0]
 
