@@ -2,6 +2,7 @@
 fingers on a narrow page, with keys, and without scripts. What they say is compared with the artifacts."""
 
 import functools
+import html
 import http.server
 import re
 import shutil
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 import numpy as np
@@ -709,6 +711,17 @@ def test_a_page_of_the_book_is_quiet_and_its_figures_are_drawn(visit, page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_of_the_book_keeps_nobody_out(visit, page, mode):
     assert serious(visit(f"file://{page}", color_scheme=mode)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_of_a_page_of_the_book_lead_somewhere(page):
+    links = re.findall(r'<a [^>]*href="([^"]*)"', page.read_text(encoding="utf-8"))
+    for link in {html.unescape(each) for each in links if not re.match(r"[a-z]+:", each)}:
+        file, _, place = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.is_file(), link
+        named = f"id=[\"']?{re.escape(html.escape(unquote(place)))}[\"' >]"
+        assert not place or re.search(named, target.read_text(encoding="utf-8")), link
 
 
 @pytest.mark.skipif(not PAGES, reason="the book is not built: make book")

@@ -186,7 +186,7 @@ _STYLE = """<style>
 .parts { font-size: 0.85em; }
 .parts i { display: inline-block; width: 1.5em; height: 0.6em; margin: 0 0.3em 0 0.8em; }
 .photos figcaption, .guess details { font-size: 12px; line-height: 1.3; margin: 0; border: 0; }
-.guess summary { list-style: none; cursor: pointer; }
+.guess summary { list-style: none; cursor: pointer; outline-offset: -3px; }
 .guess summary::-webkit-details-marker { display: none; }
 .cells { overflow-x: auto; }
 .cells table { border-collapse: separate; border-spacing: 2px; font-size: 12px; margin: 0 auto 10px; }
