@@ -4,7 +4,7 @@ const asked = (new URLSearchParams(window.location.search).get("q") || "").toLow
 var Scorer = {
   score: ([, title, , , points]) => {
     const words = title.toLowerCase().match(/[\p{L}\p{N}-]+/gu) || [];
-    return points + (15 * words.filter((word) => asked.includes(word)).length) / (words.length || 1);
+    return points + (90 * words.filter((word) => asked.includes(word)).length) / (words.length || 1);
   },
   objNameMatch: 11,
   objPartialMatch: 6,

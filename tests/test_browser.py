@@ -72,7 +72,8 @@ $$
 TEXT_PAGES = {
     "chapters/cctm-cifar10": "# Confused\n\nA {term}`CCTM`, as {cite:t}`diao2022` call it; on phones, {term}`CCTM`.\n",
     "glossary": "# Glossary\n\n```{glossary}\nCCTM\n  A matrix of classes $c_1$.\n```\n",
-    "another": "# Another page\n\n## Which networks\n\nAlso your own.\n",
+    "another": "# Another page\n\n## Which networks\n\nAlso your own.\n\n## What batch-norm does\n\nMuch.\n",
+    "stale": "# Stale\n\nBatch-norm, batch-norm.\n\n## Batch-norm, frozen or recalibrated, and more\n\nBatch-norm.\n",
     "yours": "# Your own network\n\nAs the other.\n",
     "functions": "# Functions\n\n```{eval-rst}\n.. automodule:: ciutils.analyse.confusion\n   :members:\n```\n",
 }
@@ -550,6 +551,10 @@ def test_search_finds_text_and_no_code(visit, address):
 
 def test_search_finds_first_the_page_whose_title_is_asked_for(visit, address):
     assert found_for(visit, address, "own network")[:2] == ["book/yours.html", "book/another.html"]
+
+
+def test_search_finds_first_the_section_whose_title_is_asked_for(visit, address):
+    assert found_for(visit, address, "batch-norm")[0] == "book/another.html#what-batch-norm-does"
 
 
 def test_a_repository_with_a_host_gives_buttons_to_sources_and_live_copies(visit, book):
