@@ -20,7 +20,7 @@ def _one_of(names: Mapping[str, object] | tuple[str, ...]) -> Rule:
 def _network(value: str, what: str) -> None:
     """A function of somebody's is looked up where it is called, its file or package here."""
     if ":" not in value:
-        checks.one_of(value, choices.NETWORKS, what)
+        checks.one_of(value, (*choices.NETWORKS, *lookup.WAYS), what)
     else:
         lookup.check(value)
 

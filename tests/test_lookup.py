@@ -105,6 +105,16 @@ class Noisy(Pictures):
 def noisy():
     return Noisy([(4, 3)] * 9), pictures()[1]
 
+def stretched():
+    one, other = torch.rand(6, 1, 2, 2), 3 * torch.rand(4, 1, 2, 2)
+    return [[(image, 0) for image in part] for part in (one, other)]
+
+def typed():
+    return tensors()[0], [((255 * image).byte(), label) for image, label in tensors()[1]]
+
+def broken():
+    return [[(torch.full((1, 2, 2), torch.nan), 0)]] * 2
+
 def foreign():
     return Called("ant", "bee"), Called("ant", "bee", "wasp")
 
@@ -233,6 +243,7 @@ def test_tensors_are_taken_as_they_are(mine, name, classes):
         ("misnamed", "misnamed: class 0 is given the name 'bee', by which the data set knows class 1: give names in"),
         ("same", "same: the test images are the training images: give others to test on"),
         ("scaled", "scaled: pixels of training and test images deviate by 0.* and .*: give both on one scale"),
+        ("typed", "typed: training images are torch.float32, test images torch.uint8: give both in one type"),
         ("half", "half, train is a Split: give a data set of at least one"),
     ],
 )
@@ -249,10 +260,33 @@ def test_images_that_are_drawn_anew_are_told(mine, recwarn):
     assert not recwarn.list
 
 
+def test_parts_that_may_be_on_different_scales_are_told(mine):
+    with pytest.warns(
+        UserWarning, match="stretched: pixels of training and test images deviate by 0.* and .*one scale"
+    ):
+        data.load(f"{mine}:stretched")
+
+
+def test_images_of_no_numbers_are_not_told_to_be_drawn_anew(mine, recwarn):
+    with pytest.raises(ValueError, match="image 0 holds NaN or infinity"):
+        data.load(f"{mine}:broken")
+    assert not recwarn.list
+
+
+def test_test_images_that_are_training_images_are_counted():
+    images = torch.arange(24.0).reshape(6, 1, 2, 2)
+    train, test = (data.Split(part, torch.zeros(len(part), dtype=torch.long), ["a"]) for part in (images, images[3:]))
+    assert data.ImageData("x", train, test).repeated == 3
+    other = data.Split(images[3:] + 0.5, torch.zeros(3, dtype=torch.long), ["a"])
+    assert data.ImageData("x", train, other).repeated == 0
+
+
 def test_a_mean_and_a_deviation_are_those_that_a_network_was_trained_with(mine):
     found = data.normalised(data.load(f"{mine}:pictures"), ((0.1, 0.2, 0.3), (0.5, 0.5, 0.5)))
     expected = (np.array([10, 20, 30]) / 255 - [0.1, 0.2, 0.3]) / 0.5
     np.testing.assert_allclose(found.train.inputs()[1, :, 0, 0], expected, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"mean = \[0.1, 0.2, 0.3\], std = \[\]: give both"):
+        data.normalised(data.load(f"{mine}:pictures"), ((0.1, 0.2, 0.3), ()))
     with pytest.raises(ValueError, match="give one number for each of 3 channels"):
         data.normalised(found, ((0.1,), (0.5,)))
 
@@ -309,6 +343,10 @@ def test_weights_of_a_file_are_put_in(mine, tmp_path, file):
             {"net.1.weight": torch.zeros(2, 36), "1.bias": torch.zeros(3)},
             r"1 are missing, such as 1.weight; 1 are not of this network, such as net.1.weight; 1.bias is \[3\], here "
             r"\[2\]$",
+        ),
+        (
+            {"module.1.weight": torch.zeros(2, 36), "module.1.bias": torch.zeros(2)},
+            r"module.1.bias; save those of the network within the wrapper, as model.module.state_dict\(\)$",
         ),
         ({"1.weight": 3}, "holds a dict: give one of torch.save"),
         (nn.Linear(2, 2), "holds more than weights: give one of torch.save"),

@@ -56,6 +56,7 @@ WRONG = [
     (["page", "your_network", "x.html", "-p", "points", "4"], "points = 4: give an odd number"),
     (["page", "your_network", "x.html", "-p", "network", "no.py:net"], "no file no.py: give package.module:function"),
     (["page", "your_network", "x.html", "-p", "network", "nope:net"], "'nope:net': no package nope is installed: mend"),
+    (["page", "your_network", "x.html", "-p", "network", "mine.py"], "unknown network 'mine.py': .*file.py:function"),
     (["page", "your_network", "x.html", "-p", "weights", "no.pt"], "weights = 'no.pt': no file /.*/no.pt"),
     (["page", "your_network", "x.html", "-p", "dataset", "no.py"], "unknown dataset 'no.py': .*, file.py:function"),
     (["page", "your_network", "x.html", "-p", "augment", "flip"], "unknown augment 'flip': .*did you mean 'crop-flip'"),

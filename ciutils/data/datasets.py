@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
 import torch
 
 from ciutils import checks, lookup
@@ -13,8 +14,8 @@ from ciutils.data.split import ImageData, Split
 
 _READ_AGAIN = 8
 """Items that are read twice: a flip of every other is missed once in 256 sets."""
-_LARGEST_RATIO = 10
-"""Of the deviations of pixels in training and test images: more is no matter of what they show."""
+_LARGE_RATIO, _LARGEST_RATIO = 2, 10
+"""Of the deviations of pixels in training and test images: seldom a matter of what they show, and never."""
 
 
 def called(name: str) -> ImageData:
@@ -26,7 +27,8 @@ def called(name: str) -> ImageData:
     `classes` otherwise, its labels become those of the same names in the training set.
     Raises ValueError for a function that fails, what is none of these, images of several shapes or types, classes that
     the training set has not, names that contradict its own, parts that are the same images or on different scales, and
-    as `items.pair` and `Split` do. Warns of images that are drawn anew each time they are read.
+    as `items.pair` and `Split` do. Warns of images that are drawn anew each time they are
+    read, and of parts that may be on different scales.
     """
     given = lookup.outcome(name, lookup.function(name), {})
     if isinstance(given, ImageData):
@@ -53,10 +55,14 @@ def _check_parts(train: torch.Tensor, test: torch.Tensor, name: str) -> None:
     """Raise a ValueError if a network would be tested on the images that it learned, or on images of another scale."""
     if train.shape == test.shape and torch.equal(train, test):
         raise ValueError(f"{name}: the test images are the training images: give others to test on")
+    if train.dtype != test.dtype:
+        raise ValueError(f"{name}: training images are {train.dtype}, test images {test.dtype}: give both in one type")
     spreads = [float(part.std()) for part in (train, test)] if train.is_floating_point() else []
-    if spreads and min(spreads) > 0 and max(spreads) / min(spreads) > _LARGEST_RATIO:
-        told = " and ".join(f"{spread:.3g}" for spread in spreads)
-        raise ValueError(f"{name}: pixels of training and test images deviate by {told}: give both on one scale")
+    if spreads and min(spreads) > 0 and max(spreads) / min(spreads) > _LARGE_RATIO:
+        told = f"{name}: pixels of training and test images deviate by {spreads[0]:.3g} and {spreads[1]:.3g}"
+        if max(spreads) / min(spreads) > _LARGEST_RATIO:
+            raise ValueError(f"{told}: give both on one scale")
+        warnings.warn(f"{told}: are both on one scale?", stacklevel=2)
 
 
 def _read(dataset: Any, what: str) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401, with a length and items
@@ -86,7 +92,8 @@ def _read(dataset: Any, what: str) -> tuple[torch.Tensor, torch.Tensor]:  # noqa
 
 
 def _same(dataset: Any, place: int, images: torch.Tensor) -> bool:  # noqa: ANN401, as above
-    return torch.equal(items.pair(dataset[place], place, None)[0], images[place])
+    again = items.pair(dataset[place], place, None)[0].numpy()
+    return np.array_equal(again, images[place].numpy(), equal_nan=images.is_floating_point())
 
 
 def _places(theirs: items.Names | None, ours: items.Names | None, name: str) -> torch.Tensor | None:

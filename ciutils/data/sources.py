@@ -84,6 +84,8 @@ def normalised(images: ImageData, normalisation: str | tuple[Sequence[float], Se
     """
     if not isinstance(normalisation, str):
         mean, std = (tuple(each) for each in normalisation)
+        if len(mean) != len(std):
+            raise ValueError(f"mean = {list(mean)}, std = {list(std)}: give both, a number for each channel")
         train, test = (dataclasses.replace(split, mean=mean, std=std) for split in (images.train, images.test))
         return dataclasses.replace(images, train=train, test=test)
     if checks.one_of(normalisation, NORMALISATIONS, "normalisation") == "data":

@@ -143,6 +143,12 @@ class ImageData:
         return self.train.classes
 
     @property
+    def repeated(self) -> int:
+        """How many test images are training images too, pixel for pixel: of these a test says little."""
+        known = {hash(image.numpy().tobytes()) for image in self.train.images}
+        return sum(hash(image.numpy().tobytes()) in known for image in self.test.images)
+
+    @property
     def splits(self) -> dict[str, Split]:
         """Both splits by their names, "train" and "test"."""
         return {"train": self.train, "test": self.test}

@@ -33,6 +33,8 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     ]
     faults += [f"{each} is {list(found[each].shape)}, here {list(own[each].shape)}" for each in sorted(others)[:1]]
     if faults:
+        wrapped = {name.removeprefix("module.") for name in found} == own.keys()
+        faults += ["save those of the network within the wrapper, as model.module.state_dict()"] if wrapped else []
         raise ValueError(
             f"the weights in {path} do not match {type(model).__name__}: of {len(own)}, {'; '.join(faults)}"
         )
