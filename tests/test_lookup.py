@@ -112,6 +112,10 @@ def stretched():
 def typed():
     return tensors()[0], [((255 * image).byte(), label) for image, label in tensors()[1]]
 
+def halves():
+    parts = torch.rand(2, 6, 1, 2, 2).bfloat16()
+    return [torch.utils.data.TensorDataset(part, torch.zeros(6).long()) for part in parts]
+
 def broken():
     return [[(torch.full((1, 2, 2), torch.nan), 0)]] * 2
 
@@ -256,7 +260,8 @@ def test_images_that_are_drawn_anew_are_told(mine, recwarn):
     with pytest.warns(UserWarning, match=r"noisy, train: image \d is another when it is read again; all are taken as"):
         data.load(f"{mine}:noisy")
     recwarn.clear()
-    data.load(f"{mine}:pictures")
+    for name in ("pictures", "halves"):
+        data.load(f"{mine}:{name}")
     assert not recwarn.list
 
 

@@ -397,9 +397,10 @@ def test_names_that_differ_in_case_and_rare_classes_stay_apart(tmp_path):
 def test_pairs_whose_names_are_the_same_text_stay_apart(tmp_path):
     (tmp_path / "named.py").write_text(UNEVEN.replace('["c", "C", "o o", "rare"]', '["a", "b-c", "a-b", "c"]'))
     given = {"dataset": "named.py:pictures", "network": "named.py:network", "points": 3, "images": 0}
-    given |= {"pairs": [["a", "b-c"], ["a-b", "c"]], "saved": str(tmp_path / "kept")}
+    given |= {"pairs": [["a", "b-c"], ["a-b", "c"]], "saved": str(tmp_path / "kept"), "epochs": 1, "augment": "none"}
     executed = execute(REPOSITORY / "notebooks" / "your_network.ipynb", tmp_path, given)
     assert kept(executed)["pairs"] == "'a and b-c and a-b and c'"
+    assert "No pair has a dance score" in kept(executed)["dance"]
     assert len(list((tmp_path / "kept").glob("space-*.nc"))) == 2
 
 

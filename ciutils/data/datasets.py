@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import numpy as np
 import torch
 
 from ciutils import checks, lookup
@@ -26,9 +25,9 @@ def called(name: str) -> ImageData:
     given, or those that the training set knows as its `classes`, or else the labels. Where the test set calls its
     `classes` otherwise, its labels become those of the same names in the training set.
     Raises ValueError for a function that fails, what is none of these, images of several shapes or types, classes that
-    the training set has not, names that contradict its own, parts that are the same images or on different scales, and
-    as `items.pair` and `Split` do. Warns of images that are drawn anew each time they are
-    read, and of parts that may be on different scales.
+    the training set has not, names that contradict its own, parts that are the same images, of different types or on
+    scales ten times apart, and as `items.pair` and `Split` do. Warns of images that are drawn anew each time they are
+    read, and of parts on scales that are twice apart.
     """
     given = lookup.outcome(name, lookup.function(name), {})
     if isinstance(given, ImageData):
@@ -92,8 +91,8 @@ def _read(dataset: Any, what: str) -> tuple[torch.Tensor, torch.Tensor]:  # noqa
 
 
 def _same(dataset: Any, place: int, images: torch.Tensor) -> bool:  # noqa: ANN401, as above
-    again = items.pair(dataset[place], place, None)[0].numpy()
-    return np.array_equal(again, images[place].numpy(), equal_nan=images.is_floating_point())
+    again = items.pair(dataset[place], place, None)[0]
+    return torch.equal(again.nan_to_num(), images[place].nan_to_num())  # what is no number equals nothing
 
 
 def _places(theirs: items.Names | None, ours: items.Names | None, name: str) -> torch.Tensor | None:
