@@ -27,6 +27,8 @@ def between(low, high):
         (-3.0, 3.0, "undecided"),
         (0.6, math.inf, "supported"),  # bounded from below alone
         (-math.inf, 0.4, "contradicted"),
+        (0.5 + 1e-15, 2.0, "undecided"),  # at the smallest, but for rounding
+        (-3.0, 0.5 - 1e-15, "undecided"),
         (math.nan, math.nan, "undecided"),
     ],
 )

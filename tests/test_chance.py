@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
 from ciutils.analyse import chance
 from tests import worlds
@@ -12,9 +13,30 @@ def test_a_correlation_with_what_does_not_vary_is_none():
 
 
 def test_tables_of_which_one_does_not_vary_have_no_correlation_however_classes_are_ordered():
-    found, drawn = chance.mantel(np.zeros((4, 4)), np.arange(16.0).reshape(4, 4), 20, seed=0)
-    assert np.isnan(found)
-    assert np.isnan(drawn).all()
+    assert np.isnan(chance.mantel(np.zeros((4, 4)), np.arange(16.0).reshape(4, 4), 20, seed=0)).all()
+
+
+def test_few_classes_are_put_in_all_orders_and_many_in_some():
+    """So a p-value of few classes is exact: of six orders the own one alone reaches a perfect correlation."""
+    listed = chance.orders(3, 5, seed=0)
+    assert listed[0].tolist() == [0, 1, 2]
+    assert len({tuple(order) for order in listed}) == len(listed) == 6
+    some = chance.orders(3, 4, seed=0)
+    assert some[0].tolist() == [0, 1, 2]
+    assert some.shape == (5, 3)
+    table = np.array([[0, 1, 2], [3, 0, 4], [5, 6, 0]])
+    assert chance.p_value(chance.mantel(table, table, 100, seed=0)) == pytest.approx(1 / 6)
+
+
+def test_permuted_tables_are_compared_as_scipy_would(monkeypatch):
+    """Also where they do not fit at once."""
+    monkeypatch.setattr(chance, "_HELD", 100)
+    one, two = np.random.default_rng(0).integers(5, size=(2, 4, 4))
+    apart = ~np.eye(4, dtype=bool)
+    expected = [
+        stats.spearmanr(one[apart], two[order][:, order][apart]).statistic for order in chance.orders(4, 50, seed=1)
+    ]
+    assert chance.mantel(one, two, 50, seed=1) == pytest.approx(expected)
 
 
 def test_what_chance_gives_leaves_out_0_where_a_test_does():

@@ -3,7 +3,9 @@ it a number is."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 import xarray as xr
@@ -13,6 +15,7 @@ from ciutils import checks
 from ciutils.analyse.agreement import Estimate, ratio
 
 _ROUNDING = 1e-12  # within which a drawn number counts as reaching the observed one
+_HELD = 200_000  # of permuted tables that are held at once
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,18 @@ class Correlation:
 
 
 def orders(classes: int, draws: int, seed: int) -> np.ndarray:
-    """So many random orders of the classes: (draw, class)."""
-    positions = np.tile(np.arange(classes), (checks.whole(draws, "draws"), 1))
-    return checks.generator(seed).permuted(positions, axis=1)
+    """Orders of the classes: (order, class). Their own is the first; all others follow where there are no more than
+    `draws`, and else `draws` random ones."""
+    own, random = np.arange(classes), checks.generator(seed)
+    if math.factorial(classes) - 1 <= checks.whole(draws, "draws"):
+        return np.array(list(permutations(own)))
+    return np.concatenate([own[None], random.permuted(np.tile(own, (draws, 1)), axis=1)])
 
 
-def p_value(observed: float, drawn: np.ndarray) -> float:
-    """(1 + draws that are as high) / (1 + draws)."""
-    return (1 + int((drawn >= observed - _ROUNDING).sum())) / (1 + len(drawn))
+def p_value(values: np.ndarray) -> float:
+    """The share of values that are as high as the first, which counts: that of all orders, or
+    (1 + draws that are as high) / (1 + draws)."""
+    return float((values >= values[0] - _ROUNDING).mean())
 
 
 def cell_ranks(table: np.ndarray) -> np.ndarray:
@@ -48,17 +55,19 @@ def correlated(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     return ratio((one * two).sum((-2, -1)), norm)
 
 
-def mantel(one: np.ndarray, two: np.ndarray, draws: int, seed: int) -> tuple[float, np.ndarray]:
-    """Spearman's correlation of two tables (class, class) over the cells beside the diagonal, and those with the
-    classes of the second in random orders, its rows and columns alike: (draw).
+def mantel(one: np.ndarray, two: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Spearman's correlation of two tables (class, class) over the cells beside the diagonal, with the classes of the
+    second in each of `orders`, its rows and columns alike: (order), the first as they are.
 
     Permuting classes, not cells, keeps what the cells of a row, of a column and of a pair have in common.
     Source: Mantel 1967; Hubert and Schultz 1976 (quadratic assignment).
     """
     ranks, others = cell_ranks(one), cell_ranks(two)
     norm = np.sqrt((ranks**2).sum() * (others**2).sum())  # which no permutation changes
-    drawn = [np.vdot(ranks, others[order[:, None], order]) for order in orders(len(one), draws, seed)]
-    return float(correlated(ranks, others)), ratio(np.array(drawn), norm)
+    listed = orders(len(one), draws, seed)
+    parts = np.array_split(listed, 1 + listed.size * len(one) // _HELD)
+    products = [np.einsum("ij,nij->n", ranks, others[part[:, :, None], part[:, None, :]]) for part in parts]
+    return ratio(np.concatenate(products), norm)
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
@@ -84,7 +93,7 @@ def of_difficulty(wrong: np.ndarray) -> np.ndarray:
     return fitted
 
 
-def few_interferers(rates: xr.DataArray, objects: np.ndarray | int, threshold: float, draws: int) -> Estimate:
+def few_interferers(rates: xr.DataArray, objects: np.ndarray | int, threshold: float, draws: int = 1000) -> Estimate:
     """How much more negative the rank correlation of the number of interferers with recall is, over classes, than in
     tables drawn from one profile of errors for all classes, with the middle 95% of these.
 

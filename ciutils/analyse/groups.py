@@ -49,8 +49,8 @@ def within(counts: xr.DataArray, groups: Mapping[str, str] | pd.Series, draws: i
     """The share of errors that stay within groups of classes, such as CIFAR-100's superclasses.
 
     counts: (true, predicted). groups: the group of each class. The p-value is of drawing at random which classes are in
-    which group, `draws` times, sizes kept; groups that were found in the same counts would have a small one by
-    themselves. Raises ValueError if a class has no group, and for what are no counts. Book: *CCTM*.
+    which group, `draws` times or in every way, sizes kept; groups that were found in the same counts would have a small
+    one by themselves. Raises ValueError if a class has no group, and for what are no counts. Book: *CCTM*.
     """
     counts = one_matrix(counts)
     if not isinstance(groups, Mapping | pd.Series):
@@ -68,7 +68,7 @@ def within(counts: xr.DataArray, groups: Mapping[str, str] | pd.Series, draws: i
     def share(order: np.ndarray) -> float:
         return float(wrong[group[order][:, None] == group[order]].sum() / total)
 
-    here, drawn = share(np.arange(len(names))), [share(order) for order in orders(len(names), draws, seed)]
+    shares = np.array([share(order) for order in orders(len(names), draws, seed)])
     mates = np.bincount(group)[group] - 1
     even = float((wrong.sum(1) * mates).sum() / total / (len(names) - 1))
-    return Within(here, even, p_value(here, np.array(drawn)))
+    return Within(float(shares[0]), even, p_value(shares))

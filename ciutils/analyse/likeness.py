@@ -23,8 +23,9 @@ def likeness(first: xr.DataArray, second: xr.DataArray, draws: int = 10_000, see
     correlation as high, or higher, if the classes of one had nothing to do with those of the other.
 
     The cells of a row depend on each other, so do those of a column and the two directions of a pair. So classes are
-    permuted, not cells: those of the second table, its rows and columns alike, `draws` times.
-    p = (1 + permutations with a correlation as high) / (1 + draws). Errors as in `rank_correlation`.
+    permuted, not cells: those of the second table, its rows and columns alike, `draws` times, or in every order where
+    there are no more. p = (1 + draws with a correlation as high) / (1 + draws), or the share of all orders. Errors as
+    in `rank_correlation`.
 
     Source: Mantel 1967; Hubert and Schultz 1976 (quadratic assignment). Book: *Humans*.
     """
@@ -34,8 +35,8 @@ def likeness(first: xr.DataArray, second: xr.DataArray, draws: int = 10_000, see
             raise ValueError(f"rates have dims {dict(table.sizes)}: choose one table, as in rates.isel(epoch=-1)")
     if np.isnan(rank_correlation(first, second)):
         return Correlation(np.nan, np.nan)
-    observed, drawn = mantel(first.values, second.values, draws, seed)
-    return Correlation(observed, p_value(observed, drawn))
+    found = mantel(first.values, second.values, draws, seed)
+    return Correlation(float(found[0]), p_value(found))
 
 
 def rank_correlation(first: xr.DataArray, second: xr.DataArray) -> np.ndarray:

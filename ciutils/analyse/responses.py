@@ -90,5 +90,5 @@ def pair_correlation(first: xr.DataArray, second: xr.DataArray, draws: int = 500
     pairs = both[:, *upper]
     if len(pairs[0]) < 3 or not np.isfinite(pairs).all() or not np.ptp(pairs, axis=1).all():
         return Correlation(np.nan, np.nan)
-    observed, drawn = mantel(both[1], both[0], draws, seed)
-    return Correlation(observed, p_value(abs(observed), np.abs(drawn)))
+    found = mantel(both[1], both[0], draws, seed)
+    return Correlation(float(found[0]), p_value(np.abs(found)))

@@ -33,6 +33,9 @@ UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 BLOCK, MOST_BLOCKS = 5, 20
 """Epochs in a block that the jackknife leaves out, at least, and how many blocks it makes, at most."""
 
+ROUNDING = 1e-9
+"""Of an effect that is as large as the smallest that would matter, as a share of it."""
+
 FEWEST_SEEDS = 3
 """Below that the spread over seeds is not estimated; the shown run is judged alone."""
 
@@ -83,7 +86,8 @@ def answer(effect: Estimate | Bounds, smallest: str) -> str:
     if held.within:  # how far from 0 the effect may be: at least, at most
         low, high = (-max(abs(low), abs(high)), -max(low, -high, 0.0))
     bound = -held.value if held.within else held.value
-    return SUPPORTED if low > bound else CONTRADICTED if high < bound else UNDECIDED
+    rounding = ROUNDING * abs(bound)  # ten of twenty are half, however a quotient of them is rounded
+    return SUPPORTED if low > bound + rounding else CONTRADICTED if high < bound - rounding else UNDECIDED
 
 
 def summary(answers: Iterable[str]) -> str:

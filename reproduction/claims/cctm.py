@@ -1,6 +1,6 @@
 """Claims of Section 2.1 and the appendix: cross-class tests.
 
-Effects are of the test CCTM; intervals are the middle 95% of 1,000 drawings of the test images, those of each class
+Effects are of the test CCTM; intervals are the middle 95% of 4,000 drawings of the test images, those of each class
 anew.
 """
 
@@ -152,7 +152,7 @@ def _interferers(evidence: Evidence, _: Reading) -> list[Part]:
         return lambda rates: estimate(interferers(rates)[:, list(rates["true"].values).index(name)] - printed)
 
     def law(rates: xr.DataArray) -> Estimate:
-        return few_interferers(rates[0], rates.attrs["objects"], THRESHOLD, len(rates))
+        return few_interferers(rates[0], rates.attrs["objects"], THRESHOLD)
 
     rates, same = evidence.rates("googlenet"), evidence.full_size
     numbers = [

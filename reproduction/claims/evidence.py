@@ -48,7 +48,7 @@ class Evidence:
     said: Mapping[tuple[str, str], xr.Dataset] = field(default_factory=dict)
     spaces: Mapping[tuple[str, str, str, str, str], xr.Dataset] = field(default_factory=dict)
     full_size: bool = False
-    draws: int = 1000
+    draws: int = 4000
     _rates: dict[tuple[str, str], xr.DataArray] = field(default_factory=dict, repr=False, compare=False)
 
     def rates(self, network: str, setup: str = "anneal-lr") -> xr.DataArray | None:

@@ -69,10 +69,10 @@ def more(first: tuple[str, str], second: tuple[str, str]) -> Callable[[xr.DataAr
     "counts",
 )
 def _dance(evidence: Evidence, reading: Reading) -> list[Part]:
-    """the dance score, minus the correlation of the two recalls, each less its trend and less what the other classes do
-    in that epoch (chapter on label dancing); and how much more of their opposed movement (the
-    product of changes of opposite sign) is in the first third of the epochs than of that of the other 44 pairs of
-    classes, with the middle 95% of these"""
+    """the dance score, minus the correlation of the two recalls, each less its trend (a parabola fitted over a tenth of
+    the epochs around each, but 7 to 21) and less what the other classes do in that epoch (chapter on label dancing);
+    and how much more of their opposed movement (the product of changes of opposite sign, of recalls as they are) is in
+    the first third of the epochs than of that of the other 44 pairs of classes, with the middle 95% of these"""
 
     def score(counts: xr.DataArray) -> Estimate:
         cat, dog = dancing.opposed(counts.to_dataset(), "cat", "dog", str(counts.name))

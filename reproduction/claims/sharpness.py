@@ -107,8 +107,8 @@ def _sensitive_ego(evidence: Evidence, reading: Reading) -> list[Part]:
 def _valley(evidence: Evidence, reading: Reading) -> list[Part]:
     """for each network: how far apart the two points of a line through it are at which the mistake rate has risen by 20
     points, on the line on which they are furthest apart over that on which they are nearest. The rise is well below
-    that at which planes saturate; between grid points a crossing may be anywhere in its cell, and further by the
-    sampling of images"""
+    that at which planes saturate. Lines are read, bilinear, at steps of one cell of the grid; a crossing may be
+    anywhere in its step, and further by the sampling of images"""
 
     def valley(space: xr.Dataset) -> Bounds:
         return planes.valley(space, reading.unit)
@@ -126,8 +126,9 @@ def _valley(evidence: Evidence, reading: Reading) -> list[Part]:
 )
 def _diagonal(evidence: Evidence, reading: Reading) -> list[Part]:
     """for each network: how far the line with the highest mean rise of the mistake rate is from 135 degrees, with all
-    lines that rise as much within the sampling of images; and the rise at 135 degrees over the mean of all lines. All
-    lines are equally long: up to the plane's border the diagonals would be the longest, and rise most for it"""
+    lines that rise as much within the sampling of images of two rises, of which each has its own; and the rise at 135
+    degrees over the mean of all lines. All lines are equally long: up to the plane's border the diagonals would be the
+    longest, and rise most for it"""
 
     def steeper(space: xr.Dataset) -> Estimate:
         by_angle = planes.rises(space, reading.unit, planes.reach(space, reading.unit))
