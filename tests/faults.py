@@ -86,8 +86,16 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def bytes_of(folder: Path) -> dict[str, str]:
-    """Digests of the files themselves, records of time included: equal only if nothing was made again."""
-    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in kept(folder).items()}
+    """Digests of the finished files themselves, records of time included: equal only if nothing was made again. Weights
+    whose history is not there yet are not finished."""
+    found = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in kept(folder).items()}
+    return {name: digest for name, digest in found.items() if all(each in found for each in made_with(name))}
+
+
+def made_with(name: str) -> list[str]:
+    """An artifact, and what is made together with it: history and weights, of one training."""
+    both = ("history.nc", "weights.safetensors")
+    return [str(Path(name).with_name(each)) for each in both] if Path(name).name in both else [name]
 
 
 def start(folder: Path) -> subprocess.Popen:
@@ -135,11 +143,7 @@ def truncated(folder: Path, draw: random.Random) -> Trial:
     drive(folder, *AS_JOBS)
     name, file = draw.choice(sorted(kept(folder).items()))
     file.write_bytes(file.read_bytes()[: draw.randrange(file.stat().st_size)])
-    trial = Trial(f"{name} truncated")
-    # Training makes the two together; they are made again together.
-    pair = {"history.nc": "weights.safetensors", "weights.safetensors": "history.nc"}
-    trial.renewed = [name, str(Path(name).with_name(pair.get(file.name, file.name)))]
-    return trial
+    return Trial(f"{name} truncated", renewed=made_with(name))
 
 
 def two_drivers(folder: Path) -> Trial:

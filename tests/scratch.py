@@ -61,5 +61,5 @@ def drive(folder, *words, profile="local"):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
-        timeout=900,  # a queue that holds a job back would hold the test for ever
+        timeout=3600,  # a queue that holds a job back would hold the test for ever
     )
