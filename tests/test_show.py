@@ -354,8 +354,18 @@ def test_no_line_ends_within_a_name_or_a_number(artifact, displayed):
     text = "a sentence about cat-dog that may end a line wherever it likes to"
     show.display(
         pd.DataFrame(
-            {"p-value": [text, "cat-dog", "<a-b>", "7 ± 1", "14.0% (11.9 to 16.2)", "−0.04 (p = 0.62)"]},
-            index=["big-lr", "b", "c", "d", "e", "f"],
+            {
+                "p-value": [
+                    text,
+                    "cat-dog",
+                    "<a-b>",
+                    "7 ± 1",
+                    "14.0% (11.9 to 16.2)",
+                    "−0.04 (p = 0.62)",
+                    "94%, 1: truck",
+                ]
+            },
+            index=["big-lr", "b", "c", "d", "e", "f", "g"],
         ),
         artifact,
     )

@@ -100,9 +100,10 @@ _BREAKABLE = re.compile("<(t[dh])([^>]*)>([^<]*[-±][^<]*|[−≥≤]?[0-9][^<]*
 
 
 def _unbroken(cell: re.Match[str]) -> str:
-    """Browsers break lines at hyphens and spaces: "anneal-lr", "7e-08", "167 ± 18", "14.0% (11.9 to 16.2)"."""
-    short = len(html.unescape(cell[3])) <= LONGEST_NAME
-    return f'<{cell[1]}{cell[2]} class="whole">{cell[3]}<' if short else cell[0]
+    """Browsers break lines at hyphens and spaces: "anneal-lr", "7e-08", "167 ± 18", "14.0% (11.9 to 16.2)". A list,
+    "94.7%, 2: truck, ship", may be broken."""
+    one = len(html.unescape(cell[3])) <= LONGEST_NAME and ", " not in cell[3]
+    return f'<{cell[1]}{cell[2]} class="whole">{cell[3]}<' if one else cell[0]
 
 
 def _scrolling(table: str, what: str) -> HTML:
