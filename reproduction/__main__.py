@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from ciutils import checks, files, progress
-from reproduction import chapters, humans, runs
-from reproduction.results import Results
+
+# What a command needs beyond this it imports itself: that takes seconds, and what is refused does without.
 
 SIGNS = {True: "ok    ", False: "FAILED", None: "left  "}
 """Of a check that passed, failed, or was left out."""
@@ -25,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit status. What a user can get wrong ends in one line."""
+    """Run one command; returns its exit status. What a user can get wrong, or lacks, ends in one line."""
     parser = _Parser(prog="python -m reproduction", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (_verify, _make, _humans, _page):
@@ -34,8 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = parser.parse_args(arguments)
         return chosen.command(chosen) or 0
     except (ValueError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        told = " ".join(str(error).split())
+    except ModuleNotFoundError as error:
+        name = str(error.name).partition(".")[0]
+        told = f"there is no {name} here, which this command takes: `make install` installs all that it needs"
+    print(f"error: {told}", file=sys.stderr)
+    return 2
 
 
 def _verify(commands: argparse._SubParsersAction) -> None:
@@ -43,7 +48,7 @@ def _verify(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("folder", help="results, or the folder of one run")
 
     def command(chosen: argparse.Namespace) -> int:
-        from reproduction import verification  # torch takes seconds, and a command that is refused does without
+        from reproduction import verification
 
         failures = 0
         for check in verification.verify(files.expanded(chosen.folder)):
@@ -64,6 +69,9 @@ def _make(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--shards", type=int, metavar="N", help="make a whole space from N shards")
 
     def command(chosen: argparse.Namespace) -> None:
+        from reproduction import chapters
+        from reproduction.results import Results
+
         listed = chapters.wants(chosen.chapter, chosen.parameters)
         if not listed:
             raise ValueError(f"{chosen.chapter} wants nothing that could be made beforehand: execute it with papermill")
@@ -107,9 +115,14 @@ def _json_object(text: str) -> dict[str, object]:
 
 def _humans(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("humans", help="sum what humans call CIFAR-10's images over classes, to be published")
-    parser.add_argument("folder", type=Path, help=f"holds {humans.VOTES}, the labels of its rows, and CIFAR-10N's sums")
+    parser.add_argument(
+        "folder", type=Path, help="holds CIFAR-10H's counts, the labels of its rows, and CIFAR-10N's sums"
+    )
 
     def command(chosen: argparse.Namespace) -> None:
+        from reproduction import humans, runs
+        from reproduction.results import Results
+
         print(humans.make(chosen.folder, runs.profile("laptop").run("vgg19"), Results()))
 
     parser.set_defaults(command=command)
@@ -122,9 +135,17 @@ def _page(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter of it")
 
     def command(chosen: argparse.Namespace) -> None:
-        from reproduction import page  # what renders notebooks takes a second, and no other command needs it
+        from reproduction import parameters, ranges
+        from reproduction.results import NOTEBOOKS
 
-        page.write(chosen.notebook, dict(chosen.p), files.expanded(chosen.file))
+        path, file, given = parameters.notebook(NOTEBOOKS, chosen.notebook), files.expanded(chosen.file), dict(chosen.p)
+        if file.is_dir() or not os.access(file.parent, os.W_OK):
+            raise ValueError(f"{file} cannot be written: name a file in a folder that you can write to")
+        ranges.check(parameters.verify(given, parameters.declared(parameters.of_notebook(path))))
+
+        from reproduction import page
+
+        page.write(path, given, file)
 
     parser.set_defaults(command=command)
 

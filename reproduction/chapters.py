@@ -21,7 +21,7 @@ from ciutils.analyse.agreement import joined
 from ciutils.analyse.surfaces import pair_of
 from ciutils.classes import as_pair
 from reproduction import gallery, paper, parameters, ranges
-from reproduction.results import HISTORY, RANDOM, REPOSITORY, SIGNS, WEIGHTS, Pair, Results
+from reproduction.results import HISTORY, NOTEBOOKS, RANDOM, SIGNS, WEIGHTS, Pair, Results
 from reproduction.runs import AUGMENTED, Profile, Run, in_print, profile, training
 
 STEPS = ("history", "predictions", "test_images", "ego", "sigma", "random_sigma", "curvature", "space")
@@ -29,8 +29,6 @@ STEPS = ("history", "predictions", "test_images", "ego", "sigma", "random_sigma"
 
 SHARED = ("history", "predictions", "ego")
 """Steps that depend on the run alone: made once for all chapters."""
-
-NOTEBOOKS = REPOSITORY / "notebooks"
 
 
 def _nothing(_: Results) -> dict[str, object]:

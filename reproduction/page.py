@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -15,7 +14,6 @@ from myst_nb.core.variables import format_plain_text
 from nbconvert import HTMLExporter
 
 from ciutils import files
-from reproduction import chapters, parameters, ranges
 from reproduction.results import REPOSITORY
 
 STYLES = REPOSITORY / "book" / "static" / "book.css"
@@ -52,21 +50,14 @@ pre {{ white-space: pre-wrap; font-size: 0.8em; color: #555; }}
 """
 
 
-def write(name: str, given: Mapping[str, str], file: Path) -> None:
-    """Execute the notebook called `name` with the parameters `given`, as text, into the page `file`.
-
-    Raises ValueError for a parameter that it does not take, a file that cannot be written, and with what its execution
-    ended with.
-    """
-    path = parameters.notebook(chapters.NOTEBOOKS, name)
-    if file.is_dir() or not os.access(file.parent, os.W_OK):
-        raise ValueError(f"{file} cannot be written: name a file in a folder that you can write to")
-    ranges.check(parameters.verify(given, parameters.declared(parameters.of_notebook(path))))
+def write(path: Path, given: Mapping[str, str], file: Path) -> None:
+    """Execute the notebook at `path` with the parameters `given`, as text, into the page `file`. Raises ValueError with
+    what its execution ended with."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             executed = papermill.execute_notebook(
                 path,
-                f"{folder}/{name}.ipynb",
+                f"{folder}/{path.name}",
                 dict(given),
                 kernel_name="python3",
                 extra_arguments=["--IPKernelApp.log_level=ERROR"],  # else each start warns of its transport

@@ -22,6 +22,15 @@ from ciutils import checks
 from reproduction import ranges
 
 _TYPES = {each.__name__: each for each in (str, int, float, bool, list, dict)}
+_EXAMPLES = {
+    "bool": "true",
+    "dict": """'{"width": 8}'""",
+    "list": """'["cat-dog"]'""",
+    "list[str]": """'["cat", "dog"]'""",
+    "list[int]": "'[1, 2]'",
+    "list[float]": "'[0.5, 0.25]'",
+}
+"""Values as a command line takes them, by their type."""
 _CHECKING = "from reproduction import parameters"  # how the cell begins that calls `check`
 
 
@@ -97,7 +106,8 @@ def _verified(name: str, value: object, types: Mapping[str, str]) -> object:
             return adapter.validate_json(value, strict=True)
         return adapter.validate_python(_plain(value), strict=True)
     except (ValidationError, RecursionError) as error:
-        raise ValueError(f"parameter {name} = {value!r}: give {kind}") from error
+        example = f", such as {_EXAMPLES[kind]}" if kind in _EXAMPLES else ""
+        raise ValueError(f"parameter {name} = {value!r}: give {kind}{example}") from error
 
 
 @functools.cache

@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # whatever is trained or measured imports what it needs: read
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 """The clone that this is used from."""
+NOTEBOOKS = REPOSITORY / "notebooks"
 
 ATTRIBUTIONS = {
     "cifar10": "CIFAR-10, A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009, "

@@ -30,7 +30,7 @@ from ciutils.analyse import confusion, dancing, surfaces
 from ciutils.show import explorer
 from ciutils.show import images as pictures
 from reproduction import page as page_file
-from reproduction.results import REPOSITORY
+from reproduction.results import NOTEBOOKS, REPOSITORY
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here, in which figures are driven")
@@ -671,7 +671,7 @@ def test_a_notebook_holds_all_that_its_figures_need(visit, tmp_path):
 
 def test_a_page_of_ones_own_network_is_one_file_that_is_played(visit, tmp_path):
     given = {"arguments": '{"width": 0.02}', "epochs": "2", "points": "3", "images": "100"}
-    page_file.write("your_network", given, tmp_path / "mine.html")
+    page_file.write(NOTEBOOKS / "your_network.ipynb", given, tmp_path / "mine.html")
     page = visit(f"file://{tmp_path}/mine.html")
     plane, dance = figure(page, "plane"), figure(page, "dance")
     plane.locator("[data-part=map]").focus()

@@ -1,9 +1,11 @@
 import json
 import re
+import sys
 
 import papermill
 import pytest
 
+import reproduction
 from ciutils import measure, train
 from reproduction import __main__ as commands
 from reproduction import chapters, runs
@@ -54,6 +56,10 @@ WRONG = [
     (["page", "your_network", "x.html", "-p", "netwrk", "a"], "unknown parameter 'netwrk'.*did you mean 'network'"),
     (["page", "your_network", "x.html", "-p", "points", "many"], "parameter points = 'many': give int"),
     (["page", "your_network", "x.html", "-p", "points", "4"], "points = 4: give an odd number"),
+    (["page", "your_network", "x.html", "-p", "level", "5"], "level = 5.0: give a number above 0 and below 1"),
+    (["page", "your_network", "x.html", "-p", "arguments", "[1]"], """give dict, such as '{"width": 8}'"""),
+    (["page", "your_network", "x.html", "-p", "pairs", "a-b"], """pairs = 'a-b': give list, such as '.+'"""),
+    (["page", "your_network", "x.html", "-p", "mean", "0.5"], "mean = '0.5': give list.float., such as '.0.5, 0.25.'"),
     (["page", "your_network", "x.html", "-p", "network", "no.py:net"], "no file no.py: give package.module:function"),
     (["page", "your_network", "x.html", "-p", "network", "nope:net"], "'nope:net': no package nope is installed: mend"),
     (["page", "your_network", "x.html", "-p", "network", "mine.py"], "unknown network 'mine.py': .*file.py:function"),
@@ -97,6 +103,17 @@ def test_a_mistake_gets_one_line(words, message, capsys, monkeypatch):
     assert told.startswith("error: ")
     assert re.search(message, told)
     assert told.count("\n") == 1
+
+
+def test_a_package_that_is_not_there_gets_one_line(monkeypatch, capsys):
+    """As in the light environment, in which one reads and explores what is published."""
+    for name in [each for each in sys.modules if each.startswith(("myst_nb", "reproduction.page"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr(reproduction, "page", raising=False)
+    monkeypatch.setitem(sys.modules, "myst_nb", None)
+    assert commands.main(["page", "your_network", "x.html"]) == 2
+    what = "which this command takes: `make install` installs all that it needs"
+    assert capsys.readouterr().err == f"error: there is no myst_nb here, {what}\n"
 
 
 def test_a_folder_of_runs_that_cannot_be_written_to_gets_one_line(tmp_path, monkeypatch, capsys):

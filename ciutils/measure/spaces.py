@@ -83,7 +83,7 @@ def interference_space(
     checks.one_of(sign, SIGNS, "sign")
     checks.one_of(bn, BN, "bn")
     batch_size = None if batch_size is None else checks.whole(batch_size, "batch_size")
-    tolerance = None if tolerance is None else checks.positive(tolerance, "tolerance")
+    tolerance = None if tolerance is None else checks.share(tolerance, "tolerance")
     (part, parts), axes = checks.shard(shard), _axes(sigma, points)
     chosen = rescaled(of_pair(directions, split, pair), scale, model)
     evaluator = Evaluator(model, split, bn, batch_size, statistics, **reading)
