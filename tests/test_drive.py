@@ -85,7 +85,13 @@ rule sweep_run:
 localrule collect:
     output: sweeps/mine/table.csv, book/chapters/sweep-mine.md
     jobid: 2
-    reason: Input files updated by another job: sweeps/mine/toy-value=1.ipynb
+    reason: Missing output files: sweeps/mine/table.csv; Input files updated by another job: sweeps/mine/toy.ipynb
+
+[Wed Nov 25 22:41:36 2026]
+localrule sweep:
+    input: sweeps/mine/table.csv, sweeps/mine/toy-value=1.ipynb
+    jobid: 0
+    reason: Input files updated by another job: sweeps/mine/table.csv, sweeps/mine/toy-value=1.ipynb
 
 Reasons:
 """
@@ -94,8 +100,9 @@ Reasons:
 def test_a_dry_run_is_a_line_for_each_step():
     assert list(drive.planned(iter(DRY.splitlines()))) == [
         "sweep_run toy-value=1: Missing output files: sweeps/mine/toy-value=1.ipynb",
-        "collect sweeps/mine/table.csv: Input files updated by another job: sweeps/mine/toy-value=1.ipynb",
-        "2 steps would be done",
+        "collect sweeps/mine/table.csv: Missing output files: sweeps/mine/table.csv",
+        "sweep: after other steps",
+        "3 steps would be done",
     ]
     nothing = "Nothing to be done (all requested files are present and up to date)."
     assert list(drive.planned(iter(["Building DAG of jobs...", nothing]))) == [nothing]

@@ -450,3 +450,9 @@ def test_machines_counts_each_published_run_once(seed, tmp_path):
     runs = {folder.name.removesuffix("-train_counts=end") for folder in published}  # the same training once more
     assert kept(executed)["runs"] == str(len(runs))
     assert kept(executed)["artifacts"] == str(sum(len(list(folder.glob("*.nc"))) for folder in published))
+
+
+def test_the_page_on_ones_own_network_names_all_its_parameters():
+    page = (REPOSITORY / "book" / "your-network.md").read_text()
+    named = [name for row in re.findall(r"^\| (`[^|]*`) \|", page, re.MULTILINE) for name in re.findall("`(.*?)`", row)]
+    assert sorted(named) == sorted(TAKEN["your_network"])

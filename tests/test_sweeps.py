@@ -83,7 +83,8 @@ def test_the_example_is_two_networks_by_three_setups():
         ({"notebooks": [{"notebook": "toy", "product": {"value": ["x"]}}]}, "parameter value = 'x': give int"),
         ({"profile": "digits", "notebooks": [{"notebook": "toy"}]}, "unknown parameter 'profile'"),
         ({"notebooks": [{"notebook": "toy", "product": {"value": 1}}]}, "notebooks.0.product.value: .*list"),
-        ({"notebook": [{"notebook": "toy"}]}, "notebook"),
+        ({"notebook": [{"notebook": "toy"}]}, "unknown key 'notebook': .*did you mean 'notebooks'"),
+        ({"notebooks": [{"notebook": "toy", "prodct": {}}]}, "0: unknown key 'prodct': .*did you mean 'product'"),
         ({"notebooks": []}, "notebooks: .*at least 1"),
         (
             {"notebooks": [{"notebook": "toy", "runs": [{"name": "a"}, {"name": "a"}]}]},

@@ -68,7 +68,7 @@ def planned(lines: Iterator[str]) -> Iterator[str]:
         elif found := NAMED.match(line):
             name = found[1] or name or found[2]
         elif found := REASON.match(line):
-            why = found[1]
+            why = found[1].partition("Input files updated by another job")[0].strip("; ") or "after other steps"
         elif rule and not line.startswith(" "):  # its block has ended
             count += 1
             yield f"{rule} {name}".strip() + f": {why}"

@@ -33,9 +33,9 @@ from typing import Annotated
 import nbformat
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from ciutils import files, progress
+from ciutils import checks, files, progress
 from reproduction import parameters
 
 GLUED = "application/papermill.record/"
@@ -44,7 +44,12 @@ COLUMNS = ("run", "notebook", "done")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, given: object) -> object:
+        for key in given if isinstance(given, dict) else ():
+            checks.one_of(key, cls.model_fields, "key")
+        return given
 
 
 class _Part(_Strict):
@@ -111,7 +116,7 @@ def read(file: Path, notebooks: Path = Path("notebooks")) -> Sweep:
         raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        said = first["msg"].partition(" or instance of")[0]  # which names a class of this module
+        said = first["msg"].removeprefix("Value error, ").partition(" or instance of")[0]  # a class of this module
         raise ValueError(": ".join([str(file), *filter(None, [".".join(map(str, first["loc"]))]), said])) from error
     try:
         runs = [run for part in declared.notebooks for run in _runs(part, declared.profile, notebooks)]
