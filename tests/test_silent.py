@@ -630,6 +630,32 @@ def test_probabilities_are_not_taken_for_logits(temperature, split):
     np.testing.assert_array_equal(measure.counts(scaled(nn.LogSoftmax(1)), split, **CPU), expected)
 
 
+@pytest.mark.parametrize("end", [nn.Sigmoid(), nn.Hardsigmoid(), nn.Sequential(nn.Sigmoid(), nn.Hardtanh())])
+def test_outputs_of_a_sigmoid_are_not_taken_for_logits(end, split, recwarn):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), end)
+    with torch.no_grad():
+        model[1].weight *= 10
+    with pytest.raises(ValueError, match="outputs all lie between 0 and 1, .* without the sigmoid at its end"):
+        measure.counts(model, split, **CPU)
+    assert not recwarn.list
+    with torch.no_grad():
+        model[1].weight /= 1000  # as of a sigmoid that says nothing yet, or of logits that do
+    for ended in (model, nn.Sequential(model[:2], nn.Hardtanh(0, 1))):
+        model[1].bias.data.fill_(0.1)
+        with pytest.warns(UserWarning, match="outputs all lie between 0 and 1, .* if one ends it, give its logits"):
+            measure.counts(ended, split, **CPU)
+
+
+def test_logits_of_an_untrained_network_are_logits(split, recwarn):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    model[1].weight.data *= 1e-3
+    model[1].bias.data.copy_(torch.tensor([0.1, -0.1, 0.0]))
+    measure.counts(model, split, **CPU)
+    assert not recwarn.list
+
+
 def test_the_digest_of_images_is_of_those_that_they_are_now(split):
     before = split.sha256
     split.images[0, 0, 0, 0] += 1

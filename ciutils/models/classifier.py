@@ -6,6 +6,7 @@ Before anything is measured, the network proves itself on some images of the spl
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Integral
@@ -29,6 +30,10 @@ _ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torc
 
 COMPANY = 10.0
 """How many times that they may lie apart where products may be computed otherwise, as in batches of another size."""
+
+
+_FAR = 0.5
+"""Between outputs from 0 to 1: logits of an untrained network seldom all lie there, and then closer together."""
 
 
 _WRAPPERS = (torch.jit.ScriptModule, nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -166,11 +171,7 @@ def proven(
                 f"the network says something else of the same images the second time, first in "
                 f"{_first_unsteady(classify, images)}: switch off what is random or kept there in evaluation mode"
             )
-        if first.shape[1] > 1 and _probabilities(first):
-            raise ValueError(
-                "the network's outputs are probabilities, whose sum is 1 for every image: give its logits, without the "
-                "softmax at its end"
-            )
+        _check_no_probabilities(first)
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))  # which no grouping outlives
         parts = order.tensor_split([len(order) // 3 or 1]) if len(order) > 1 else [order]
         if not agree(first[order], torch.cat([classify(images[part]) for part in parts]), slack=COMPANY):
@@ -355,10 +356,25 @@ def _described(part: object) -> str:
     return str(list(part.shape)) if isinstance(part, torch.Tensor) else type(part).__name__
 
 
-def _probabilities(outputs: torch.Tensor) -> bool:
-    """Whether all rows are distributions over classes that are not all certain, as a network of one-hot logits is."""
+def _check_no_probabilities(outputs: torch.Tensor) -> None:
+    """Raise ValueError for outputs of a softmax, or of a sigmoid for each class: all are from 0 to 1, and not all
+    certain, as those of a network of one-hot logits are.
+
+    Logits of a network that was hardly trained may lie there too, close together: these are warned of.
+    """
     uncertain = ((outputs > 0) & (outputs < 1)).any()
-    return bool(uncertain and (outputs >= 0).all() and ((outputs.double().sum(1) - 1).abs() < 0.01).all())
+    if outputs.shape[1] < 2 or not uncertain or (outputs < 0).any() or (outputs > 1).any():
+        return
+    if ((outputs.double().sum(1) - 1).abs() < 0.01).all():
+        raise ValueError(
+            "the network's outputs are probabilities, whose sum is 1 for every image: give its logits, without the "
+            "softmax at its end"
+        )
+    low, high = outputs.aminmax()
+    told = f"the network's outputs all lie between 0 and 1, from {low:.2g} to {high:.2g}, as those of a sigmoid do"
+    if high - low > _FAR:
+        raise ValueError(f"{told}: give its logits, without the sigmoid at its end")
+    warnings.warn(f"{told}: if one ends it, give its logits, without that", stacklevel=2)
 
 
 def checked_finite(logits: torch.Tensor) -> torch.Tensor:
