@@ -340,6 +340,16 @@ def test_weights_of_a_file_are_put_in(mine, tmp_path, file):
     assert torch.equal(models.load(f"{mine}:network", digits(), weights=path)[1].weight, expected)
 
 
+@pytest.mark.parametrize("named", ["module.1.", "_orig_mod.1.", "_orig_mod.module.1.", "1._orig_mod."])
+def test_weights_of_a_wrapped_network_are_put_into_the_network(mine, tmp_path, named):
+    """As DataParallel and torch.compile name them, of the whole or of a part."""
+    layer = nn.Linear(36, 2)
+    state = {f"{named}{name}": value for name, value in layer.state_dict().items()}
+    found = models.load(f"{mine}:network", digits(), weights=saved(tmp_path / "w.pt", state))[1]
+    assert torch.equal(found.weight, layer.weight)
+    assert torch.equal(found.bias, layer.bias)
+
+
 @pytest.mark.parametrize(
     ("state", "message"),
     [
@@ -350,8 +360,8 @@ def test_weights_of_a_file_are_put_in(mine, tmp_path, file):
             r"\[2\]$",
         ),
         (
-            {"module.1.weight": torch.zeros(2, 36), "module.1.bias": torch.zeros(2)},
-            r"module.1.bias; save those of the network within the wrapper, as model.module.state_dict\(\)$",
+            {"module.1.weight": torch.zeros(2, 36), "module.1.more": torch.zeros(2)},
+            "of 2, 2 are missing, such as 1.bias; 2 are not of this network, such as module.1.more$",
         ),
         ({"1.weight": 3}, "holds a dict: give one of torch.save"),
         (nn.Linear(2, 2), "holds more than weights: give one of torch.save"),

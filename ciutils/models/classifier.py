@@ -135,6 +135,12 @@ def check_network(model: object) -> None:
     """Raise ValueError unless `model` is a module whose weights can be read."""
     if not isinstance(model, nn.Module) or isinstance(model, _WRAPPERS):
         raise ValueError(f"the network is a {type(model).__name__}: give the torch.nn.Module that it was made from")
+    if compiled := [name for name, module in model.named_modules() if _compiled(module)]:
+        which = f"its module {compiled[0]!r}" if compiled[0] else f"a {type(model).__name__}"
+        raise ValueError(
+            f"the network is compiled ({which}), for weights that stand still: give the module that torch.compile was "
+            "given, as network._orig_mod, or build it again"
+        )
     if getattr(parametrize, "_cache_enabled", 0):
         raise ValueError("torch.nn.utils.parametrize.cached() is on, and weights stand still under it: leave it first")
     for name, value in (*model.named_parameters(), *model.named_buffers()):
@@ -144,6 +150,11 @@ def check_network(model: object) -> None:
             raise ValueError(f"the network's {name} is on the device meta, which holds no values: load its weights")
         if value.is_floating_point() and value.dtype not in _ROUNDING:
             raise ValueError(f"the network's {name} is {value.dtype}: convert it, as with network.float()")
+
+
+def _compiled(module: nn.Module) -> bool:
+    """Whether torch.compile wraps it, or its compile() was called."""
+    return hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
 
 
 def proven(
