@@ -56,6 +56,9 @@ def test_the_page_on_your_own_network_in_python(folder):
     whole, kept = (artifacts.load_dataset(folder / name) for name in ("shard-0.nc", "space.nc"))
     assert (whole["done"].sum(), kept["done"].sum()) == (5, 9)
     assert int(artifacts.load_dataset(folder / "counts.nc")["counts"].sum()) == 397
+    tables = re.findall(r"^ *true predicted.*\n(?: *\d.*\n)+", said, re.MULTILINE)
+    assert len(tables) == 2
+    assert tables[0] == tables[1]  # of the counts, and of those that were saved and loaded
 
 
 def test_the_page_on_your_own_network_by_its_command(folder):
