@@ -634,25 +634,21 @@ def test_probabilities_are_not_taken_for_logits(temperature, split):
 def test_outputs_of_a_sigmoid_are_not_taken_for_logits(end, split, recwarn):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), end)
-    with torch.no_grad():
-        model[1].weight *= 10
-    with pytest.raises(ValueError, match="outputs all lie between 0 and 1, .* without the sigmoid at its end"):
-        measure.counts(model, split, **CPU)
+    for scale in (10, 1, 0.001):  # what it says is certain, or all about a half
+        model[1].weight.data *= scale
+        with pytest.raises(ValueError, match="outputs are those of a sigmoid, .* without the sigmoid at its end"):
+            measure.counts(model, split, **CPU)
     assert not recwarn.list
-    with torch.no_grad():
-        model[1].weight /= 1000  # as of a sigmoid that says nothing yet, or of logits that do
-    for ended in (model, nn.Sequential(model[:2], nn.Hardtanh(0, 1))):
-        model[1].bias.data.fill_(0.1)
-        with pytest.warns(UserWarning, match="outputs all lie between 0 and 1, .* if one ends it, give its logits"):
-            measure.counts(ended, split, **CPU)
 
 
-def test_logits_of_an_untrained_network_are_logits(split, recwarn):
+def test_logits_of_a_network_that_says_little_are_logits(split, recwarn):
+    """All lie between 0 and 1, and a sigmoid is in the network, but not at its end."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
-    model[1].weight.data *= 1e-3
-    model[1].bias.data.copy_(torch.tensor([0.1, -0.1, 0.0]))
-    measure.counts(model, split, **CPU)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.Sigmoid(), nn.Linear(32, 3))
+    model[3].weight.data *= 0.001
+    model[3].bias.data.copy_(torch.tensor([0.9, 0.1, 0.2]))
+    counts = measure.counts(model, split, **CPU)
+    assert counts.sel(predicted=ABC[0]).sum() == len(split)
     assert not recwarn.list
 
 

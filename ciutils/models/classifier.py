@@ -6,7 +6,6 @@ Before anything is measured, the network proves itself on some images of the spl
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Integral
@@ -32,8 +31,8 @@ COMPANY = 10.0
 """How many times that they may lie apart where products may be computed otherwise, as in batches of another size."""
 
 
-_FAR = 0.5
-"""Between outputs from 0 to 1: logits of an untrained network seldom all lie there, and then closer together."""
+_LAST_STEPS = 3
+"""Of a network, in which its sigmoid is looked for: a change of shape or a clamp may come after it."""
 
 
 _WRAPPERS = (torch.jit.ScriptModule, nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -182,7 +181,7 @@ def proven(
                 f"the network says something else of the same images the second time, first in "
                 f"{_first_unsteady(classify, images)}: switch off what is random or kept there in evaluation mode"
             )
-        _check_no_probabilities(first)
+        _check_no_probabilities(first, lambda: _ends_in_sigmoid(classify, images[:1]))
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))  # which no grouping outlives
         parts = order.tensor_split([len(order) // 3 or 1]) if len(order) > 1 else [order]
         if not agree(first[order], torch.cat([classify(images[part]) for part in parts]), slack=COMPANY):
@@ -367,11 +366,11 @@ def _described(part: object) -> str:
     return str(list(part.shape)) if isinstance(part, torch.Tensor) else type(part).__name__
 
 
-def _check_no_probabilities(outputs: torch.Tensor) -> None:
+def _check_no_probabilities(outputs: torch.Tensor, sigmoid: Callable[[], bool]) -> None:
     """Raise ValueError for outputs of a softmax, or of a sigmoid for each class: all are from 0 to 1, and not all
-    certain, as those of a network of one-hot logits are.
+    certain, as those of a network of one-hot logits are. sigmoid: whether one ends the network.
 
-    Logits of a network that was hardly trained may lie there too, close together: these are warned of.
+    Logits of a network that was hardly trained may lie there too.
     """
     uncertain = ((outputs > 0) & (outputs < 1)).any()
     if outputs.shape[1] < 2 or not uncertain or (outputs < 0).any() or (outputs > 1).any():
@@ -381,11 +380,22 @@ def _check_no_probabilities(outputs: torch.Tensor) -> None:
             "the network's outputs are probabilities, whose sum is 1 for every image: give its logits, without the "
             "softmax at its end"
         )
-    low, high = outputs.aminmax()
-    told = f"the network's outputs all lie between 0 and 1, from {low:.2g} to {high:.2g}, as those of a sigmoid do"
-    if high - low > _FAR:
-        raise ValueError(f"{told}: give its logits, without the sigmoid at its end")
-    warnings.warn(f"{told}: if one ends it, give its logits, without that", stacklevel=2)
+    if sigmoid():
+        raise ValueError(
+            "the network's outputs are those of a sigmoid, a probability for each class: give its logits, without the "
+            "sigmoid at its end"
+        )
+
+
+def _ends_in_sigmoid(classify: Classifier, image: torch.Tensor) -> bool:
+    """Whether a sigmoid is among the last steps of the network, as autograd notes them."""
+    with torch.enable_grad(), classify.evaluating():
+        step = classify.forward(image.clone().requires_grad_()).grad_fn
+    for _ in range(_LAST_STEPS):
+        if step is None or "sigmoid" in step.name().lower():
+            return step is not None
+        step = step.next_functions[0][0] if step.next_functions else None
+    return False
 
 
 def checked_finite(logits: torch.Tensor) -> torch.Tensor:
