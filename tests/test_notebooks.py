@@ -391,6 +391,10 @@ def test_names_that_differ_in_case_and_rare_classes_stay_apart(tmp_path):
     told = kept(executed)
     assert (told["top_pair"], told["pairs"]) == ("'c and rare'", "'c-C and c-o o'")
     assert told["egos"] == "'3 of 4 classes'"  # the rare one has no gradient
+    said = [each for cell in executed.cells for each in cell.get("outputs", []) if each.get("name") == "stdout"]
+    assert re.search(
+        r"planes: about \d+\.\d minutes in all; less with fewer images", "".join(each.text for each in said)
+    )
     assert {path.suffix for path in (tmp_path / "kept").iterdir()} == {".nc"}
     assert all(f"<b>{cell}</b>" in tables(executed) for cell in ("rare called c", "c called C", "C called c"))
 
