@@ -140,7 +140,9 @@ def array(value: object, what: str, dims: tuple[Hashable, ...], source: str) -> 
     that names `source`, which makes such. what: its name, in the plural."""
     shown = f"({', '.join('...' if dim is ... else str(dim) for dim in dims)})"
     if not isinstance(value, xr.DataArray):
-        raise ValueError(f"{what} are a {type(value).__name__}: give a DataArray {shown}, as {source} does")
+        held = [str(name) for name in value.data_vars] if isinstance(value, xr.Dataset) else []
+        within = f", or the one in it, dataset[{held[0]!r}]" if len(held) == 1 else ""
+        raise ValueError(f"{what} are a {type(value).__name__}: give a DataArray {shown}, as {source} does{within}")
     if dims != ((..., *value.dims[value.ndim - len(dims) + 1 :]) if dims[0] is ... else value.dims):
         raise ValueError(f"{what} have dims {dict(value.sizes)}: give {shown}, as {source} does")
     return value

@@ -87,7 +87,7 @@ def test_an_array_of_these_dimensions_is_taken(dims):
     ("value", "dims", "message"),
     [
         (CELLS.values, ("true",), r"^rates are a ndarray: give a DataArray \(true\), as here does$"),
-        (CELLS.to_dataset(name="x"), ("true",), r"^rates are a Dataset: give a DataArray \(true\)"),
+        (CELLS.to_dataset(name="x"), ("true",), r"^rates are a Dataset.*DataArray \(true\), .*, dataset\['x'\]$"),
         (CELLS, ("true",), r"^rates have dims {'true': 2, 'predicted': 3}: give \(true\), as here does$"),
         (CELLS, ("predicted",), "^rates have dims"),
         (CELLS.T, (..., "true", "predicted"), r"give \(\.\.\., true, predicted\), as here does$"),

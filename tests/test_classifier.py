@@ -532,6 +532,16 @@ def test_what_is_no_module_is_refused(split):
         measure.counts(nn.DataParallel(Body()), split, **CPU)
 
 
+def test_a_compiled_network_is_refused_before_it_is_compiled_for_each_weight(split):
+    body = Body()
+    for compiled in (torch.compile(body), nn.Sequential(torch.compile(body)), copy.deepcopy(body)):
+        if not hasattr(compiled, "_orig_mod"):
+            compiled.compile()
+        with pytest.raises(ValueError, match="the network is compiled .*give the module that torch.compile was given"):
+            measure.counts(compiled, split, **CPU)
+    measure.counts(torch.compile(body)._orig_mod, split, **CPU)
+
+
 def test_counts_are_in_the_networks_own_precision(split):
     """Logits that lie closer than bfloat16 can tell."""
 

@@ -311,7 +311,7 @@ def test_a_class_with_images_in_one_part_stays(tmp_path, part):
     assert history["test_counts"].sel(true="cat").sum() == (0 if part == "test" else 4)
 
 
-def test_test_images_of_another_size_are_refused(tmp_path):
+def test_test_images_of_another_size_are_refused(tmp_path, monkeypatch):
     write_folder(tmp_path / "pets", size=(8, 8))
     write_folder(tmp_path / "large", size=(12, 12))
     for name in ("airplane", "cat"):
@@ -319,8 +319,16 @@ def test_test_images_of_another_size_are_refused(tmp_path):
             (tmp_path / "large" / "test" / name / f"{number}.png").replace(
                 tmp_path / "pets" / "test" / name / f"{number}.png"
             )
-    with pytest.raises(ValueError, match="test/airplane/0.png is 12 x 12, others 8 x 8: resize all images"):
+    with pytest.raises(ValueError, match="test/airplane/0.png is 12 x 12, others 8 x 8: resize all images .* size="):
         load(f"folder:{tmp_path / 'pets'}")
+    (tmp_path / "mine.py").write_text(
+        "import torchvision\nfrom ciutils import data\n\ndef pictures():\n"
+        "    paths = ['pets/train', 'pets/test']\n"
+        "    return [data.read_once(torchvision.datasets.ImageFolder(path), size=(8, 9)) for path in paths]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    found = load("mine.py:pictures")
+    assert (found.classes, found.test.images.shape[1:]) == (("airplane", "cat"), (3, 8, 9))
 
 
 # --- the cache

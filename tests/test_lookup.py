@@ -105,6 +105,20 @@ class Noisy(Pictures):
 def noisy():
     return Noisy([(4, 3)] * 9), pictures()[1]
 
+def same_splits():
+    train = data.Split(torch.rand(6, 1, 2, 2), [0] * 6, ["a"])
+    return train, train
+
+def shifted():
+    one, other = torch.rand(60, 1, 2, 2), torch.rand(40, 1, 2, 2) - 0.5
+    return [[(image, 0) for image in part] for part in (one, other)]
+
+def whole():
+    return [[(image, 0) for image in torch.randint(256, (9, 1, 2, 2)).float()] for _ in range(2)]
+
+def from_one():
+    return [[(image, 1 + place % 3) for place, image in enumerate(torch.rand(60, 1, 2, 2))] for _ in range(2)]
+
 def stretched():
     one, other = torch.rand(6, 1, 2, 2), 3 * torch.rand(4, 1, 2, 2)
     return [[(image, 0) for image in part] for part in (one, other)]
@@ -246,8 +260,12 @@ def test_tensors_are_taken_as_they_are(mine, name, classes):
         ("foreign", "mine.py:foreign: the training set has no class 'wasp', the test set has: give both the same"),
         ("misnamed", "misnamed: class 0 is given the name 'bee', by which the data set knows class 1: give names in"),
         ("same", "same: the test images are the training images: give others to test on"),
-        ("scaled", "scaled: pixels of training and test images deviate by 0.* and .*: give both on one scale"),
-        ("typed", "typed: training images are torch.float32, test images torch.uint8: give both in one type"),
+        (
+            "scaled",
+            "scaled: pixels of training and test images are .* and deviate by 0.* and .*: give both on one scale",
+        ),
+        ("typed", "types are torch.float32 in the training split, torch.uint8 in the test split: give both the same"),
+        ("same_splits", "same_splits: the test images are the training images: give others to test on"),
         ("half", "half, train is a Split: give a data set of at least one"),
     ],
 )
@@ -265,11 +283,25 @@ def test_images_that_are_drawn_anew_are_told(mine, recwarn):
     assert not recwarn.list
 
 
-def test_parts_that_may_be_on_different_scales_are_told(mine):
-    with pytest.warns(
-        UserWarning, match="stretched: pixels of training and test images deviate by 0.* and .*one scale"
-    ):
-        data.load(f"{mine}:stretched")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("stretched", "pixels of training and test images are .* and deviate by 0.* and .*: are both on one scale"),
+        (
+            "shifted",
+            "pixels of training and test images are 0.[45].* and -?0.0.* on average, .*: are both on one scale",
+        ),
+        ("whole", r"pixels are whole numbers up to 2\d\d as floats, .*: give uint8, or divide them by 255"),
+        (
+            "from_one",
+            "no image has the label 0, the least is 1: if labels begin at 1, subtract 1, else class '0' has no",
+        ),
+    ],
+)
+def test_images_that_may_not_be_what_was_meant_are_told(mine, name, message):
+    torch.manual_seed(0)
+    with pytest.warns(UserWarning, match=f"{name}: {message}"):
+        data.load(f"{mine}:{name}")
 
 
 def test_images_of_no_numbers_are_not_told_to_be_drawn_anew(mine, recwarn):
@@ -340,6 +372,16 @@ def test_weights_of_a_file_are_put_in(mine, tmp_path, file):
     assert torch.equal(models.load(f"{mine}:network", digits(), weights=path)[1].weight, expected)
 
 
+@pytest.mark.parametrize("named", ["module.1.", "_orig_mod.1.", "_orig_mod.module.1.", "1._orig_mod."])
+def test_weights_of_a_wrapped_network_are_put_into_the_network(mine, tmp_path, named):
+    """As DataParallel and torch.compile name them, of the whole or of a part."""
+    layer = nn.Linear(36, 2)
+    state = {f"{named}{name}": value for name, value in layer.state_dict().items()}
+    found = models.load(f"{mine}:network", digits(), weights=saved(tmp_path / "w.pt", state))[1]
+    assert torch.equal(found.weight, layer.weight)
+    assert torch.equal(found.bias, layer.bias)
+
+
 @pytest.mark.parametrize(
     ("state", "message"),
     [
@@ -350,8 +392,8 @@ def test_weights_of_a_file_are_put_in(mine, tmp_path, file):
             r"\[2\]$",
         ),
         (
-            {"module.1.weight": torch.zeros(2, 36), "module.1.bias": torch.zeros(2)},
-            r"module.1.bias; save those of the network within the wrapper, as model.module.state_dict\(\)$",
+            {"module.1.weight": torch.zeros(2, 36), "module.1.more": torch.zeros(2)},
+            "of 2, 2 are missing, such as 1.bias; 2 are not of this network, such as module.1.more$",
         ),
         ({"1.weight": 3}, "holds a dict: give one of torch.save"),
         (nn.Linear(2, 2), "holds more than weights: give one of torch.save"),

@@ -8,7 +8,15 @@ import pytest
 import torch
 from PIL import Image
 from test_data import BLACK_WHITE, GREY, HIDDEN, NOISE, PALETTE, PICTURE, SOLID
-from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset, TensorDataset
+from torch.utils.data import (
+    ConcatDataset,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    Subset,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 from ciutils import data, measure
 from ciutils.measure import evaluator
@@ -93,9 +101,25 @@ def test_what_cannot_be_read_is_one_line(options, message):
         data.read_once(Pictures(), **options)
 
 
+def test_loaders_that_leave_images_out_are_refused_and_those_that_shuffle_told():
+    whole = TensorDataset(torch.rand(10, 1, 2, 2), torch.arange(10) % 2)
+    with pytest.raises(ValueError, match="the loader leaves out its last images: make it with drop_last=False"):
+        data.read_once(DataLoader(whole, 4, drop_last=True), ["a", "b"])
+    for sampler in (WeightedRandomSampler([1.0] * 10, 10), RandomSampler(whole, replacement=True)):
+        with pytest.raises(
+            ValueError, match=r"the loader's \w*RandomSampler repeats some images and leaves others out"
+        ):
+            data.read_once(DataLoader(whole, 4, sampler=sampler), ["a", "b"])
+    for size in (4, None):
+        with pytest.warns(
+            UserWarning, match="RandomSampler gives images in another order each time: make it with shuf"
+        ):
+            assert len(data.read_once(DataLoader(whole, size, shuffle=True), ["a", "b"])) == 10
+
+
 def test_sets_without_images_classes_or_a_range_are_one_line():
     one = TensorDataset(torch.full((1, 3, 4, 4), 2.0), torch.zeros(1, dtype=torch.int64))
-    with pytest.raises(ValueError, match="image 0 is not from 0 to 1: it cannot become uint8"):
+    with pytest.raises(ValueError, match="image 0 is not from 0 to 1 but from 2 to 2: .* give uint8 itself, or prec"):
         data.read_once(one, ["a", "b"], precision="uint8")
     with pytest.raises(ValueError, match=r"image 0 is torch.int64 of shape \(3, 4, 4\): give uint8 or float"):
         data.read_once([(torch.zeros(3, 4, 4, dtype=torch.int64), 0)], ["a", "b"])

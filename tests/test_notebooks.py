@@ -14,6 +14,7 @@ from myst_nb.core.variables import format_plain_text
 from PIL import Image
 from test_names import Elements
 
+from ciutils import measure
 from reproduction import chapters, parameters
 from reproduction.results import REPOSITORY, Results
 
@@ -390,6 +391,10 @@ def test_names_that_differ_in_case_and_rare_classes_stay_apart(tmp_path):
     told = kept(executed)
     assert (told["top_pair"], told["pairs"]) == ("'c and rare'", "'c-C and c-o o'")
     assert told["egos"] == "'3 of 4 classes'"  # the rare one has no gradient
+    said = [each for cell in executed.cells for each in cell.get("outputs", []) if each.get("name") == "stdout"]
+    assert re.search(
+        r"planes: about \d+\.\d minutes in all; less with fewer images", "".join(each.text for each in said)
+    )
     assert {path.suffix for path in (tmp_path / "kept").iterdir()} == {".nc"}
     assert all(f"<b>{cell}</b>" in tables(executed) for cell in ("rare called c", "c called C", "C called c"))
 
@@ -432,6 +437,14 @@ def test_a_wrong_value_is_one_line_before_anything_is_trained(name, wrong, messa
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         begin(name, TINY[name] | wrong)
     assert not list(Path(os.environ["CIUTILS_RUNS"]).glob("*/*.safetensors"))
+
+
+def test_a_network_with_all_parameters_frozen_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    (tmp_path / "frozen.py").write_text(f"{UNEVEN}\n\ndef frozen():\n    return network().requires_grad_(False)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(measure, "of_test", None)
+    with pytest.raises(ValueError, match="no trainable parameters: set requires_grad"):
+        begin("your_network", {"dataset": "frozen.py:pictures", "network": "frozen.py:frozen"})
 
 
 def test_claims_are_judged_on_few_networks_and_one_seed(tmp_path):

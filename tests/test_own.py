@@ -56,6 +56,9 @@ def test_the_page_on_your_own_network_in_python(folder):
     whole, kept = (artifacts.load_dataset(folder / name) for name in ("shard-0.nc", "space.nc"))
     assert (whole["done"].sum(), kept["done"].sum()) == (5, 9)
     assert int(artifacts.load_dataset(folder / "counts.nc")["counts"].sum()) == 397
+    tables = re.findall(r"^ *true predicted.*\n(?: *\d.*\n)+", said, re.MULTILINE)
+    assert len(tables) == 2
+    assert tables[0] == tables[1]  # of the counts, and of those that were saved and loaded
 
 
 def test_the_page_on_your_own_network_by_its_command(folder):
@@ -141,12 +144,12 @@ def callback(place):
     return found["Record"](["a", "b", "c"])
 
 
-def assert_recorded(record, model, running=True):
+def assert_recorded(record, model, running=True, epochs=EPOCHS):
     """As many images as there are in each epoch; the last test counts are those of the trained network."""
     history = record.recorder.history()
-    assert history.test_counts.sum(("true", "predicted")).values.tolist() == [60] * EPOCHS
+    assert history.test_counts.sum(("true", "predicted")).values.tolist() == [60] * epochs
     if running:
-        assert history.running_counts.sum(("true", "predicted")).values.tolist() == [60] * EPOCHS
+        assert history.running_counts.sum(("true", "predicted")).values.tolist() == [60] * epochs
     with torch.no_grad():
         said = model.eval()(IMAGES)
     expected = np.zeros((3, 3), int)
@@ -156,8 +159,9 @@ def assert_recorded(record, model, running=True):
     np.testing.assert_array_equal(history.test_counts[-1], expected)
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_lightning_records(tmp_path):
+@pytest.fixture
+def lightnings(tmp_path):
+    """A trainer with these arguments, and a function that calls one of its methods with network and images."""
     lightning = pytest.importorskip("lightning", reason="needs lightning: pip install -e .[loops]")
 
     class Net(lightning.LightningModule):
@@ -177,16 +181,66 @@ def test_lightning_records(tmp_path):
         def configure_optimizers(self):
             return torch.optim.SGD(self.parameters(), lr=0.1)
 
-    record, net = callback(1), Net()
-    loader = DataLoader(TensorDataset(IMAGES, LABELS), 20)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "default_root_dir": tmp_path}
-    trainer = lightning.Trainer(max_epochs=EPOCHS, callbacks=[record], accelerator="cpu", **quiet)
+    net, loader = Net(), DataLoader(TensorDataset(IMAGES, LABELS), 15)
+
+    def made(record, **arguments):
+        arguments = {"max_epochs": EPOCHS, "accelerator": "cpu", **quiet, **arguments}
+        return lightning.Trainer(callbacks=[record], **arguments), net, loader
+
+    return made
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_lightning_records(lightnings):
+    record = callback(1)
+    trainer, net, loader = lightnings(record)
     trainer.fit(net, loader, loader)
     assert_recorded(record, net)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_hugging_faces_trainer_records(tmp_path):
+def test_a_look_before_or_after_a_training_is_no_epoch_of_lightnings(lightnings):
+    record = callback(1)
+    trainer, net, loader = lightnings(record)
+    trainer.validate(net, loader)
+    trainer.fit(net, loader, loader)
+    trainer.validate(net, loader)
+    trainer.fit_loop.max_epochs = EPOCHS + 1  # the same training goes on
+    trainer.fit(net, loader, loader)
+    assert_recorded(record, net, epochs=EPOCHS + 1)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"val_check_interval": 0.5}, "epoch 1 goes on after its 'test' predictions: .*val_check_interval=1.0"),
+        (
+            {"check_val_every_n_epoch": 2},
+            "epoch 2 holds running_counts and test_counts, those before it running_counts: .*check_val_every_n_epoch=1",
+        ),
+    ],
+)
+def test_what_lightning_tests_otherwise_than_once_an_epoch_is_refused(lightnings, arguments, message):
+    trainer, net, loader = lightnings(callback(1), **arguments)
+    with pytest.raises(ValueError, match=message):
+        trainer.fit(net, loader, loader)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_second_training_of_lightnings_is_refused_by_the_same_record(lightnings):
+    record = callback(1)
+    trainer, net, loader = lightnings(record)
+    trainer.fit(net, loader, loader)
+    another, net, loader = lightnings(record)
+    with pytest.raises(ValueError, match="epoch 1 begins where epoch 3 is next"):
+        another.fit(net, loader, loader)
+
+
+@pytest.fixture
+def huggings(tmp_path):
+    """A network and a trainer of it with these arguments."""
     transformers = pytest.importorskip("transformers", reason="needs transformers: pip install -e .[loops]")
     pytest.importorskip("accelerate", reason="needs accelerate: pip install -e .[loops]")
 
@@ -200,14 +254,43 @@ def test_hugging_faces_trainer_records(tmp_path):
             told = {} if labels is None else {"loss": nn.functional.cross_entropy(logits, labels)}
             return told | {"logits": logits}
 
-    record, net = callback(2), Net()
-    rows = [{"images": image, "labels": label} for image, label in zip(IMAGES, LABELS, strict=True)]
-    arguments = transformers.TrainingArguments(
-        str(tmp_path), num_train_epochs=EPOCHS, eval_strategy="epoch", use_cpu=True, report_to=[], save_strategy="no"
-    )
-    trainer = transformers.Trainer(net, arguments, train_dataset=rows, eval_dataset=rows, compute_metrics=record)
+    def made(record, **arguments):
+        arguments = {"num_train_epochs": EPOCHS, "eval_strategy": "epoch", **arguments}
+        told = transformers.TrainingArguments(
+            str(tmp_path), use_cpu=True, report_to=[], save_strategy="no", disable_tqdm=True, **arguments
+        )
+        rows = [{"images": image, "labels": label} for image, label in zip(IMAGES, LABELS, strict=True)]
+        net, sets = Net(), {"train_dataset": rows, "eval_dataset": rows}
+        return net, transformers.Trainer(net, told, compute_metrics=record, callbacks=[record], **sets)
+
+    return made
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_hugging_faces_trainer_records(huggings):
+    record = callback(2)
+    net, trainer = huggings(record)
+    trainer.evaluate()
     trainer.train()
+    trainer.evaluate()
     assert_recorded(record, net, running=False)
+    with pytest.raises(ValueError, match="epoch 1 begins where epoch 3 is next: .*a Recorder of its own"):
+        trainer.train()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_hugging_faces_trainer_is_refused_without_a_test_at_the_end_of_each_epoch(huggings):
+    _, trainer = huggings(callback(2), eval_strategy="steps", eval_steps=5)
+    with pytest.raises(ValueError, match="epoch 2 begins where epoch 1 is next: .*eval_strategy='epoch'"):
+        trainer.train()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_part_of_an_epoch_is_not_recorded_of_hugging_faces_trainer(huggings):
+    record = callback(2)
+    _, trainer = huggings(record, max_steps=12)  # of 8 an epoch
+    trainer.train()
+    assert record.recorder.history().sizes["epoch"] == 1
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -224,5 +307,8 @@ def test_skorch_records():
         callbacks=[record],
         verbose=0,
     )
-    net.fit(whole, None)
-    assert_recorded(record, net.module_)
+    for _ in range(2):  # each a training of its own
+        net.fit(whole, None)
+        assert_recorded(record, net.module_)
+    net.partial_fit(whole, None)
+    assert_recorded(record, net.module_, epochs=2 * EPOCHS)

@@ -630,6 +630,28 @@ def test_probabilities_are_not_taken_for_logits(temperature, split):
     np.testing.assert_array_equal(measure.counts(scaled(nn.LogSoftmax(1)), split, **CPU), expected)
 
 
+@pytest.mark.parametrize("end", [nn.Sigmoid(), nn.Hardsigmoid(), nn.Sequential(nn.Sigmoid(), nn.Hardtanh())])
+def test_outputs_of_a_sigmoid_are_not_taken_for_logits(end, split, recwarn):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), end)
+    for scale in (10, 1, 0.001):  # what it says is certain, or all about a half
+        model[1].weight.data *= scale
+        with pytest.raises(ValueError, match="outputs are those of a sigmoid, .* without the sigmoid at its end"):
+            measure.counts(model, split, **CPU)
+    assert not recwarn.list
+
+
+def test_logits_of_a_network_that_says_little_are_logits(split, recwarn):
+    """All lie between 0 and 1, and a sigmoid is in the network, but not at its end."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.Sigmoid(), nn.Linear(32, 3))
+    model[3].weight.data *= 0.001
+    model[3].bias.data.copy_(torch.tensor([0.9, 0.1, 0.2]))
+    counts = measure.counts(model, split, **CPU)
+    assert counts.sel(predicted=ABC[0]).sum() == len(split)
+    assert not recwarn.list
+
+
 def test_the_digest_of_images_is_of_those_that_they_are_now(split):
     before = split.sha256
     split.images[0, 0, 0, 0] += 1

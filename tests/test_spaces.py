@@ -613,6 +613,20 @@ def test_sigma_is_found_where_the_border_passes_the_level():
     assert border(found) >= 0.3 > border(found / 1.1)
 
 
+def test_a_plane_below_the_level_spares_the_others(monkeypatch):
+    """Both planes rise alike, so two take as many passes as one until the level is reached."""
+    once, measured = evaluator.Evaluator.measure, []
+    monkeypatch.setattr(evaluator.Evaluator, "measure", lambda self: measured.append(1) or once(self))
+    split = data.Split(torch.zeros(4, 1, 2, 2), torch.tensor([0, 0, 0, 2]), ABC)
+    model, passes, found = Position(1.0, -5.0), [], []
+    for pairs in (["a-b"], ["a-b", "a-b"]):
+        found.append(measure.find_sigma(model, split, axes_of(model), pairs, level=0.3, **CPU))
+        passes.append(len(measured))
+        measured.clear()
+    assert found[0] == found[1]
+    assert passes[1] < 2 * passes[0] - 8 * 5  # five steps at least lie below
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -112,7 +112,7 @@ LAST = torch.zeros(1, 6, 6, 3, dtype=torch.uint8)
         (lambda: Split(IMAGES, LABELS, ABC, (0.5, 0.5), (0.5, 0.0)), "scaled to 0..1, std above 0"),
         (lambda: Split(IMAGES, LABELS, ABC, (123.0, 117.0), (0.5, 0.5)), "give those of images scaled to 0..1"),
         (lambda: Split(IMAGES, LABELS, ABC, (float("nan"), 0.5), (0.5, 0.5)), "give those of images scaled to 0..1"),
-        (lambda: Split(FLOATS, LABELS, ABC, (0.5, 0.5), (0.5, 0.5)), "float images are taken as they are"),
+        (lambda: Split(FLOATS, LABELS, ABC, (0.5, 0.5), (0.5, 0.5)), "float images .* are, here from -?[0-9.]+ to"),
         (lambda: ImageData("x", PLAIN, Split(IMAGES[..., 1:], LABELS, ABC)), r"\(2, 3, 4\) .* \(2, 3, 3\) .*test"),
         (
             lambda: ImageData("x", PLAIN, Split(IMAGES[:, 1:], LABELS, ABC)),

@@ -378,7 +378,7 @@ def test_gpu_asked_for_where_there_is_none(tiny_model, tiny_data):
 
 def test_diverged_training_says_so(tiny_model, tiny_data):
     tiny_model[0].weight.data.fill_(float("nan"))
-    with pytest.raises(ValueError, match="training loss is nan in epoch 1: the run diverged"):
+    with pytest.raises(ValueError, match="loss is nan in epoch 1: the run diverged; .* they go from -?[0-9.]+ to"):
         train.train(tiny_model, tiny_data, "big-lr", epochs=1, **QUICK)
 
 
@@ -452,6 +452,33 @@ def test_a_recorder_never_shows_what_it_was_not_given(epochs, message):
         f"{each}_counts" for each in ("running", "end", "test") if each in epochs[0]
     ]
     assert all(history[name].sum() == 2 for name in history if "counts" in name)
+
+
+def test_a_recorder_is_told_which_epoch_it_records():
+    recorder = train.Recorder(("a", "b"))
+    for epoch in (1, 2):
+        recorder.add("test", [0, 1], [0, 0])  # a look before the epoch
+        recorder.begin_epoch(epoch)
+        recorder.add("test", [0, 1], [0, 1])
+        recorder.end_epoch()
+    np.testing.assert_array_equal(recorder.history()["test_counts"], [np.eye(2)] * 2)
+    for other in (1, 2, 4, 3.5):
+        with pytest.raises(ValueError, match=f"epoch {other} begins where epoch 3 is next: end each"):
+            recorder.begin_epoch(other)
+    recorder.add("test", [0, 1], [0, 1])
+    with pytest.raises(ValueError, match=r"epoch 3 ends and was not begun: .* after begin_epoch\(3\)"):
+        recorder.end_epoch()
+    assert recorder.history().sizes["epoch"] == 2
+
+
+@pytest.mark.parametrize("counted", ["end", "test"])
+def test_a_recorder_refuses_a_test_in_the_middle_of_an_epoch(counted):
+    recorder = train.Recorder(("a", "b"))
+    recorder.add("running", [0, 1], [0, 0])
+    recorder.add(counted, [0, 1], [0, 0])
+    recorder.add(counted, [0, 1], [0, 0])  # another batch
+    with pytest.raises(ValueError, match=f"epoch 1 goes on after its '{counted}' predictions: add these once, at its"):
+        recorder.add("running", [0, 1], [0, 0])
 
 
 def test_a_recorder_leaves_out_what_was_never_added():

@@ -124,7 +124,10 @@ def _decode(paths: Sequence[Path]) -> np.ndarray:
         image = _pixels(path)
         if image.shape != images.shape[1:]:
             sizes = f"{image.shape[2]} x {image.shape[1]}, others {images.shape[3]} x {images.shape[2]}"
-            raise ValueError(f"{path} is {sizes}: resize all images to one size first")
+            raise ValueError(
+                f"{path} is {sizes}: resize all images to one size first, or let a function give (train, test), each "
+                "data.read_once(torchvision.datasets.ImageFolder(PATH), size=(height, width))"
+            )
         images[position] = image
     return images
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+import warnings
 from collections.abc import Iterable, Sequence, Sized
 from dataclasses import replace
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler, SubsetRandomSampler
 from torchvision.transforms import functional
 
 from ciutils import checks, files
@@ -40,6 +41,7 @@ def read_once(
 
     Of Hugging Face's sets give pairs, `((each["image"], each["label"]) for each in dataset)`, and the names.
 
+    Raises ValueError for a DataLoader that leaves images out or repeats some, and warns of one that shuffles them.
     Raises ValueError, naming the item, for one that is no pair, for images that differ in shape or type, or are not
     from 0 to 1 where they are to become uint8, and as `items.pair` and `Split` do: after the first item for all that is
     known by then. Book: *Execute a notebook*.
@@ -77,6 +79,8 @@ def read_once(
 
 
 def _items(dataset: Dataset | DataLoader | Iterable) -> Iterable:
+    if isinstance(dataset, DataLoader):
+        _check_loader(dataset)
     if isinstance(dataset, DataLoader) and dataset.batch_sampler is not None:
         batches = (zip(*batch, strict=True) if isinstance(batch, tuple | list) else [batch] for batch in dataset)
         return itertools.chain.from_iterable(batches)
@@ -89,13 +93,32 @@ def _items(dataset: Dataset | DataLoader | Iterable) -> Iterable:
     )
 
 
+def _check_loader(loader: DataLoader) -> None:
+    """Raise a ValueError for a loader that does not give each image once; warn of one in another order each time."""
+    if getattr(loader.batch_sampler, "drop_last", False):
+        raise ValueError("the loader leaves out its last images: make it with drop_last=False, or give its dataset")
+    kind = type(loader.sampler).__name__
+    if getattr(loader.sampler, "replacement", False):
+        raise ValueError(f"the loader's {kind} repeats some images and leaves others out: give its dataset itself")
+    if isinstance(loader.sampler, RandomSampler | SubsetRandomSampler):
+        warnings.warn(
+            f"the loader's {kind} gives images in another order each time: make it with shuffle=False, or give its "
+            "dataset, where images are to be compared between networks",
+            stacklevel=4,
+        )
+
+
 def _pixels(tensor: torch.Tensor, size: tuple[int, int] | None, precision: str | None, place: int) -> torch.Tensor:
     """[C, H, W], uint8 or float32."""
     if size is not None:
         tensor = functional.resize(tensor, list(size), antialias=True)
     if tensor.is_floating_point() and precision == "uint8":
         if not (tensor.min() >= 0 and tensor.max() <= 1):
-            raise ValueError(f"image {place} is not from 0 to 1: it cannot become uint8; give precision='float32'")
+            low, high = tensor.aminmax()
+            raise ValueError(
+                f"image {place} is not from 0 to 1 but from {low:.3g} to {high:.3g}: it cannot become uint8; give "
+                "uint8 itself, or precision='float32'"
+            )
         tensor = (255 * tensor).round().to(torch.uint8)
     elif precision == "float32" and not tensor.is_floating_point():
         tensor = tensor.float() / 255

@@ -245,7 +245,11 @@ def _normalisation(
     if mean is None or std is None:
         raise ValueError(f"mean = {mean}, std = {std}: give both or neither")
     if images.is_floating_point():
-        raise ValueError("float images are taken as they are: leave mean and std out, or give uint8 images")
+        low, high = images.aminmax() if images.numel() else (0, 0)
+        raise ValueError(
+            f"float images are taken as they are, here from {low:.3g} to {high:.3g}: normalise them yourself and leave "
+            "mean and std out, or give uint8 images, from 0 to 255"
+        )
     try:
         means, stds = (tuple(float(value) for value in np.ravel(each)) for each in (mean, std))
     except (TypeError, ValueError):  # text, objects

@@ -68,18 +68,18 @@ def find_sigma(
             )
         return measured.mistakes / measured.seen
 
-    def lowest(sigma: float) -> float:
-        return min(float(np.mean([rate(plane, a * sigma, b * sigma) for a, b in border])) for plane in planes)
+    def passes(sigma: float) -> bool:  # the first plane that does not spares the others
+        return all(np.mean([rate(plane, a * sigma, b * sigma) for a, b in border]) >= level for plane in planes)
 
     sigma, limit = 1e-3 * directions.weight_norm / norms.max(), 1e2 * directions.weight_norm / norms.min()
-    while lowest(sigma) < level:
+    while not passes(sigma):
         sigma *= 2
         if sigma > limit:
             raise ValueError(f"level = {level}: the mistake rate stays below it at any distance; give a lower one")
     low, high = sigma / 2, sigma
     while high / low > 1.1:
         middle = math.sqrt(low * high)
-        low, high = (low, middle) if lowest(middle) >= level else (middle, high)
+        low, high = (low, middle) if passes(middle) else (middle, high)
     return high
 
 

@@ -31,6 +31,10 @@ COMPANY = 10.0
 """How many times that they may lie apart where products may be computed otherwise, as in batches of another size."""
 
 
+_LAST_STEPS = 3
+"""Of a network, in which its sigmoid is looked for: a change of shape or a clamp may come after it."""
+
+
 _WRAPPERS = (torch.jit.ScriptModule, nn.DataParallel, nn.parallel.DistributedDataParallel)
 """Modules that are called otherwise than by their own weights."""
 
@@ -130,6 +134,12 @@ def check_network(model: object) -> None:
     """Raise ValueError unless `model` is a module whose weights can be read."""
     if not isinstance(model, nn.Module) or isinstance(model, _WRAPPERS):
         raise ValueError(f"the network is a {type(model).__name__}: give the torch.nn.Module that it was made from")
+    if compiled := [name for name, module in model.named_modules() if _compiled(module)]:
+        which = f"its module {compiled[0]!r}" if compiled[0] else f"a {type(model).__name__}"
+        raise ValueError(
+            f"the network is compiled ({which}), for weights that stand still: give the module that torch.compile was "
+            "given, as network._orig_mod, or build it again"
+        )
     if getattr(parametrize, "_cache_enabled", 0):
         raise ValueError("torch.nn.utils.parametrize.cached() is on, and weights stand still under it: leave it first")
     for name, value in (*model.named_parameters(), *model.named_buffers()):
@@ -139,6 +149,11 @@ def check_network(model: object) -> None:
             raise ValueError(f"the network's {name} is on the device meta, which holds no values: load its weights")
         if value.is_floating_point() and value.dtype not in _ROUNDING:
             raise ValueError(f"the network's {name} is {value.dtype}: convert it, as with network.float()")
+
+
+def _compiled(module: nn.Module) -> bool:
+    """Whether torch.compile wraps it, or its compile() was called."""
+    return hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
 
 
 def proven(
@@ -166,11 +181,7 @@ def proven(
                 f"the network says something else of the same images the second time, first in "
                 f"{_first_unsteady(classify, images)}: switch off what is random or kept there in evaluation mode"
             )
-        if first.shape[1] > 1 and _probabilities(first):
-            raise ValueError(
-                "the network's outputs are probabilities, whose sum is 1 for every image: give its logits, without the "
-                "softmax at its end"
-            )
+        _check_no_probabilities(first, lambda: _ends_in_sigmoid(classify, images[:1]))
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))  # which no grouping outlives
         parts = order.tensor_split([len(order) // 3 or 1]) if len(order) > 1 else [order]
         if not agree(first[order], torch.cat([classify(images[part]) for part in parts]), slack=COMPANY):
@@ -355,10 +366,36 @@ def _described(part: object) -> str:
     return str(list(part.shape)) if isinstance(part, torch.Tensor) else type(part).__name__
 
 
-def _probabilities(outputs: torch.Tensor) -> bool:
-    """Whether all rows are distributions over classes that are not all certain, as a network of one-hot logits is."""
+def _check_no_probabilities(outputs: torch.Tensor, sigmoid: Callable[[], bool]) -> None:
+    """Raise ValueError for outputs of a softmax, or of a sigmoid for each class: all are from 0 to 1, and not all
+    certain, as those of a network of one-hot logits are. sigmoid: whether one ends the network.
+
+    Logits of a network that was hardly trained may lie there too.
+    """
     uncertain = ((outputs > 0) & (outputs < 1)).any()
-    return bool(uncertain and (outputs >= 0).all() and ((outputs.double().sum(1) - 1).abs() < 0.01).all())
+    if outputs.shape[1] < 2 or not uncertain or (outputs < 0).any() or (outputs > 1).any():
+        return
+    if ((outputs.double().sum(1) - 1).abs() < 0.01).all():
+        raise ValueError(
+            "the network's outputs are probabilities, whose sum is 1 for every image: give its logits, without the "
+            "softmax at its end"
+        )
+    if sigmoid():
+        raise ValueError(
+            "the network's outputs are those of a sigmoid, a probability for each class: give its logits, without the "
+            "sigmoid at its end"
+        )
+
+
+def _ends_in_sigmoid(classify: Classifier, image: torch.Tensor) -> bool:
+    """Whether a sigmoid is among the last steps of the network, as autograd notes them."""
+    with torch.enable_grad(), classify.evaluating():
+        step = classify.forward(image.clone().requires_grad_()).grad_fn
+    for _ in range(_LAST_STEPS):
+        if step is None or "sigmoid" in step.name().lower():
+            return step is not None
+        step = step.next_functions[0][0] if step.next_functions else None
+    return False
 
 
 def checked_finite(logits: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,18 +13,21 @@ from torch import nn
 
 from ciutils import files
 
+_WRAPPED = r"^(module\.|_orig_mod\.)+|_orig_mod\."
+"""In the names of weights: what DataParallel and torch.compile, of a part of the network too, put before them."""
+
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
     """Put the weights of a file into `model`: .safetensors, or a state_dict that torch.save wrote, also one that stands
-    under "state_dict" among other things. Nothing in the file is run.
+    under "state_dict" among other things, or of the network in a DataParallel or torch.compile. Nothing in it is run.
 
     Raises FileNotFoundError if there is none, ValueError if it is no such file, or names what does not match `model`.
     """
     path = files.expanded(path)
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}")
-    found = _read(path)
     own = model.state_dict()
+    found = _unwrapped(_read(path), own)
     lacking, foreign = sorted(own.keys() - found.keys()), sorted(found.keys() - own.keys())
     others = [name for name in own.keys() & found.keys() if own[name].shape != found[name].shape]
     faults = [
@@ -33,12 +37,16 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     ]
     faults += [f"{each} is {list(found[each].shape)}, here {list(own[each].shape)}" for each in sorted(others)[:1]]
     if faults:
-        wrapped = {name.removeprefix("module.") for name in found} == own.keys()
-        faults += ["save those of the network within the wrapper, as model.module.state_dict()"] if wrapped else []
         raise ValueError(
             f"the weights in {path} do not match {type(model).__name__}: of {len(own)}, {'; '.join(faults)}"
         )
     model.load_state_dict(found)
+
+
+def _unwrapped(found: dict[str, torch.Tensor], own: Mapping[str, object]) -> dict[str, torch.Tensor]:
+    """The weights under the names that they have within what wrapped the network, if these are those of `own`."""
+    plain = {re.sub(_WRAPPED, "", name): value for name, value in found.items()}
+    return plain if plain.keys() == own.keys() else found
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:

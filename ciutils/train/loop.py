@@ -120,8 +120,8 @@ def train(
             running, loss = _train_one_epoch(classify, batches, epoch, optimizer)
             if not np.isfinite(loss):
                 raise ValueError(
-                    f"training loss is {loss} in epoch {epoch + 1}: the run diverged; use a smaller "
-                    f"learning rate than {rate:g}, or precision 'fp32'"
+                    f"training loss is {loss} in epoch {epoch + 1}: the run diverged; use a smaller learning rate than "
+                    f"{rate:g}, precision 'fp32', or images of a smaller scale: they go {_range(data)}"
                 )
             scheduler.step()
             record: dict[str, Any] = {"running_counts": running, "train_loss": loss, "learning_rate": rate}
@@ -151,6 +151,12 @@ def _check_trainable(model: nn.Module) -> None:
     half = [name for name, value in trained.items() if value.dtype == torch.float16]
     if half:
         raise ValueError(f"the network's {half[0]} is torch.float16, too coarse for steps: train it as network.float()")
+
+
+def _range(data: ImageData) -> str:
+    """From which to which value the first images go, as the network gets them."""
+    low, high = data.train.inputs(slice(100)).aminmax()
+    return f"from {low:.3g} to {high:.3g}"
 
 
 def check_batches(images: int, batch_size: int) -> None:
