@@ -20,6 +20,7 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("CIUTILS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setattr(data.sources, "DEBIAN", tmp_path / "debian")
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,8 @@
 import errno
+import gzip
 import os
 import pickle
+import socket
 import struct
 import subprocess
 import sys
@@ -417,11 +419,12 @@ def test_a_full_disk_names_folder_and_variable(tmp_path, pets, monkeypatch):
 # --- copies
 
 
-def test_an_empty_folder_is_no_copy(tmp_path, monkeypatch):
+def test_an_empty_folder_is_no_copy(tmp_path, monkeypatch, capsys):
     """torchvision makes its folder before it knows that there is no network."""
-    network = False
+    network, waited = False, []
 
     def maker(root, train, download):
+        waited.append(socket.getdefaulttimeout())
         (root / "FashionMNIST" / "raw").mkdir(parents=True, exist_ok=True)
         if not download:
             raise RuntimeError("Dataset not\nfound")
@@ -431,21 +434,53 @@ def test_an_empty_folder_is_no_copy(tmp_path, monkeypatch):
 
     monkeypatch.setitem(sources._TORCHVISION, "fashion-mnist", (maker, "FashionMNIST"))
     for download, why in ((True, r"\[Errno 28\] No space left on device"), (False, "Dataset not found")):
-        with pytest.raises(FileNotFoundError, match=rf"no fashion-mnist \({why}\): \(1\) with a network"):
+        with pytest.raises(FileNotFoundError, match=rf", nor from the network \({why}\): \(1\) with a network") as told:
             load("fashion-mnist", root=tmp_path, download=download)
+        looked = (tmp_path / "FashionMNIST" / "raw", tmp_path / "fashion-mnist", tmp_path / "debian")
+        assert str(told.value).startswith(f"no fashion-mnist at {', '.join(map(str, looked))}, ")
+        assert "\n" not in str(told.value)
+        assert capsys.readouterr().out.endswith(f": downloading it to {looked[0].parent}\n" if download else "")
+        assert waited[-1] is not None
+        assert socket.getdefaulttimeout() is None
     network = True
     assert load("fashion-mnist", root=tmp_path).train.images.shape == (2, 1, 28, 28)
 
 
-def test_a_copy_that_is_still_packed_is_said_to_be(tmp_path):
+def write_packed(folder, *left_out):
+    """Two training images and one test image, as Fashion-MNIST's files: a magic number, sizes, bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, count in (("train", 2), ("t10k", 1)):
+        images, labels = (
+            bytes([0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 2, 0, 0, 0, 3]),
+            bytes([0, 0, 8, 1, 0, 0, 0, count]),
+        )
+        images, labels = images + bytes(range(6 * count)), labels + bytes([9, 4][:count])
+        for what, content in (("images-idx3", images), ("labels-idx1", labels)):
+            if f"{part}-{what}" not in left_out:
+                (folder / f"{part}-{what}-ubyte.gz").write_bytes(gzip.compress(content))
+
+
+@pytest.mark.parametrize("place", ["data/FashionMNIST/raw", "debian"])
+def test_a_packed_copy_of_fashion_mnist_is_read(place, tmp_path):
+    write_packed(tmp_path / place)
+    read = load("fashion-mnist", root=tmp_path / "data", download=False)
+    found = {int(label): image.tolist() for image, label in zip(read.train.images, read.train.labels, strict=True)}
+    assert found == {9: [[[0, 1, 2], [3, 4, 5]]], 4: [[[6, 7, 8], [9, 10, 11]]]}
+    assert read.test.images.tolist() == [[[[0, 1, 2], [3, 4, 5]]]]
+    assert read.classes[0] == "T-shirt/top"
+    assert not list((tmp_path / place).glob("*-ubyte"))
+
+
+def test_a_packed_copy_that_is_damaged_or_incomplete_is_refused(tmp_path):
     raw = tmp_path / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
-    (raw / "train-images-idx3-ubyte.gz").touch()
-    with pytest.raises(ValueError, match=f"fashion-mnist at .* is packed: unpack it, as with gunzip {raw}/"):
+    write_packed(raw, "t10k-labels-idx1")
+    with pytest.raises(ValueError, match="FashionMNIST is damaged or incomplete: torchvision looks for"):
         load("fashion-mnist", root=tmp_path)
-    (raw / "train-images-idx3-ubyte").touch()
-    with pytest.raises(ValueError, match="FashionMNIST is damaged or incomplete"):
-        load("fashion-mnist", root=tmp_path)
+    write_packed(raw)
+    for wrong in (gzip.compress(b"")[:-1], gzip.compress(bytes([0, 0, 8, 3, 0, 0, 0, 2])), b"no gzip"):
+        (raw / "train-images-idx3-ubyte.gz").write_bytes(wrong)
+        with pytest.raises(ValueError, match="train-images-idx3-ubyte.gz is damaged .*: move it away"):
+            load("fashion-mnist", root=tmp_path)
 
 
 @pytest.mark.parametrize("variable", ["CIUTILS_DATA", "CIUTILS_CACHE"])

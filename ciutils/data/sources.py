@@ -7,8 +7,12 @@ whichever copy of a data set they were read from; those of a function stay as it
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import hashlib
-from collections.abc import Sequence
+import socket
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +21,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torchvision import datasets as tv
 
-from ciutils import checks, files, lookup
+from ciutils import checks, files, lookup, progress
 from ciutils.choices import DATASETS, NORMALISATIONS
 from ciutils.classes import PAPER_NAMES
 from ciutils.data import datasets, folders
@@ -33,15 +37,21 @@ _TORCHVISION = {
     "fashion-mnist": (tv.FashionMNIST, "FashionMNIST"),
 }
 
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+"""Where Debian's package dataset-fashion-mnist puts it, packed."""
+
+_IMAGES, _LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
+_PATIENCE = 15.0  # seconds without an answer
+
 
 def load(name: str, root: str | Path | None = None, download: bool = True) -> ImageData:
     """Load a data set by name: "digits", "cifar10", "cifar100", "fashion-mnist", "folder:PATH", "file.py:function" or
     "package.module:function".
 
     `root` is where copies are looked for and downloads go: by default $CIUTILS_DATA, else data/ in `files.cache`.
-    A copy is `root/NAME/{train,test}/CLASS/*` or torchvision's own files; with neither, torchvision downloads and
-    checks them. "folder:PATH" is `PATH/{train,test}/CLASS/*`; `folders.read` says how images in folders are read,
-    `datasets.called` what a function may give.
+    A copy is `root/NAME/{train,test}/CLASS/*` or torchvision's own files, of Fashion-MNIST packed ones or Debian's too;
+    with none, torchvision downloads and checks them. "folder:PATH" is `PATH/{train,test}/CLASS/*`; `folders.read` says
+    how images in folders are read, `datasets.called` what a function may give.
 
     Raises ValueError for an unknown name or images that do not fit together, FileNotFoundError, naming the three
     ways to get the data, when there is no copy and no download. Book: *Execute a notebook*.
@@ -142,16 +152,19 @@ def _channel_moments(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float
 
 def _read_torchvision(name: str, root: Path, download: bool) -> folders.Raw:
     maker, place = _TORCHVISION[name]
+    fashion = name == "fashion-mnist"
+    copy = root / place / "raw" if fashion else root / place
+    if fashion and (packed := next((each for each in (copy, DEBIAN) if _is_packed(each)), None)):
+        return _unpacked(packed / "train"), _unpacked(packed / "t10k"), tuple(tv.FashionMNIST.classes)
     # A download that failed leaves empty folders.
-    copy = root / place / "raw" if name == "fashion-mnist" else root / place
     present = any(path.is_file() for path in (root / place).rglob("*"))
+    looked = [str(each) for each in (copy, root / name, *([DEBIAN] if fashion else []))]
+    if download and not present:
+        progress.say(f"no {name} at {', '.join(looked)}: downloading it to {root / place}")
     try:
-        train, test = (maker(root, train=part, download=download and not present) for part in (True, False))
+        with _bounded_waiting():
+            train, test = (maker(root, train=part, download=download and not present) for part in (True, False))
     except Exception as error:  # network, proxy, disk and checksum errors are of many types
-        if packed := [path for path in (root / place).rglob("*.gz") if not path.with_suffix("").exists()]:
-            raise ValueError(
-                f"the copy of {name} at {root / place} is packed: unpack it, as with gunzip {packed[0].parent}/*.gz"
-            ) from error
         if present:
             raise ValueError(
                 f"the copy of {name} at {root / place} is damaged or incomplete: torchvision looks for its files in "
@@ -159,11 +172,45 @@ def _read_torchvision(name: str, root: Path, download: bool) -> folders.Raw:
             ) from error
         why = " ".join(str(error).split())
         raise FileNotFoundError(
-            f"no {name} ({why}): (1) with a network, load({name!r}) downloads it; (2) put torchvision's files at "
-            f"{copy}; or (3) put images at {root / name}/{{train,test}}/CLASS/*.png. The folder {root} is "
-            "chosen by root= or by $CIUTILS_DATA"
+            f"no {name} at {', '.join(looked)}, nor from the network ({why}): (1) with a network, load({name!r}) "
+            f"downloads it; (2) put torchvision's files at {copy}"
+            f"{', or install the Debian package dataset-fashion-mnist' if fashion else ''}; or (3) put images at "
+            f"{root / name}/{{train,test}}/CLASS/*.png. The folder {root} is chosen by root= or by $CIUTILS_DATA"
         ) from error
     return _arrays(train), _arrays(test), tuple(train.classes)
+
+
+@contextmanager
+def _bounded_waiting() -> Iterator[None]:
+    """A download that gets no answer ends: torchvision's own would wait for minutes."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_PATIENCE)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _is_packed(folder: Path) -> bool:
+    """Whether a folder holds Fashion-MNIST's files packed, and not also unpacked."""
+    parts = [folder / f"{part}-{what}" for part in ("train", "t10k") for what in (_IMAGES, _LABELS)]
+    return all(Path(f"{each}.gz").is_file() and not each.exists() for each in parts)
+
+
+def _unpacked(stem: Path) -> folders.Labelled:
+    """The images and labels in a part's two packed files, in which as many big-endian sizes as the fourth byte says
+    stand before the bytes."""
+    found = []
+    for what in (_IMAGES, _LABELS):
+        path = Path(f"{stem}-{what}.gz")
+        try:
+            held = bytearray(gzip.decompress(path.read_bytes()))  # which may be written to, as torch asks
+            start = 4 + 4 * held[3]
+            found.append(np.frombuffer(held, np.uint8, offset=start).reshape(np.frombuffer(held[4:start], ">i4")))
+        except (OSError, EOFError, IndexError, ValueError, zlib.error) as error:
+            raise ValueError(f"{path} is damaged ({error}): move it away, or fetch it again") from error
+    images, labels = found
+    return images[:, None], labels.astype(np.int64)
 
 
 def _arrays(part: tv.VisionDataset) -> folders.Labelled:
