@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import nbformat
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from ciutils import checks
+from ciutils import checks, files
 from reproduction import ranges
 
 _TYPES = {each.__name__: each for each in (str, int, float, bool, list, dict)}
@@ -31,6 +32,7 @@ _EXAMPLES = {
     "list[float]": "'[0.5, 0.25]'",
 }
 """Values as a command line takes them, by their type."""
+_NOTED = "your_network.json"  # of the notebook that takes `saved`
 _CHECKING = "from reproduction import parameters"  # how the cell begins that calls `check`
 
 
@@ -90,6 +92,24 @@ def check(namespace: dict[str, Any], names: str) -> dict[str, object]:
     ranges.check(values)
     namespace.update(values)
     return values
+
+
+def keep(values: Mapping[str, object]) -> None:
+    """Note in the folder `values["saved"]` the values that what will lie there is measured with.
+
+    Raises ValueError, naming the first that differs, if others were noted and something was measured with them; other
+    `pairs` may follow.
+    """
+    folder = files.expanded(str(values["saved"]))
+    file, measured = folder / _NOTED, [*folder.glob("*.nc"), *folder.glob("training")]
+    before = json.loads(file.read_text(encoding="utf-8")) if measured and file.exists() else {}
+    now = json.loads(json.dumps({name: value for name, value in values.items() if name not in ("saved", "pairs")}))
+    for name in (name for name in now if before.get(name, now[name]) != now[name]):
+        raise ValueError(
+            f"saved = {values['saved']!r}: {folder.absolute()} holds what was measured with {name} = {before[name]!r}, "
+            f"and {now[name]!r} is asked for; name another folder, or ask for {before[name]!r} again"
+        )
+    files.save_text(json.dumps(now, indent=1), file)
 
 
 def verify(values: Mapping[str, object], types: Mapping[str, str]) -> dict[str, object]:

@@ -382,7 +382,7 @@ def network():
 """
 
 
-def test_names_that_differ_in_case_and_rare_classes_stay_apart(tmp_path):
+def test_names_that_differ_in_case_and_rare_classes_stay_apart(tmp_path, monkeypatch):
     """The pair with the most errors has no image among those for gradients: the planes are of those that do."""
     (tmp_path / "uneven.py").write_text(UNEVEN)
     given = {"dataset": "uneven.py:pictures", "network": "uneven.py:network", "points": 3, "images": 20}
@@ -395,7 +395,12 @@ def test_names_that_differ_in_case_and_rare_classes_stay_apart(tmp_path):
     assert re.search(
         r"planes: about \d+\.\d minutes in all; less with fewer images", "".join(each.text for each in said)
     )
-    assert {path.suffix for path in (tmp_path / "kept").iterdir()} == {".nc"}
+    assert {path.suffix for path in (tmp_path / "kept").iterdir()} == {".nc", ".json"}
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        ValueError, match="saved = .* holds what was measured with points = 3, and 5 is asked for; name"
+    ):
+        begin("your_network", given | {"points": 5})
     assert all(f"<b>{cell}</b>" in tables(executed) for cell in ("rare called c", "c called C", "C called c"))
 
 

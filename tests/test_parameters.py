@@ -195,6 +195,32 @@ def test_a_default_is_read_and_never_run(default, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+OWN = {"saved": "", "network": "mine.py:network", "arguments": {"width": 16}, "points": 9, "pairs": []}
+
+
+@pytest.mark.parametrize("measured", ["said.nc", "training"])
+def test_a_folder_of_other_values_is_refused(measured, tmp_path):
+    folder = tmp_path / "mine"
+    values = OWN | {"saved": str(folder)}
+    parameters.keep(values)
+    parameters.keep(values | {"points": 7})  # nothing was measured yet
+    (folder / measured).touch()
+    parameters.keep(values | {"points": 7, "pairs": ["a-b"]})
+    for name, other, said in (
+        ("points", 9, "points = 7, and 9"),
+        ("arguments", {}, "arguments = {'width': 16}, and {}"),
+    ):
+        with pytest.raises(
+            ValueError, match=f"saved = '{folder}': .* {said} is asked for; name another folder, or ask"
+        ):
+            parameters.keep(values | {"points": 7, name: other})
+
+
+def test_a_folder_of_which_nothing_was_noted_goes_on(tmp_path):
+    (tmp_path / "said.nc").touch()
+    parameters.keep(OWN | {"saved": str(tmp_path)})
+
+
 @pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "cctn", "", "{x}", "`touch x`"])
 def test_a_notebook_is_one_of_its_folder(name):
     with pytest.raises(ValueError, match=r"unknown notebook .*: choose from agreement, cctm, claims, "):
