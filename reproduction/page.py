@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,6 +61,7 @@ def write(path: Path, given: Mapping[str, str], file: Path) -> None:
                 f"{folder}/{path.name}",
                 dict(given),
                 kernel_name="python3",
+                stdout_file=sys.stderr,  # what takes long says how long
                 extra_arguments=["--IPKernelApp.log_level=ERROR"],  # else each start warns of its transport
             )
         except papermill.PapermillExecutionError as error:
