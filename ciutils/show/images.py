@@ -181,7 +181,7 @@ _STYLE = """<style>
   margin-bottom: 1.2rem; }
 .photos img { width: 88px; height: 88px; border-radius: 4px; }
 .photos figure { margin: 0; padding: 0; }
-.photos figure figcaption { color: inherit; padding: 0; opacity: 1; }
+.photos figure figcaption { color: var(--pst-color-text-base, inherit); padding: 3px 0 0; opacity: 1; }
 .photos svg { display: block; width: 88px; margin: 3px auto 0; }
 .parts { font-size: 0.85em; }
 .parts i { display: inline-block; width: 1.5em; height: 0.6em; margin: 0 0.3em 0 0.8em; }

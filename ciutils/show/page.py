@@ -31,7 +31,7 @@ from ciutils.show.axes import DARK, in_the_dark, readable_on
 _GLUED = "application/papermill.record/"
 """Of what myst-nb reads from a page, and another page, by its name; see its `glue`, which takes Sphinx."""
 
-LONGEST_WHOLE, LONGEST_NAME, LONGEST_SHORT = 16, 24, 36
+LONGEST_WHOLE, LONGEST_NAME, LONGEST_SHORT = 16, 24, 30
 """Characters of a table's longest entry up to which no entry is broken into lines; of an entry with a hyphen, or of a
 number and its uncertainty, up to which it is not; of a table's longest entry beyond which a phone shows a list."""
 

@@ -165,7 +165,7 @@
       });
       const chosen = this.given.spaces.find((space) => fits(space, 3));
       elements.recalibrated.disabled = !chosen.recalibrated;
-      if (!chosen.recalibrated) elements.recalibrated.checked = false;
+      elements.recalibrated.checked = Boolean(this.wished && chosen.recalibrated);
       this.bring([this.checked("recalibrated") ? chosen.recalibrated : chosen.frozen], ([data]) => this.take(data));
     }
 
@@ -190,6 +190,7 @@
     }
 
     changed(control) {
+      if (control.name === "recalibrated") this.wished = control.checked; // also where a plane on the way has none
       if (["network", "setup", "plane", "recalibrated"].includes(control.name)) this.choose();
       else if (["shown", "distance"].includes(control.name)) this.draw();
       else if (control.name === "angle") this.drawCut();
@@ -377,10 +378,12 @@
       const distance = Math.sqrt(Math.max(0, one ** 2 + two ** 2 + 2 * one * two * data.cosine));
       const worst = rates.flatMap((row, a) => row.map((rate, b) => ({ rate: a === b ? 0 : rate || 0, a, b })))
         .reduce((most, each) => (each.rate > most.rate ? each : most));
+      const drawn = this.value("shown");
       this.said.replaceChildren(html("b", {}, share(this.rate(i, j))), ` of ${
         data.images.toLocaleString("en")} training images are misclassified at θ(${data.names[0]}) = ${signed(thetas[0])}, θ(${
         data.names[1]}) = ${signed(thetas[1])}; weight distance ${signed(distance)}.`, worst.rate
-        ? ` Most: ${data.classes[worst.a]} called ${data.classes[worst.b]}, ${share(worst.rate)}.` : "");
+        ? ` Most: ${data.classes[worst.a]} called ${data.classes[worst.b]}, ${share(worst.rate)}.` : "",
+        drawn && losses[drawn] !== null ? ` The mean loss of ${data.classes[drawn]}: ${loss(losses[drawn])} nats.` : "");
     }
   }
 
@@ -478,6 +481,9 @@
     draw() {
       this.own = this.cctms(this.data);
       this.pair = ["a", "b"].map((name) => Number(this.value(name)));
+      ["a", "b"].forEach((name, k) => { // two classes dance
+        for (const option of this.form.elements[name].options) option.disabled = Number(option.value) === this.pair[1 - k];
+      });
       this.cursors = [];
       this.matrix.rows.forEach((cells, row) => cells.forEach((cell, column) => cell
         .classList.toggle("chosen", row === this.pair[0] && column === this.pair[1])));
