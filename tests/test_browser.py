@@ -316,6 +316,28 @@ def test_a_plane_is_walked_with_keys(visit, address):
     assert_told(plane, RECALIBRATED)
 
 
+def test_recalibrated_statistics_stay_wanted_where_a_plane_has_none(visit, address):
+    page = visit(address("book/playing.html"))
+    plane, recalibrated = figure(page, "plane"), page.locator("[name=recalibrated]")
+    recalibrated.check()
+    plane.locator("[name=setup]").select_option("anneal-lr")
+    plane.get_by_text("θ, truck", exact=True).wait_for()
+    assert not recalibrated.is_checked()
+    assert recalibrated.is_disabled()
+    plane.locator("[name=setup]").select_option("big-lr")
+    plane.get_by_text("θ, dog", exact=True).wait_for()
+    assert recalibrated.is_checked()
+    assert_told(plane, RECALIBRATED)
+
+
+def test_with_the_map_of_a_loss_the_loss_at_the_point_is_told(visit, address):
+    plane = figure(visit(address("book/playing.html")), "plane")
+    plane.locator("[name=shown]").select_option("loss of dog")
+    middle = float(surfaces.class_loss(FROZEN).sel(true="dog")[9, 9])
+    told = re.search(r"The mean loss of dog: ([\d.]+) nats\.", plane.locator("output").inner_text())
+    assert float(told[1]) == pytest.approx(middle, abs=0.00501)
+
+
 @pytest.mark.parametrize("angle", [0, 45, 135])
 def test_a_cut_is_that_of_the_artifact_and_its_ends_are_named(visit, book, angle):
     page = visit(f"file://{book}/book/playing.html")
@@ -409,6 +431,14 @@ def test_a_dance_is_played_with_a_mouse_or_a_finger(visit, address, hand):
     dance.locator("[name=run]").select_option("vgg19")
     dance.get_by_text("vgg19", exact=True).last.wait_for()
     assert_danced(dance, "vgg19", "running_counts", ("car", "truck"))
+
+
+def test_two_classes_dance(visit, address):
+    dance = figure(visit(address("book/playing.html")), "dance")
+    assert dance.locator("[name=a] option:disabled").all_inner_texts() == ["dog"]
+    dance.locator("[name=b]").select_option("truck")
+    assert dance.locator("[name=a] option:disabled").all_inner_texts() == ["truck"]
+    assert dance.locator("[name=b] option:disabled").all_inner_texts() == ["cat"]
 
 
 def test_a_dance_is_played_with_keys(visit, address):
