@@ -470,6 +470,19 @@ def test_a_flat_map_has_no_rim():
     assert len(ax.collections) == 1
 
 
+@pytest.mark.parametrize("count", [3, 10, 12, 20, 100])
+@pytest.mark.parametrize("name", ["c{}", "a long name of class number {}"])
+def test_values_in_the_cells_of_a_matrix_do_not_run_together(count, name):
+    names = [name.format(each) for each in range(count)]
+    coords = {"direction": names, "other": names}
+    figure, ax = show.matrix(xr.DataArray(np.full((count, count), -0.12), dims=[*coords], coords=coords), "cosine")
+    figure.draw_without_rendering()
+    boxes = {text.get_position(): text.get_window_extent() for text in ax.texts}
+    assert len(boxes) == {("c{}", 3): 6, ("c{}", 10): 90, (name, 3): 6}.get((name, count), 0)
+    for (column, row), box in boxes.items():
+        assert (column + 1, row) not in boxes or boxes[column + 1, row].x0 > box.x1 + 1
+
+
 @pytest.mark.parametrize("name", ["Hund & dog", "golden retriever", "a bird that sings at night"])
 def test_labels_of_small_panels_lie_inside_them(name):
     plane = rate(np.eye(3)).assign_coords(theta1=[-0.025, 0, 0.025], theta2=[-0.025, 0, 0.025])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 
 import matplotlib.pyplot as plt
@@ -111,8 +112,8 @@ def error_share(shares: Mapping[str, np.ndarray], even: float) -> tuple[Figure, 
 
 def matrix(values: xr.DataArray, label: str, title: str = "") -> tuple[Figure, Axes]:
     """Heat map of a matrix of cosines or correlations (class, class), -1 to 1; the diagonal is left out. Of few
-    classes the values are written in. Of more than `axes.READABLE` classes those of the largest values of either sign
-    are shown."""
+    classes the values are written in, where their names leave the room. Of more than `axes.READABLE` classes those of
+    the largest values of either sign are shown."""
     checks.array(values, "values", (...,), "responses.shape_similarity")
     if values.ndim != 2 or values.shape[0] != values.shape[1]:
         raise ValueError(f"values have dims {dict(values.sizes)}: give (class, class), equally many of both")
@@ -128,6 +129,7 @@ def matrix(values: xr.DataArray, label: str, title: str = "") -> tuple[Figure, A
     ax.set_title(in_figure(title, 50), fontsize=10)
     ax.set_xlabel(out_of(chosen, names, _LARGEST))
     figure.colorbar(image, ax=ax, label=label, location="bottom", shrink=0.8)
+    _unless_crowded(ax)
     return figure, ax
 
 
@@ -154,6 +156,17 @@ def _write_cells(ax: Axes, image: AxesImage, values: np.ndarray, told: Callable[
         if np.isfinite(value):
             colour = readable_on(image.cmap(image.norm(value)))
             ax.text(column, row, told(value), ha="center", va="center", fontsize=SMALLEST, color=colour)
+
+
+def _unless_crowded(ax: Axes) -> None:
+    """Leave what is written in cells out if some of it is wider than they are: two would read as one."""
+    with warnings.catch_warnings():  # of letters that no font has here: who displays the figure sees to them
+        warnings.simplefilter("ignore")
+        ax.figure.draw_without_rendering()  # type: ignore[union-attr]  # of no subfigure; it finds the layout
+    cell = ax.get_window_extent().width / len(ax.get_xticks())
+    if max((text.get_window_extent().width for text in ax.texts), default=0) > 0.9 * cell:
+        for text in list(ax.texts):
+            text.remove()
 
 
 def _rates(cctm: xr.DataArray) -> np.ndarray:
