@@ -156,19 +156,13 @@ def batch_norm_table(parts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "part", *names])
 
 
-UNBROKEN = "\N{WORD JOINER}\N{NO-BREAK SPACE}"
-
-
-def choices_table(parts: pd.DataFrame, over: pd.Series) -> pd.DataFrame:
-    """By claim what it comes to over all readings, and how many of its parts are supported (✓), contradicted (✗) and
-    undecided (?) in each reading of each choice. parts, over: as from `judged` and `depends`."""
-    signs = {"supported": "✓", "contradicted": "✗", "undecided": "?"}
+def choices_table(parts: pd.DataFrame) -> pd.DataFrame:
+    """How many parts of each claim are supported, contradicted and undecided in each reading of each choice, over all
+    readings of the other choices; each claim and choice is named once. parts: as from `judged`."""
     rows = by_reading(parts)
-    answered = [sign + UNBROKEN + rows[name].astype(str) for name, sign in signs.items()]
-    rows["told"] = rows["reading"] + UNBROKEN + answered[0].str.cat(answered[1:], sep=UNBROKEN)
-    choices = rows.groupby(["claim", "choice"], sort=False)["told"].agg(", ".join).reset_index("choice")
-    choices["told"] = choices["choice"].str.replace("_", "-") + ": " + choices["told"]
-    return over.to_frame().join(choices.groupby("claim")["told"].agg("; ".join).rename("parts by choice"))
+    rows["choice"] = rows["choice"].str.replace("_", "-").mask(rows.duplicated(["claim", "choice"]), "")
+    rows["claim"] = rows["claim"].mask(rows.duplicated("claim"), "")
+    return rows[["claim", "choice", "reading", *(name for name in ANSWERS if name != NOT_COMPARABLE)]]
 
 
 def told(part: pd.Series) -> str:
