@@ -116,7 +116,7 @@ def dancing_epochs():
         on_cat = ("bird", "frog")[epoch % 4 - 1] if early and epoch % 4 in (1, 2) else "dog"
         on_dog = {3: "horse", 13: "deer"}.get(epoch % 20, "cat")
         errors = one_note("cat", "dog", 70 + swing, 130, on_cat) | one_note("dog", "cat", 90 - swing, 160, on_dog)
-        for name, other, period in (("car", "truck", 10), ("truck", "car", 3)):
+        for name, other, period in (("car", "truck", 6), ("truck", "car", 2)):
             note = ("plane", "ship")[epoch // period % 2] if epoch % period == 0 else other
             errors |= one_note(name, other, 40, 60, note)
         epochs.append(counts_of(errors))
