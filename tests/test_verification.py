@@ -59,6 +59,13 @@ def test_what_was_published_is_found_again(results):
     assert sum(check.found == "whole" for check in checks) == 6
 
 
+def test_a_plane_may_have_another_precision_than_its_training(tmp_path):
+    run = quick(tmp_path, precision="fp32")
+    run.space("3-8", sigma=0.1, points=3, images=60)
+    (run.folder / "ego.safetensors").unlink()
+    assert failed(run.folder) == []
+
+
 def test_one_run_can_be_verified_alone_and_before_it_is_published(results):
     run = next(results.iterdir())
     (run / "history.nc.lock").touch()
