@@ -276,12 +276,12 @@ def test_what_nobody_has_made_is_told():
     spaces = {key: each for key, each in RIGHT.spaces.items() if key[2:4] != ("horse-ship", "recalibrated")}
     there = replace(RIGHT, histories=histories, spaces=spaces)
     assert not_made({"200": there}, {"200": "long"}) == [
-        "Nobody has trained over 200 epochs: ResNet18 big-lr.",
+        "Not trained yet over 200 epochs: ResNet18 big-lr.",
         "Of the planes that claims are judged on, around the 5 networks of 200 epochs, there are "
         "30 of 45 frozen and 20 of 45 recalibrated.",
     ]
     (told,) = not_made({}, {"30": "laptop"})
-    assert told.startswith("Nobody has trained over 30 epochs: VGG19 ")
+    assert told.startswith("Not trained yet over 30 epochs: VGG19 ")
     assert told.endswith("; GoogLeNet anneal-lr; DLA anneal-lr; simple DLA anneal-lr.")
 
 
@@ -313,9 +313,9 @@ def one_claim(monkeypatch):
         ("++", "--", "--", "++", "depends on batch-norm", "depends on batch-norm, unit"),
         ("++", "  ", "  ", "--", "supported", "depends on several choices at once"),
         # the part that both judge is the same
-        ("+-", "+-", " -", " -", "mostly contradicted", "holds in none measured"),
+        ("+-", "+-", " -", " -", "mostly contradicted", "holds in no reading measured"),
         # what is undecided speaks against no answer
-        ("??", "??", "--", "--", "undecided", "holds in none measured"),
+        ("??", "??", "--", "--", "undecided", "holds in no reading measured"),
         ("++", "++", "??", "??", "undecided", "holds in some readings measured"),
         # a part that falls does not make a claim depend, where the claim comes to the same
         ("+++-", "+++-", "++++", "++++", "mostly supported", "holds in every reading measured"),

@@ -68,7 +68,7 @@ def _cat_against_dog(evidence: Evidence, reading: Reading) -> list[Part]:
         rises = planes.loss_rises(space, "cat")
         return quotient(rises["-1 +2"], rises["-1 -2"])
 
-    said = {"most where dog is minimised": ("ratio", towards), "both ascended": ("factor", against)}
+    said = {"most on a way that descends on dog": ("ratio", towards), "both ascended": ("factor", against)}
     space = space_of(evidence, "cat-dog", reading)
     return [part(what, smallest, effect, space) for what, (smallest, effect) in said.items()]
 

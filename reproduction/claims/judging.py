@@ -139,7 +139,8 @@ def by_reading(parts: pd.DataFrame) -> pd.DataFrame:
 
 
 def depends(parts: pd.DataFrame) -> pd.Series:
-    """For each claim "holds in every reading measured", "falls in every reading measured", "holds in none measured";
+    """For each claim "holds in every reading measured", "falls in every reading measured", "holds in no reading
+    measured";
     or, where it holds in some, "depends on ..." with the choices of which a change alone, all others as they are, makes
     two readings disagree, and "holds in some readings measured" where none do."""
     there, names = parts[parts["answer"] != NOT_THERE], list(CHOICES)
@@ -164,7 +165,7 @@ def depends(parts: pd.DataFrame) -> pd.Series:
 
 
 HOLDS, FALLS_ALWAYS = "holds in every reading measured", "falls in every reading measured"
-HOLDS_IN_SOME, NEVER_HOLDS = "holds in some readings measured", "holds in none measured"
+HOLDS_IN_SOME, NEVER_HOLDS = "holds in some readings measured", "holds in no reading measured"
 
 
 def _answers(rows: pd.DataFrame, choices: list[str]) -> dict[tuple[str, ...], pd.Series]:

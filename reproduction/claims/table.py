@@ -93,7 +93,8 @@ def claims_table(parts: pd.DataFrame, comes_to: pd.Series, over: pd.Series, suff
             f'<tr><td><a href="{notebook}-{suffix}.html#{section}">{id}</a></td>'
             f"<td>{html.escape(claim.statement)}<br><small>The paper: {html.escape(claim.printed)}</small></td>"
             f'<td><span class="verdict" style="background:{colour}">{sign} {found}</span><br>'
-            f"<small>{over.get(id, '')}{lacking}</small>"
+            f"<small>{over.get(id, '')}{lacking}</small></td></tr>"
+            f'<tr class="parts"><td></td><td colspan="2">'
             f"<details><summary>{counted}</summary><ul id={id}>{shown}</ul>"
             f"<small>Rule: {html.escape(claim.rule)}.<br>By the earlier rules: {before.loc[id, 'verdict']}. "
             f"What was changed: {html.escape(before.loc[id, 'change'])}</small></details></td></tr>"
@@ -122,7 +123,7 @@ def not_made(shown: Mapping[str, Evidence], sizes: Mapping[str, str]) -> list[st
         gone = {name: [each for each in of if (name, each) not in there.histories] for name, of in setups.items()}
         told = "; ".join(f"{in_print(name)} {', '.join(of)}" for name, of in gone.items() if of)
         if told:
-            lines.append(f"Nobody has trained over {epochs} epochs: {told}.")
+            lines.append(f"Not trained yet over {epochs} epochs: {told}.")
         trained = [key for key in there.histories if key[0] in SPACE_NETWORKS]
         ranges = CHOICES["range"].readings
         known = []

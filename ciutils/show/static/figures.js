@@ -31,6 +31,7 @@
   const brief = (name) => (name.length > 12 ? `${name.slice(0, 11)}…` : name);
   const among = ({ classes, of }) => (classes.length < of ? ` of ${classes.length} of ${of} classes` : "");
   const range = (count) => [...Array(count).keys()];
+  const mean = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
   const path = (points) => points.map(([x, y], k) => (Number.isFinite(y)
     ? `${k && Number.isFinite(points[k - 1][1]) ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}` : "")).join("");
   const whole = (text) => text.split(",").map(Number); // "3,,1" is 3, 0, 1
@@ -390,6 +391,7 @@
   // --- a training to play
 
   const CHART = { width: 360, left: 68, right: 352 };
+  const STRIP = 20; // points of the curve in a cell, at most
 
   class Dance extends Figure {
     start() {
@@ -541,18 +543,23 @@
       ...names, ...notes, this.cursor(top, bottom));
     }
 
-    /** Each cell of the CCTM as a small curve for each training, the chosen one on top. */
+    /** Each cell of the CCTM as a small curve for each training, the chosen one on top: means over as many epochs as a
+     * cell has no room to tell apart, and square roots, since the largest cell is many times most others. */
     drawStrips(all, colour) {
-      const ends = all.filter((cctms) => cctms.length).flatMap((cctms) => cctms.at(-1)
-        .flatMap((rates, row) => rates.filter((rate, column) => column !== row && rate > 0)));
-      this.top = 2 * Math.max(...ends, 0) || 1;
       const chosen = this.form.elements.run.selectedIndex, last = this.own.length - 1;
       const order = [...range(all.length).filter((run) => run !== chosen), chosen];
+      this.together = Math.ceil(this.own.length / STRIP);
+      const means = all.map((cctms) => range(Math.ceil(cctms.length / this.together))
+        .map((part) => cctms.slice(part * this.together, (part + 1) * this.together))
+        .map((part) => part[0].map((row, a) => row.map((_, b) => mean(part.map((rates) => rates[a][b]))))));
+      const besides = means.flat().flatMap((rates) => rates.flatMap((row, a) => row.filter((rate, b) => a !== b && rate > 0)));
+      this.top = Math.max(...besides, 0) || 1;
       const x = (epoch) => 100 * epoch / Math.max(last, 1);
+      const middle = (part) => x(Math.min((part + 0.5) * this.together - 0.5, last));
       this.matrix.draw((row, column) => {
-        const y = (rate) => 98 - 94 * Math.min(rate / (row === column ? 1 : this.top), 1);
+        const y = (rate) => 98 - 94 * Math.sqrt(rate / (row === column ? 1 : this.top));
         const strips = order.map((run) => svg("path", { class: run === chosen ? "strip own" : "strip",
-          style: `stroke: ${colour(run)}`, d: path(all[run].map((rates, epoch) => [x(epoch), y(rates[row][column])])) }));
+          style: `stroke: ${colour(run)}`, d: path(means[run].map((rates, part) => [middle(part), y(rates[row][column])])) }));
         return svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": true }, ...strips,
           this.cursor(0, 100, x));
       });
@@ -567,7 +574,8 @@
       const curves = this.checked("curves");
       if (!curves) this.matrix.fill(rates);
       this.matrix.caption.textContent = curves
-        ? `Each cell of the CCTM over the epochs; a cell's top is ${share(this.top)}, on the diagonal 100%`
+        ? `Each cell of the CCTM over the epochs${this.together > 1 ? `, means of ${this.together}` : ""}, as square roots; `
+          + `a cell's top is ${share(this.top)}, on the diagonal 100%`
         : `The CCTM${among(this.data)} in epoch ${number}, in percent of each row`;
       const told = this.pair.map((row) => {
         const note = this.note(rates, row);
