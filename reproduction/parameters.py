@@ -23,15 +23,6 @@ from ciutils import checks, files
 from reproduction import ranges
 
 _TYPES = {each.__name__: each for each in (str, int, float, bool, list, dict)}
-_EXAMPLES = {
-    "bool": "true",
-    "dict": """'{"width": 8}'""",
-    "list": """'["cat-dog"]'""",
-    "list[str]": """'["cat", "dog"]'""",
-    "list[int]": "'[1, 2]'",
-    "list[float]": "'[0.5, 0.25]'",
-}
-"""Values as a command line takes them, by their type."""
 _NOTED = "your_network.json"  # of the notebook that takes `saved`
 _CHECKING = "from reproduction import parameters"  # how the cell begins that calls `check`
 
@@ -126,8 +117,8 @@ def _verified(name: str, value: object, types: Mapping[str, str]) -> object:
             return adapter.validate_json(value, strict=True)
         return adapter.validate_python(_plain(value), strict=True)
     except (ValidationError, RecursionError) as error:
-        example = f", such as {_EXAMPLES[kind]}" if kind in _EXAMPLES else ""
-        raise ValueError(f"parameter {name} = {value!r}: give {kind}{example}") from error
+        such = f", such as '{ranges.EXAMPLES[name]}'" if name in ranges.EXAMPLES else ""  # quoted for a command line
+        raise ValueError(f"parameter {name} = {value!r}: give {kind}{such}") from error
 
 
 @functools.cache

@@ -73,8 +73,44 @@ def _data(value: str, what: str) -> None:
 def _pair(value: object, what: str) -> None:
     """Papermill knows no annotation for text or a list of two."""
     both = isinstance(value, list) and len(value) == 2 and all(isinstance(each, str) for each in value)
-    if not (both or isinstance(value, str)):
+    if not (both or (isinstance(value, str) and "-" in value)):
         raise ValueError(f"{what} = {value!r}: give each pair as 'cat-dog' or as ['cat', 'dog']")
+
+
+def _scaled(values: list[float], what: str) -> None:
+    """Of images scaled to 0..1."""
+    if not all(0 <= value <= 1 for value in values) or (what == "std" and 0 in values):
+        above = ", above 0," if what == "std" else ""
+        raise ValueError(
+            f"{what} = {values!r}: give a number from 0 to 1{above} for each channel, of images scaled to 0..1, "
+            f"such as {EXAMPLES[what]}"
+        )
+
+
+def _normalisation(mean: list[float], std: list[float]) -> None:
+    if len(mean) != len(std):
+        raise ValueError(
+            f"mean = {mean}, std = {std}: give both, a number for each channel, such as {EXAMPLES['mean']} and "
+            f"{EXAMPLES['std']}"
+        )
+
+
+EXAMPLES = {
+    "networks": '["vgg19", "resnet18"]',
+    "profiles": '["laptop", "long"]',
+    "seeds": "[0, 1]",
+    "pairs": '["cat-dog"]',
+    "rates": "[0.1, 0.2]",
+    "early": "[1, 3]",
+    "beside": '["vgg19"]',
+    "classes": '["cat", "dog"]',
+    "setups": '["big-lr", "small-lr"]',
+    "arguments": '{"width": 16}',
+    "mean": "[0.49, 0.48, 0.45]",
+    "std": "[0.25, 0.24, 0.26]",
+}
+"""Values of parameters that are lists or a dict, by the parameter's name: their type alone does not say how to write
+them."""
 
 
 OPTIONS = {
@@ -98,6 +134,8 @@ RULES: dict[str, Rule] = {
     "augment": _one_of(choices.AUGMENTS),
     "saved": _unless_empty(_folder),
     "dataset": _unless_empty(_data),
+    "mean": _scaled,
+    "std": _scaled,
     "pairs": _each(_pair),
     "classes": _each(lambda name, _: name),
     "split": _one_of(("train", "test")),
@@ -126,3 +164,4 @@ def check(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if name in RULES:
             RULES[name](value, name)
+    _normalisation(values.get("mean", []), values.get("std", []))

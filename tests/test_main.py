@@ -57,9 +57,23 @@ WRONG = [
     (["page", "your_network", "x.html", "-p", "points", "many"], "parameter points = 'many': give int"),
     (["page", "your_network", "x.html", "-p", "points", "4"], "points = 4: give an odd number"),
     (["page", "your_network", "x.html", "-p", "level", "5"], "level = 5.0: give a number above 0 and below 1"),
-    (["page", "your_network", "x.html", "-p", "arguments", "[1]"], """give dict, such as '{"width": 8}'"""),
-    (["page", "your_network", "x.html", "-p", "pairs", "a-b"], """pairs = 'a-b': give list, such as '.+'"""),
-    (["page", "your_network", "x.html", "-p", "mean", "0.5"], "mean = '0.5': give list.float., such as '.0.5, 0.25.'"),
+    (["page", "your_network", "x.html", "-p", "arguments", "[1]"], """give dict, such as '{"width": 16}'"""),
+    (["page", "your_network", "x.html", "-p", "pairs", "a-b"], """pairs = 'a-b': give list, such as '.+-.+'"""),
+    (["page", "your_network", "x.html", "-p", "pairs", '["cat"]'], "pairs = 'cat': give each pair as 'cat-dog' or as"),
+    (
+        ["page", "your_network", "x.html", "-p", "mean", "0.5"],
+        "mean = '0.5': give list.float., such as '.0.49, 0.48, 0.45.'",
+    ),
+    *(
+        (["page", "your_network", "x.html", "-p", "mean", mean, "-p", "std", std], message)
+        for mean, std, message in (
+            ("[0.5]", "[]", r"mean = \[0.5\], std = \[\]: give both, a number for each channel, such as"),
+            ("[0.5]", "[0.5, 0.5]", "give both, a number for each channel"),
+            ("[120]", "[50]", r"mean = \[120.0\]: give a number from 0 to 1 for each channel, of images scaled to"),
+            ("[NaN]", "[1]", r"mean = \[nan\]: give a number from 0 to 1"),
+            ("[0]", "[0]", r"std = \[0.0\]: give a number from 0 to 1, above 0, for each channel"),
+        )
+    ),
     (["page", "your_network", "x.html", "-p", "network", "no.py:net"], "no file no.py: give package.module:function"),
     (["page", "your_network", "x.html", "-p", "network", "nope:net"], "'nope:net': no package nope is installed: mend"),
     (["page", "your_network", "x.html", "-p", "network", "mine.py"], "unknown network 'mine.py': .*file.py:function"),

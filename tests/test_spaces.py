@@ -678,8 +678,8 @@ def test_a_half_side_of_weights_that_are_all_zero_gets_one_line():
         ({"shard": (0.5, 2)}, r"shard = \(0.5, 2\): give \(i, n\)"),
         ({"logits": ["a"]}, "logits = .'a'.: give the name or the position"),
         ({"shard": (4, 4)}, r"shard = \(4, 4\): give \(i, n\) with 0 <= i < n"),
-        ({"tolerance": 0.0}, "tolerance = 0.0: give a number above 0"),
-        ({"tolerance": 5}, "tolerance = 5: give a number above 0 and below 1"),
+        ({"tolerance": 0.0}, "tolerance = 0.0: give a number above 0 and at most 0.5"),
+        ({"tolerance": 5}, "tolerance = 5: give a number above 0 and at most 0.5"),
         ({"split": data.Split(torch.zeros(0, 1, 2, 2), torch.zeros(0, dtype=torch.int64), ABC)}, "no images"),
     ],
 )

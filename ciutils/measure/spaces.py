@@ -62,7 +62,8 @@ def interference_space(
     sign: "paper" has a plus before theta2, as Definition 2 is printed. bn: "frozen" keeps the batch-norm statistics of
     the trained network; "recalibrated" takes them anew at every point from the images of `statistics`, or from all of
     `split`. Some hundred are enough, augmented as in training: of other images the middle is another network's.
-    tolerance: stop a point early once its mistake rate is known to +- tolerance at 95%; None measures every image.
+    tolerance: stop a point early once its mistake rate is known to +- tolerance at 95%, at most 0.5; None measures
+    every image.
     shard: (i, n) measures only the rows i, i + n, ...; `merge` joins shards. checkpoint: a file written after every
     row; if it exists, only the rows that it lacks are measured. reading: device, precision ("auto"), logits, as in
     `counts`.
@@ -83,7 +84,7 @@ def interference_space(
     checks.one_of(sign, SIGNS, "sign")
     checks.one_of(bn, BN, "bn")
     batch_size = None if batch_size is None else checks.whole(batch_size, "batch_size")
-    tolerance = None if tolerance is None else checks.share(tolerance, "tolerance")
+    tolerance = None if tolerance is None else checks.positive(tolerance, "tolerance", at_most=0.5)
     (part, parts), axes = checks.shard(shard), _axes(sigma, points)
     chosen = rescaled(of_pair(directions, split, pair), scale, model)
     evaluator = Evaluator(model, split, bn, batch_size, statistics, **reading)
