@@ -435,6 +435,7 @@ def test_data_of_one_class_is_one_line_before_anything_is_trained(name, tmp_path
         ("your_network", {"points": 4}, "points = 4: give an odd number"),
         ("your_network", {"points": 0}, "points = 0: give a whole number of at least 3"),
         ("your_network", {"level": 0.9}, "level = 0.9: guessing among 10 classes errs at 0.9; give less, or 0"),
+        ("your_network", {"logits": "7"}, "logits = 7: the network has one output, .*; leave logits out"),
         ("your_network", {"seed": -1}, "seed = -1: give a whole number of at least 0"),
         ("your_network", {"dataset": "no_such_package:f"}, "no package no_such_package is installed"),
     ],

@@ -323,10 +323,13 @@ def agree(expected: torch.Tensor, found: torch.Tensor, dtype: torch.dtype | None
 def picked(output: object, classes: int, which: str | int | None = None) -> torch.Tensor:
     """The logits [n, classes] in a network's `output`: a tensor, or several in a tuple, a dict or the like.
 
-    which: a key, a field or a position; without it the one called "logits", else the only one of the right shape.
-    Raises ValueError if there is no such output, or none or several fit.
+    which: a key, a field or a position; without it the one called "logits", else the only one of the right shape. A
+    tensor is the first, and the one called "logits". Raises ValueError if there is no such output, or none or several
+    fit.
     """
     if isinstance(output, torch.Tensor):
+        if which not in (None, 0, "logits"):
+            raise ValueError(f"logits = {which!r}: the network has one output, {list(output.shape)}; leave logits out")
         if output.ndim != 2 or output.shape[1] != classes:
             alone = ", of one image too, whose dimension squeeze() without a number drops" * (output.ndim == 1)
             first = ", or labels that begin at 0" * (output.shape[1:] == (classes - 1,))
