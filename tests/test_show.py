@@ -1,6 +1,7 @@
 import base64
 import html
 import io
+import itertools
 import math
 import re
 from dataclasses import replace
@@ -22,7 +23,7 @@ from ciutils.analyse.flat import Bounds
 from ciutils.counts import CELLS
 from ciutils.show import doses, explorer, page
 from ciutils.show.axes import DARK, in_the_dark
-from ciutils.show.text import rounded
+from ciutils.show.text import brief, rounded
 from reproduction import claims
 from reproduction.claims import table as verdict_table
 from reproduction.records import times
@@ -112,7 +113,7 @@ def test_of_many_classes_the_largest_cells_are_drawn_with_the_groups_side_by_sid
     assert {text.get_text() for text in ax.texts if text.get_position() == (column, row)} == {
         "8"
     }  # 7.7; of so many classes cells have room for whole percents
-    assert ax.get_xlabel() == "predicted class (20 of 100: those of the largest cells)"
+    assert ax.get_xlabel().replace("\n", "") == "predicted class (20 of 100: those of the largest cells)"
 
 
 def test_heat_maps_of_many_classes_show_the_same_ones():
@@ -709,6 +710,36 @@ def test_times_are_stacked_by_what_they_were_spent_on():
     lengths = {(bar.get_y() + bar.get_height() / 2, bar.get_x()): bar.get_width() for bar in ax.patches}
     assert lengths == {(0.0, 0.0): 10.0, (0.0, 10.0): 3.0, (1.0, 0.0): 20.0, (1.0, 20.0): 0.0}
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+
+
+@pytest.mark.parametrize("count", [3, 10, 20, 40])
+def test_long_names_of_classes_neither_overlap_nor_leave_the_figure(count):
+    names = [f"ankle boot with laces and a heel, number {each}" for each in range(count)]
+    coords = {"direction": names, "other": names}
+    for figure, ax in (
+        show.cctm_heatmap(cctm(np.ones((count, count), int), names)),
+        show.matrix(xr.DataArray(np.eye(count), dims=[*coords], coords=coords), "cosine"),
+        show.recall_dots({"net": xr.DataArray(np.ones(count), dims="true", coords={"true": names})}),
+    ):
+        figure.draw_without_rendering()
+        across = [label.get_window_extent() for label in ax.get_xticklabels()]
+        assert all(one.x1 <= other.x0 for one, other in itertools.pairwise(across))
+        down = [label.get_window_extent() for label in ax.get_yticklabels()]
+        assert all(one.y0 >= other.y1 or one.y1 <= other.y0 for one, other in itertools.pairwise(down))
+        room = figure.bbox
+        for box in (*across, *down, ax.xaxis.label.get_window_extent()):
+            assert room.x0 <= box.x0 <= box.x1 <= room.x1
+            assert room.y0 <= box.y0 <= box.y1 <= room.y1
+        assert len({label.get_text() for label in ax.get_xticklabels()}) == len(across)
+
+
+def test_a_brief_name_has_the_ends_of_a_long_one():
+    assert [brief("ankle boot with laces", widest) for widest in (21, 20, 14)] == [
+        "ankle boot with laces",
+        "ankle boot…ith laces",
+        "ankle b…laces",
+    ]
+    assert brief("$5 and $10 apiece", 8) == r"\$5 a…ece"
 
 
 @pytest.mark.parametrize("count", [2, 10, 20, 40])

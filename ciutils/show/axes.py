@@ -16,7 +16,7 @@ from matplotlib.colors import Colormap, to_rgba_array
 from matplotlib.figure import Figure
 
 from ciutils.analyse.responses import grouped
-from ciutils.show.text import in_figure, rounded
+from ciutils.show.text import brief, in_figure, rounded
 
 INTERFERENCE_COLOURS = "magma_r"
 """Perceptually uniform, dark where interference is high, as in the paper's heat maps."""
@@ -73,6 +73,8 @@ def one_height(axes: Sequence[Axes]) -> None:
 
 READABLE = 20
 """Classes up to which a figure shows all; of more it shows those of which most is to be seen, and says so."""
+ROOMY = 12
+"""Classes up to which a cell has room for three digits."""
 
 
 def most_confused(matrices: Collection[np.ndarray]) -> np.ndarray:
@@ -93,8 +95,10 @@ def off_diagonal(matrix: np.ndarray) -> np.ndarray:
 
 
 def name_cells(ax: Axes, names: Iterable[object]) -> None:
-    """Name the rows and columns of a drawn matrix."""
-    labels = [in_figure(name) for name in names]
+    """Name the rows and columns of a drawn matrix, each in one line, as a second would lie on the next name; the more
+    there are, the shorter."""
+    listed = list(names)
+    labels = [brief(name, max(14, min(28, 200 // len(listed)))) for name in listed]
     ax.set_xticks(range(len(labels)), labels, rotation=90, fontsize=SMALLEST)
     ax.set_yticks(range(len(labels)), labels, fontsize=SMALLEST)
 

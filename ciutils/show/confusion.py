@@ -16,6 +16,7 @@ from ciutils import checks
 from ciutils.counts import CELLS
 from ciutils.show.axes import (
     READABLE,
+    ROOMY,
     SMALLEST,
     WIDEST,
     cell_colours,
@@ -27,12 +28,10 @@ from ciutils.show.axes import (
     panels,
     readable_on,
 )
-from ciutils.show.text import in_figure, number
+from ciutils.show.text import brief, in_figure, number
 
 _LARGEST = "those of the largest cells"
 _SIZE = WIDEST, 4.5
-_ROOMY = 12
-"""Classes up to which a cell has room for three digits."""
 
 
 def cctm_heatmap(cctm: xr.DataArray, title: str = "") -> tuple[Figure, Axes]:
@@ -84,9 +83,10 @@ def recall_dots(
             label, colour = in_figure(f"{name}, the paper"), points.get_color()
             values = published[name].sel(true=classes).values[chosen]
             ax.plot(places, 100 * values, "o", ms=6, mfc="none", color=colour, label=label)
-    labels = [in_figure(classes[each]) for each in chosen]
+    labels = [brief(classes[each], 20) for each in chosen]
     ax.set_xticks(range(len(labels)), labels, rotation=0 if sum(map(len, labels)) <= 40 else 90)
-    ax.set(ylabel="recall, percent", xlabel="true class" + out_of(chosen, classes, "those of the lowest recalls"))
+    said = "true class" + out_of(chosen, classes, "those of the lowest recalls")
+    ax.set(ylabel="recall, percent", xlabel=in_figure(said, 40))
     ax.grid(axis="y", alpha=0.3)
     ax.legend(ncols=2, fontsize=SMALLEST, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
     return figure, ax
@@ -122,13 +122,13 @@ def matrix(values: xr.DataArray, label: str, title: str = "") -> tuple[Figure, A
     figure, ax = plt.subplots(figsize=(WIDEST, 5.0), layout="constrained")
     shown = off_diagonal(values.values)[chosen][:, chosen]
     image = ax.imshow(shown, cmap=cell_colours("PuOr"), vmin=-1, vmax=1)
-    if len(chosen) <= _ROOMY:
+    if len(chosen) <= ROOMY:
         # without the zero before the point, for which negative numbers leave no room
         _write_cells(ax, image, shown, lambda value: number(value, ".2f").replace("0.", "."))
     name_cells(ax, names[chosen])
     ax.set_title(in_figure(title, 50), fontsize=10)
     ax.set_xlabel(out_of(chosen, names, _LARGEST))
-    figure.colorbar(image, ax=ax, label=label, location="bottom", shrink=0.8)
+    figure.colorbar(image, ax=ax, label=label, location="bottom", shrink=0.8, ticks=[-1, -0.5, 0, 0.5, 1])
     _unless_crowded(ax)
     return figure, ax
 
@@ -142,12 +142,13 @@ def _draw_cctm(ax: Axes, cctm: xr.DataArray, chosen: np.ndarray, highest: float)
     classes = cctm["true"].values
     rates = 100 * off_diagonal(cctm.values)[chosen][:, chosen]
     image = ax.imshow(rates, cmap=cell_colours(), vmin=0, vmax=max(100 * highest, 1e-9))
-    if len(chosen) <= _ROOMY:
+    if len(chosen) <= ROOMY:
         _write_cells(ax, image, np.where(rates > 0, rates, np.nan), lambda rate: number(rate, ".1f"))
     else:
         _write_cells(ax, image, np.where(rates >= 0.5, rates, np.nan), lambda rate: number(rate, ".0f"))
     name_cells(ax, classes[chosen])
-    ax.set(xlabel="predicted class" + out_of(chosen, classes, _LARGEST), ylabel="true class")
+    ax.set(xlabel=in_figure("predicted class" + out_of(chosen, classes, _LARGEST), 40), ylabel="true class")
+    _unless_crowded(ax)
 
 
 def _write_cells(ax: Axes, image: AxesImage, values: np.ndarray, told: Callable[[float], str]) -> None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ciutils.analyse import confusion, dancing
 from ciutils.classes import class_index, class_pair
 from ciutils.show.axes import READABLE, SMALLEST, WIDEST
-from ciutils.show.text import in_figure
+from ciutils.show.text import brief, in_figure
 
 
 def dance(
@@ -99,7 +99,7 @@ def notes_score(notes: xr.DataArray, classes: Sequence[str]) -> tuple[Figure, np
     classes = [names[class_index(names, each)] for each in classes]
     shown = notes.sel(true=classes)
     kept = _kept(shown.values, len(names))
-    ticks = {dancing.NO_NOTE: "none"} | {line: in_figure(names[label]) for line, label in enumerate(kept)}
+    ticks = {dancing.NO_NOTE: "none"} | {line: brief(names[label], 20) for line, label in enumerate(kept)}
     if not set(np.unique(shown)) <= {dancing.NO_NOTE, *kept}:
         ticks[len(kept)] = "other"
     lines = {dancing.NO_NOTE: dancing.NO_NOTE} | {label: line for line, label in enumerate(kept)}

@@ -29,6 +29,16 @@ def in_figure(text: object, widest: int = WIDEST) -> str:
     return f" {plain}" if plain.startswith("_") else plain
 
 
+def brief(text: object, widest: int) -> str:
+    """`text` for matplotlib in one line of at most `widest` characters: of longer text the beginning and the end, as
+    "ankle b…laces", by which names that begin alike are still told apart."""
+    plain = str(text)
+    if len(plain) > widest:
+        end = (widest - 1) // 2
+        plain = f"{plain[: widest - 1 - end].rstrip()}…{plain[-end:].lstrip()}"
+    return in_figure(plain, widest)
+
+
 def address(content: bytes, kind: str = "png") -> str:
     """A picture as an address that holds it."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
