@@ -18,7 +18,7 @@ from torchvision import datasets as tv
 
 from ciutils import artifacts, code, train
 from ciutils.classes import class_pair
-from ciutils.data import folders, load, sources
+from ciutils.data import folders, load
 
 NOISE = np.random.default_rng(0).integers(0, 256, (5, 6, 3), dtype=np.uint8)
 PICTURE = Image.fromarray(NOISE)
@@ -432,7 +432,7 @@ def test_an_empty_folder_is_no_copy(tmp_path, monkeypatch, capsys):
             raise OSError(errno.ENOSPC, "No space left on device")
         return types.SimpleNamespace(data=np.zeros((2, 28, 28), np.uint8), targets=[0, 1], classes=["a", "b"])
 
-    monkeypatch.setitem(sources._TORCHVISION, "fashion-mnist", (maker, "FashionMNIST"))
+    monkeypatch.setattr(tv, "FashionMNIST", maker)
     for download, why in ((True, r"\[Errno 28\] No space left on device"), (False, "Dataset not found")):
         with pytest.raises(FileNotFoundError, match=rf", nor from the network \({why}\): \(1\) with a network") as told:
             load("fashion-mnist", root=tmp_path, download=download)

@@ -69,6 +69,13 @@ def test_what_needs_no_torch_does_not_load_it(room):
     assert done.stdout == "False\n", done.stderr
 
 
+def test_what_reads_published_sets_is_not_loaded_for_ones_own():
+    """torchvision and scikit-learn take longer to import than all else that a first cell imports."""
+    loaded = "print({'torchvision', 'sklearn'} & {*sys.modules})"
+    done = run(f"from ciutils import data, measure, models, train; {loaded}", [])
+    assert done.stdout == "set()\n", done.stderr
+
+
 @pytest.fixture
 def light(tmp_path, monkeypatch):
     """Kernels that find nothing of `HEAVY`."""

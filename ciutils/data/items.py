@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Subset
-from torchvision.transforms import functional
 
 from ciutils import checks
 from ciutils.data import folders
@@ -88,7 +87,8 @@ def _image(image: object, place: int) -> torch.Tensor:
     if isinstance(image, Image.Image):
         if fault := folders.fault(image):
             raise ValueError(f"image {place} {fault}")
-        return functional.pil_to_tensor(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
+        rows = np.array(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
+        return torch.from_numpy(np.atleast_3d(rows)).permute(2, 0, 1)
     pixels = tensor(image, f"the pixels of image {place}")
     if pixels.ndim != 3 or not (pixels.is_floating_point() or pixels.dtype == torch.uint8):
         raise ValueError(

@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, RandomSampler, SubsetRandomSampler
-from torchvision.transforms import functional
 
 from ciutils import checks, files
 from ciutils.data import items
@@ -111,6 +110,8 @@ def _check_loader(loader: DataLoader) -> None:
 def _pixels(tensor: torch.Tensor, size: tuple[int, int] | None, precision: str | None, place: int) -> torch.Tensor:
     """[C, H, W], uint8 or float32."""
     if size is not None:
+        from torchvision.transforms import functional  # takes as long to import as all else here
+
         tensor = functional.resize(tensor, list(size), antialias=True)
     if tensor.is_floating_point() and precision == "uint8":
         if not (tensor.min() >= 0 and tensor.max() <= 1):

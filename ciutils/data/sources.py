@@ -13,13 +13,12 @@ import socket
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
-from torchvision import datasets as tv
 
 from ciutils import checks, files, lookup, progress
 from ciutils.choices import DATASETS, NORMALISATIONS
@@ -27,15 +26,20 @@ from ciutils.classes import PAPER_NAMES
 from ciutils.data import datasets, folders
 from ciutils.data.split import ImageData, Split
 
+if TYPE_CHECKING:
+    from torchvision import datasets as tv
+
 _PUBLIC_CODE_STD = (0.2023, 0.1994, 0.2010)
 """CIFAR-10's own are (0.2470, 0.2435, 0.2616)."""
 
 
+# Libraries that read sets are imported where a set is read: each takes seconds, and one's own images need none.
 _TORCHVISION = {
-    "cifar10": (tv.CIFAR10, "cifar-10-batches-py"),
-    "cifar100": (tv.CIFAR100, "cifar-100-python"),
-    "fashion-mnist": (tv.FashionMNIST, "FashionMNIST"),
+    "cifar10": ("CIFAR10", "cifar-10-batches-py"),
+    "cifar100": ("CIFAR100", "cifar-100-python"),
+    "fashion-mnist": ("FashionMNIST", "FashionMNIST"),
 }
+"""Its class, and the folder where it puts the files."""
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts it, packed."""
@@ -107,6 +111,9 @@ def normalised(images: ImageData, normalisation: str | tuple[Sequence[float], Se
 
 
 def _digits() -> ImageData:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
     digits = load_digits()
     images = (digits.images * 15).astype(np.uint8)[:, None]  # 0..16 becomes 0..240, exactly
     labels = digits.target.astype(np.int64)
@@ -151,6 +158,8 @@ def _channel_moments(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float
 
 
 def _read_torchvision(name: str, root: Path, download: bool) -> folders.Raw:
+    from torchvision import datasets as tv
+
     maker, place = _TORCHVISION[name]
     fashion = name == "fashion-mnist"
     copy = root / place / "raw" if fashion else root / place
@@ -163,7 +172,8 @@ def _read_torchvision(name: str, root: Path, download: bool) -> folders.Raw:
         progress.say(f"no {name} at {', '.join(looked)}: downloading it to {root / place}")
     try:
         with _bounded_waiting():
-            train, test = (maker(root, train=part, download=download and not present) for part in (True, False))
+            make = partial(getattr(tv, maker), root, download=download and not present)
+            train, test = (make(train=part) for part in (True, False))
     except Exception as error:  # network, proxy, disk and checksum errors are of many types
         if present:
             raise ValueError(
