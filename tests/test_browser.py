@@ -698,6 +698,21 @@ def test_a_notebook_holds_all_that_its_figures_need(visit, tmp_path):
     assert "recall of a 10.0%" in figure(page, "dance").locator("output").inner_text()
 
 
+def test_large_losses_are_not_cut_on_a_phone(visit, tmp_path):
+    names = [f"c{each}" for each in range(20)]
+    steep = space(names)
+    asked = np.array([0.0123, 1.5, 12.345, 123.456, 1234.56, 9999.7, 12345.6, 1.5e7])
+    losses = np.resize(asked, len(names))
+    steep["loss_sum"] = steep["counts"].sum("predicted") * xr.DataArray(losses, dims="true")
+    shown = explorer.planes({("net", "big-lr", "steep"): steep}).data
+    (tmp_path / "out.html").write_text(f"<!doctype html><meta charset=utf-8>{shown}", encoding="utf-8")
+    page = visit(f"file://{tmp_path}/out.html", **PHONE)
+    cells = figure(page, "plane").locator("tbody td:last-child")
+    told = [cell.inner_text() for cell in cells.all()]
+    assert told[:8] == ["0.01", "1.50", "12.3", "123", "1235", "1e+4", "1e+4", "2e+7"]
+    assert cells.evaluate_all("all => all.every(each => each.scrollWidth <= each.clientWidth)")
+
+
 def test_a_page_of_ones_own_network_is_one_file_that_is_played(visit, tmp_path):
     given = {"arguments": '{"width": 0.02}', "epochs": "2", "points": "3", "images": "100"}
     page_file.write(NOTEBOOKS / "your_network.ipynb", given, tmp_path / "mine.html")

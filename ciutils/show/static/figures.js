@@ -27,7 +27,10 @@
 
   const signed = (value) => (value ? value.toPrecision(3).replace("-", "−") : "0");
   const share = (rate, digits = 1) => (Number.isFinite(rate) ? `${(100 * rate).toFixed(digits)}%` : "undefined");
-  const loss = (value) => (Number.isFinite(value) ? value.toFixed(value < 10 ? 2 : 1) : "undefined");
+  const loss = (value) => { // in four characters, which is what a cell on a phone has room for
+    if (!Number.isFinite(value)) return "undefined";
+    return value < 9999.5 ? value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0) : value.toExponential(0);
+  };
   const brief = (name) => (name.length > 12 ? `${name.slice(0, 11)}…` : name);
   const among = ({ classes, of }) => (classes.length < of ? ` of ${classes.length} of ${of} classes` : "");
   const range = (count) => [...Array(count).keys()];
@@ -73,11 +76,12 @@
       this.colours = colours;
       const head = (name, scope) => html("th", { scope, title: name }, html("span", {}, brief(name)));
       this.rows = classes.map(() => classes.map(() => html("td")));
+      const more = extra ? [head(extra, "col")] : [];
+      more.forEach((each) => each.classList.add("extra"));
       this.extra = extra ? classes.map(() => html("td")) : [];
       this.caption = html("caption");
-      this.table = html("table", { class: "rates", style: `--classes: ${classes.length}` }, this.caption,
-        html("thead", {}, html("tr", {}, html("td"), ...[...classes, ...(extra ? [extra] : [])]
-          .map((name) => head(name, "col")))),
+      this.table = html("table", { class: "rates", style: `--columns: ${classes.length + (extra ? 1 : 0)}` }, this.caption,
+        html("thead", {}, html("tr", {}, html("td"), ...classes.map((name) => head(name, "col")), ...more)),
         html("tbody", {}, ...classes.map((name, row) => html("tr", {}, head(name, "row"),
           ...this.rows[row], ...(extra ? [this.extra[row]] : [])))));
     }
