@@ -698,8 +698,8 @@ def test_a_notebook_holds_all_that_its_figures_need(visit, tmp_path):
     assert "recall of a 10.0%" in figure(page, "dance").locator("output").inner_text()
 
 
-def test_large_losses_are_not_cut_on_a_phone(visit, tmp_path):
-    names = [f"c{each}" for each in range(20)]
+def test_names_and_large_losses_are_not_cut_on_a_phone(visit, tmp_path):
+    names = [f"a boot of number {each}" for each in range(20)]
     steep = space(names)
     asked = np.array([0.0123, 1.5, 12.345, 123.456, 1234.56, 9999.7, 12345.6, 1.5e7])
     losses = np.resize(asked, len(names))
@@ -707,6 +707,9 @@ def test_large_losses_are_not_cut_on_a_phone(visit, tmp_path):
     shown = explorer.planes({("net", "big-lr", "steep"): steep}).data
     (tmp_path / "out.html").write_text(f"<!doctype html><meta charset=utf-8>{shown}", encoding="utf-8")
     page = visit(f"file://{tmp_path}/out.html", **PHONE)
+    heads = figure(page, "plane").locator("tbody th")
+    assert len(set(heads.all_inner_texts())) == len(names)
+    assert heads.evaluate_all("all => all.every(each => each.scrollWidth <= each.clientWidth)")
     cells = figure(page, "plane").locator("tbody td:last-child")
     told = [cell.inner_text() for cell in cells.all()]
     assert told[:8] == ["0.01", "1.50", "12.3", "123", "1235", "1e+4", "1e+4", "2e+7"]

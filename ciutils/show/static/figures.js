@@ -31,7 +31,9 @@
     if (!Number.isFinite(value)) return "undefined";
     return value < 9999.5 ? value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0) : value.toExponential(0);
   };
-  const brief = (name) => (name.length > 12 ? `${name.slice(0, 11)}…` : name);
+  /** The beginning and the end of a long name: those of many classes begin alike. */
+  const brief = (name, most = 12) => (name.length > most
+    ? `${name.slice(0, Math.ceil((most - 1) / 2))}…${name.slice(-Math.floor((most - 1) / 2))}` : name);
   const among = ({ classes, of }) => (classes.length < of ? ` of ${classes.length} of ${of} classes` : "");
   const range = (count) => [...Array(count).keys()];
   const mean = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
@@ -300,7 +302,7 @@
         return svg("text", axis ? { x: x - 5, y: y + 4, "text-anchor": "end" } : { x, y: y + 15,
           "text-anchor": ["start", "middle", "end"][end + 1] }, signed(value));
       }));
-      const title = (k) => `${brief(this.end(k, -1))} ← ${unit} → ${brief(this.end(k, 1))}`;
+      const title = (k) => `${brief(this.end(k, -1), 16)} ← ${unit} → ${brief(this.end(k, 1), 16)}`;
       return [...ticks, svg("text", { x: MAP.left, y: MAP.height - 8, "text-anchor": "middle" }, title(0)),
         svg("text", { transform: `translate(12 ${MAP.top}) rotate(-90)`, "text-anchor": "middle" }, title(1))];
     }
