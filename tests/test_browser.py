@@ -710,6 +710,8 @@ def test_names_and_large_losses_are_not_cut_on_a_phone(visit, tmp_path):
     heads = figure(page, "plane").locator("tbody th")
     assert len(set(heads.all_inner_texts())) == len(names)
     assert heads.evaluate_all("all => all.every(each => each.scrollWidth <= each.clientWidth)")
+    spans = figure(page, "plane").locator("thead th span")
+    assert spans.evaluate_all("all => all.every(each => each.scrollHeight <= each.clientHeight)")
     cells = figure(page, "plane").locator("tbody td:last-child")
     told = [cell.inner_text() for cell in cells.all()]
     assert told[:8] == ["0.01", "1.50", "12.3", "123", "1235", "1e+4", "1e+4", "2e+7"]

@@ -360,7 +360,7 @@
         .map((axis) => this.end(axis, way * Math.sign(turn[axis]))));
       const labels = ends.flatMap((texts, side) => texts.map((text, k) => svg("text", { class: "end",
         x: side ? CUT.right : CUT.left, y: CUT.bottom + 18 + 15 * k, "text-anchor": side ? "end" : "start" },
-      text.length > 24 ? `${text.slice(0, 23)}…` : text)));
+      brief(text, 22))));
       const said = `${this.value("shown") === "" ? "Mistake rate" : "Loss"} along the cut at ${angle} degrees: ${
         told(values[0])} where it ${ends[0].join(", ")}; ${told(values[(POSITIONS - 1) / 2])} in the middle; ${
         told(values.at(-1))} where it ${ends[1].join(", ")}`;
