@@ -73,8 +73,6 @@ def one_height(axes: Sequence[Axes]) -> None:
 
 READABLE = 20
 """Classes up to which a figure shows all; of more it shows those of which most is to be seen, and says so."""
-ROOMY = 12
-"""Classes up to which a cell has room for three digits."""
 
 
 def most_confused(matrices: Collection[np.ndarray]) -> np.ndarray:

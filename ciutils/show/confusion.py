@@ -16,7 +16,6 @@ from ciutils import checks
 from ciutils.counts import CELLS
 from ciutils.show.axes import (
     READABLE,
-    ROOMY,
     SMALLEST,
     WIDEST,
     cell_colours,
@@ -32,6 +31,8 @@ from ciutils.show.text import brief, in_figure, number
 
 _LARGEST = "those of the largest cells"
 _SIZE = WIDEST, 4.5
+_ROOMY = 12
+"""Classes up to which a cell has room for three digits."""
 
 
 def cctm_heatmap(cctm: xr.DataArray, title: str = "") -> tuple[Figure, Axes]:
@@ -122,7 +123,7 @@ def matrix(values: xr.DataArray, label: str, title: str = "") -> tuple[Figure, A
     figure, ax = plt.subplots(figsize=(WIDEST, 5.0), layout="constrained")
     shown = off_diagonal(values.values)[chosen][:, chosen]
     image = ax.imshow(shown, cmap=cell_colours("PuOr"), vmin=-1, vmax=1)
-    if len(chosen) <= ROOMY:
+    if len(chosen) <= _ROOMY:
         # without the zero before the point, for which negative numbers leave no room
         _write_cells(ax, image, shown, lambda value: number(value, ".2f").replace("0.", "."))
     name_cells(ax, names[chosen])
@@ -142,7 +143,7 @@ def _draw_cctm(ax: Axes, cctm: xr.DataArray, chosen: np.ndarray, highest: float)
     classes = cctm["true"].values
     rates = 100 * off_diagonal(cctm.values)[chosen][:, chosen]
     image = ax.imshow(rates, cmap=cell_colours(), vmin=0, vmax=max(100 * highest, 1e-9))
-    if len(chosen) <= ROOMY:
+    if len(chosen) <= _ROOMY:
         _write_cells(ax, image, np.where(rates > 0, rates, np.nan), lambda rate: number(rate, ".1f"))
     else:
         _write_cells(ax, image, np.where(rates >= 0.5, rates, np.nan), lambda rate: number(rate, ".0f"))
