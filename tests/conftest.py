@@ -24,6 +24,12 @@ def _own_folders(tmp_path, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def _draws_are_the_same_each_time():
+    """What a test draws depends on no test before it."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
 def _no_figure_stays_open():
     yield
     if "matplotlib.pyplot" in sys.modules:

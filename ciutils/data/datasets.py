@@ -80,7 +80,8 @@ def _check_scales(train: torch.Tensor, test: torch.Tensor, name: str) -> None:
         )
     means, spreads = ([float(each) for each in (find(train), find(test))] for find in (torch.mean, torch.std))
     ratio = max(spreads) / min(spreads) if min(spreads) > 0 else 1.0
-    if ratio > _LARGE_RATIO or abs(means[0] - means[1]) > _LARGE_SHIFT * max(spreads) > 0:
+    shift, chance = abs(means[0] - means[1]), 3 * _deviation_of_means(train, test)
+    if ratio > _LARGE_RATIO or shift > max(_LARGE_SHIFT * max(spreads), chance) > 0:
         told = (
             f"{name}: pixels of training and test images are {means[0]:.3g} and {means[1]:.3g} on average, and deviate "
             f"by {spreads[0]:.3g} and {spreads[1]:.3g}"
@@ -88,6 +89,13 @@ def _check_scales(train: torch.Tensor, test: torch.Tensor, name: str) -> None:
         if ratio > _LARGEST_RATIO:
             raise ValueError(f"{told}: give both on one scale")
         warnings.warn(f"{told}: are both on one scale?", stacklevel=3)
+
+
+def _deviation_of_means(train: torch.Tensor, test: torch.Tensor) -> float:
+    """By how much the means of two splits differ if only chance makes them differ: a few images may all be dark."""
+    means = [part.flatten(1).mean(1) for part in (train, test)]
+    within = sum(float((each - each.mean()).square().sum()) for each in means) / max(len(train) + len(test) - 2, 1)
+    return (within * (1 / len(train) + 1 / len(test))) ** 0.5
 
 
 def _bytes(images: torch.Tensor) -> bool:
