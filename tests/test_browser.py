@@ -414,13 +414,15 @@ def test_a_dance_is_played_with_a_mouse_or_a_finger(visit, address, hand):
         found = dance.locator(selector).first
         found.tap() if hand == "finger" else found.click()
 
-    press("[name=forward]")
-    press("[name=forward]")
+    assert values(dance, "epoch") == [29]  # what the training comes to
     press("[name=back]")
-    assert values(dance, "epoch") == [1]
+    press("[name=back]")
+    press("[name=forward]")
+    assert values(dance, "epoch") == [28]
     assert_danced(dance, "resnet18", "test_counts", ("cat", "dog"))
-    press("[name=play]")
-    page.wait_for_function("document.querySelector('[name=epoch]').value >= 3")
+    press("[name=forward]")
+    press("[name=play]")  # from the first epoch
+    page.wait_for_function("(({ value }) => value >= 3 && value < 28)(document.querySelector('[name=epoch]'))")
     press("[name=play]")
     assert dance.locator("[name=play]").inner_text() == "play"
     assert_danced(dance, "resnet18", "test_counts", ("cat", "dog"))
@@ -445,7 +447,7 @@ def test_a_dance_is_played_with_keys(visit, address):
     page = visit(address("book/playing.html"))
     dance = figure(page, "dance")
     dance.locator("[name=epoch]").focus()
-    for key in ("End", "ArrowLeft"):
+    for key in ("Home", "ArrowRight", "End", "ArrowLeft"):
         page.keyboard.press(key)
     assert values(dance, "epoch") == [28]
     assert_danced(dance, "resnet18", "test_counts", ("cat", "dog"))
@@ -478,7 +480,7 @@ def test_curves_are_those_of_all_trainings(visit, book):
         heights = [((98 - float(y)) / 94) ** 2 * top for y in re.findall(r"[ML][\d.]+ ([\d.]+)", drawn)]
         np.testing.assert_allclose(heights, means[name][:, 3, 5], atol=0.001)
     assert dance.locator("[data-part=cell] .legend span").all_inner_texts() == ["resnet18", "vgg19"]
-    assert f"means of 2, as square roots; a cell's top is {100 * top:.1f}%" in dance.locator("caption").inner_text()
+    assert f"means of 2; a cell's top is {100 * top:.1f}%" in dance.locator("caption").inner_text()
 
 
 def test_without_scripts_there_is_a_picture_of_each_and_formulas_are_drawn(visit, address):
@@ -653,6 +655,10 @@ def test_a_page_shows_the_pictures_of_its_mode_and_paper_the_light_ones(visit, b
     assert page.evaluate(seen) == 4 * [shown]
     page.emulate_media(media="print")
     assert page.evaluate(seen) == 4 * ["figure"]
+    root = page.locator("html")
+    ground = "each => getComputedStyle(each).getPropertyValue('--pst-color-background')"
+    assert (root.evaluate(ground), root.evaluate("each => getComputedStyle(each).colorScheme")) == ("#fff", "light")
+    assert page.locator("main p").first.evaluate("each => getComputedStyle(each).color") == "rgb(34, 40, 50)"
 
 
 def test_a_wide_table_scrolls_in_its_place_and_shows_that_it_does(visit, book):
@@ -695,7 +701,21 @@ def test_a_notebook_holds_all_that_its_figures_need(visit, tmp_path):
     (tmp_path / "out.html").write_text(f"<!doctype html><meta charset=utf-8>{shown}", encoding="utf-8")
     page = visit(f"file://{tmp_path}/out.html")
     assert figure(page, "plane").locator("output").inner_text().startswith("10.0% of ")
-    assert "recall of a 10.0%" in figure(page, "dance").locator("output").inner_text()
+    assert "recall of a 80.0%" in figure(page, "dance").locator("output").inner_text()  # of the last epoch
+
+
+def test_where_all_are_called_one_name_no_class_is_singled_out(visit, tmp_path):
+    fallen = FROZEN.copy(deep=True)
+    fallen["counts"][{"predicted": slice(None)}] = 0
+    fallen["counts"].loc[{"predicted": "truck"}] = 200
+    fallen["counts"].loc[{"true": "bird", "predicted": "ship"}] = 200
+    (tmp_path / "out.html").write_text(
+        f"<!doctype html><meta charset=utf-8>{explorer.planes({('net', 'big-lr', 'cat-dog'): fallen}).data}",
+        encoding="utf-8",
+    )
+    plane = figure(visit(f"file://{tmp_path}/out.html"), "plane")
+    assert "Most: 8 classes called truck, 100.0%." in plane.locator("output").inner_text()
+    assert "the white line: 5% above the network's own rate" in plane.inner_text()
 
 
 def test_names_and_large_losses_are_not_cut_on_a_phone(visit, tmp_path):

@@ -107,6 +107,8 @@ def dance(
     ]
     at_first = [list(chosen).index(label) for label in own]
     ways = {how: said for how, said in _SAID.items() if any(how in history for history in histories.values())}
+    last = first.sizes["epoch"] - 1  # what a training comes to; it plays from its first epoch
+    epochs = _slider("epoch", f'value="{last}" max="{last}"')
     choices = (
         _select("run", {name: name for name in histories}, "training")
         + _select("counts", ways, "counted on", counts)
@@ -116,7 +118,7 @@ def dance(
 <div class="choices">{choices}{_check("curves", "curves of all trainings")}</div>
 <div class="steps"><button type="button" name="back" aria-label="one epoch back">◀</button>
 <button type="button" name="play">play</button>
-<button type="button" name="forward" aria-label="one epoch on">▶</button>{_slider("epoch", 'value="0"')}</div>
+<button type="button" name="forward" aria-label="one epoch on">▶</button>{epochs}</div>
 <output></output>
 <div class="panels"><div><div data-part="recalls"></div><div data-part="notes"></div></div>
 <div><div class="matrix" data-part="matrix" tabindex="0" role="group" aria-label="CCTM"></div>

@@ -290,7 +290,9 @@
       const bar = this.given.colours.map(css).join();
       this.part("scale").replaceChildren(html("span", {}, "0"),
         html("span", { class: "bar", style: `background: linear-gradient(to right, ${bar})` }),
-        html("span", {}, `${told(top, 0)} and more`));
+        html("span", {}, `${told(top, 0)} and more`), html("span", { class: "lines" }, this.value("shown") === ""
+          ? `thin lines: 10, 20, ... 80%; the white line: ${share(this.given.tolerance, 0)} above the network's own rate`
+          : `thin lines: ${levels.length} levels, equally far apart`));
     }
 
     axisTexts(halves) {
@@ -383,13 +385,14 @@
       this.matrix.caption.textContent = `The CCTM${among(data)} at the point, in percent of each row, and each class's mean loss`;
       const [one, two] = thetas.map((theta, axis) => theta * data.distance[axis]);
       const distance = Math.sqrt(Math.max(0, one ** 2 + two ** 2 + 2 * one * two * data.cosine));
-      const worst = rates.flatMap((row, a) => row.map((rate, b) => ({ rate: a === b ? 0 : rate || 0, a, b })))
-        .reduce((most, each) => (each.rate > most.rate ? each : most));
+      const mistakes = rates.flatMap((row, a) => row.map((rate, b) => ({ rate: a === b ? 0 : rate || 0, a, b })));
+      const most = Math.max(...mistakes.map(({ rate }) => rate)), worst = mistakes.filter(({ rate }) => rate === most);
+      const missed = new Set(worst.map(({ a }) => data.classes[a])), called = new Set(worst.map(({ b }) => data.classes[b]));
       const drawn = this.value("shown");
       this.said.replaceChildren(html("b", {}, share(this.rate(i, j))), ` of ${
         data.images.toLocaleString("en")} training images are misclassified at θ(${data.names[0]}) = ${signed(thetas[0])}, θ(${
-        data.names[1]}) = ${signed(thetas[1])}; weight distance ${signed(distance)}.`, worst.rate
-        ? ` Most: ${data.classes[worst.a]} called ${data.classes[worst.b]}, ${share(worst.rate)}.` : "",
+        data.names[1]}) = ${signed(thetas[1])}; weight distance ${signed(distance)}.`, most
+        ? ` Most: ${missed.size > 1 ? `${missed.size} classes` : [...missed]} called ${[...called].join(" or ")}, ${share(most)}.` : "",
         drawn && losses[drawn] !== null ? ` The mean loss of ${data.classes[drawn]}: ${loss(losses[drawn])} nats.` : "");
     }
   }
@@ -580,8 +583,8 @@
       const curves = this.checked("curves");
       if (!curves) this.matrix.fill(rates);
       this.matrix.caption.textContent = curves
-        ? `Each cell of the CCTM over the epochs${this.together > 1 ? `, means of ${this.together}` : ""}, as square roots; `
-          + `a cell's top is ${share(this.top)}, on the diagonal 100%`
+        ? `Each cell of the CCTM over the epochs, from left to right${this.together > 1 ? `, means of ${this.together}` : ""}; `
+          + `a cell's top is ${share(this.top)}, on the diagonal 100%, and heights are square roots, so that small rates are seen`
         : `The CCTM${among(this.data)} in epoch ${number}, in percent of each row`;
       const told = this.pair.map((row) => {
         const note = this.note(rates, row);
