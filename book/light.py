@@ -4,7 +4,7 @@
 - Pictures that notebooks hold move into files.
 - The data that figures to play with carry in a notebook move into files of their own, one for each space and history,
   which `figures.js` loads when they are chosen; its script and style stand once in the book.
-- Search finds text, not code, and of pages that stand twice the one that is to be read.
+- Search finds text, not code, and of pages that stand twice the one that is to be read; its hits are sections.
 - Copies of notebooks that readers download have no outputs. Nothing loads or names a script of another host.
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 
 import nbformat
 from docutils import nodes
+from docutils.utils import new_document
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.util.osutil import relative_uri
@@ -26,6 +27,8 @@ from sphinx.writers.html5 import HTML5Translator
 _DATA = re.compile(r'<script type="application/json" data-name="(\w+)">(.*?)</script>', re.DOTALL)
 _PICTURE = re.compile(r"data:image/(png|svg\+xml);base64,([\w+/=]{5000,})")
 """Not the small ones, of which a page has many."""
+_SOURCE = re.compile(r'<details class="source".*?</details>', re.DOTALL)
+"""Under each figure where it comes from, in the same words."""
 _OWN = re.compile(r'<(script|style) data-book="figures">.*?</\1>', re.DOTALL)
 
 
@@ -60,16 +63,27 @@ def move_data(app: Sphinx, doctree: nodes.document, page: str) -> None:
         node.rawsource = node.astext()
 
 
-def search_text_alone(app: Sphinx) -> None:
-    """Leave code, and copies of chapters that run on digits, out of the index of words."""
+def search_sections_of_text(app: Sphinx) -> None:
+    """Take each page into the index of words, and each of its sections as a page of its own, "PAGE#ID", which
+    `search.js` leads to; leave out code, where figures come from, and copies of chapters that run on digits."""
     index_page = app.builder.index_page
 
     def without_code(page: str, doctree: nodes.document, title: str) -> None:
+        app.builder.indexer.prune = lambda _: None  # it would take sections out, which are no pages
+        if page.endswith("-digits"):
+            return
         text = doctree.deepcopy()
         for block in list(text.findall(nodes.literal_block)):
             block.parent.remove(block)
-        if not page.endswith("-digits"):
-            index_page(page, text, title)
+        for output in text.findall(nodes.raw):
+            output.children = [nodes.Text(_SOURCE.sub("", output.astext()))]
+        index_page(page, text, title)
+        for section in list(text.findall(nodes.section))[1:]:  # the first is the page
+            own = new_document("")
+            own += section.deepcopy()
+            for inner in list(own.findall(nodes.section))[1:]:
+                inner.parent.remove(inner)
+            index_page(f"{page}#{section['ids'][0]}", own, section.next_node(nodes.title).astext())
 
     app.builder.index_page = without_code
 
@@ -97,7 +111,7 @@ def lighten(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect all of it to Sphinx."""
     app.add_html_math_renderer("mathml", (inline_formula, None), (formula, None))
-    app.connect("builder-inited", search_text_alone)
+    app.connect("builder-inited", search_sections_of_text)
     app.connect("doctree-resolved", move_data, priority=900)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("build-finished", lighten)

@@ -1,14 +1,25 @@
-// Sphinx gives a page the same points whether a word is its title or one of its sections' many. Here a hit counts for
-// more the more of its title is what was asked for. The other numbers are Sphinx's own.
-const asked = (new URLSearchParams(window.location.search).get("q") || "").toLowerCase().match(/[\p{L}\p{N}-]+/gu) || [];
+// Sphinx gives a page the same points whether a word is its title or one of its many. Here a hit counts for more the
+// more of its title is what was asked for, a section before its page, a chapter before the reference, and text before
+// functions. The points that are not explained are Sphinx's own.
+const words = (text) => text.toLowerCase().match(/[\p{L}\p{N}-]+/gu) || [];
+const asked = words(new URLSearchParams(window.location.search).get("q") || "");
+
 var Scorer = {
-  score: ([, title, , , points]) => {
-    const words = title.toLowerCase().match(/[\p{L}\p{N}-]+/gu) || [];
-    return points + (90 * words.filter((word) => asked.includes(word)).length) / (words.length || 1);
+  /** The points of a hit [page, title, anchor, description, points, file], which is made to lead to its section. */
+  score: (hit) => {
+    const [file, title, anchor, description, points] = hit, [page, section] = file.split("#");
+    const { docnames, titles } = Search._index, named = words(title.split(" > ").pop());
+    if (section) [hit[0], hit[1], hit[2]] = [page, `${titles[docnames.indexOf(page)]} > ${title}`, `#${section}`];
+    else if (anchor.startsWith("#term-")) hit[1] = `${title} > ${anchor.slice(6).replaceAll("-", " ")}`;
+    hit[5] = page; // by which Sphinx tells equal hits
+    if (description) return points; // a function
+    const share = named.filter((word) => asked.includes(word)).length / (named.length || 1);
+    const before = (section && !share ? 2 : 0) + (page.includes("/chapters/") ? 1 : 0) - (title === "Exercises" ? 2 : 0);
+    return points + 90 * share + before;
   },
   objNameMatch: 11,
   objPartialMatch: 6,
-  objPrio: { 0: 15, 1: 5, 2: -5 },
+  objPrio: { 0: 0, 1: -5, 2: -10 }, // functions after text
   objPrioDefault: 0,
   title: 15,
   partialTitle: 7,

@@ -66,13 +66,15 @@ $$
 $$
 
 <details><summary>the rule</summary><p>what is folded</p></details>
+
+<details class="source"><summary>where from</summary>sourceplace</details>
 """
 
 
 TEXT_PAGES = {
     "chapters/cctm-cifar10": "# Confused\n\nA {term}`CCTM`, as {cite:t}`diao2022` call it; on phones, {term}`CCTM`.\n",
     "glossary": "# Glossary\n\n```{glossary}\nCCTM\n  A matrix of classes $c_1$.\n```\n",
-    "another": "# Another page\n\n## Which networks\n\nAlso your own.\n\n## What batch-norm does\n\nMuch.\n",
+    "another": "# Another page\n\n## Which networks\n\nYour own, of barnacles.\n\n## What batch-norm does\n\nMuch.\n",
     "stale": "# Stale\n\nBatch-norm, batch-norm.\n\n## Batch-norm, frozen or recalibrated, and more\n\nBatch-norm.\n",
     "yours": "# Your own network\n\nAs the other.\n",
     "functions": "# Functions\n\n```{eval-rst}\n.. automodule:: ciutils.analyse.confusion\n   :members:\n```\n",
@@ -575,13 +577,19 @@ def found_for(visit, address, words):
     return [each.get_attribute("href") for each in page.locator("#search-results li a").all()]
 
 
-def test_search_finds_text_and_no_code(visit, address):
+def test_search_finds_text_and_neither_code_nor_where_figures_are_from(visit, address):
     assert found_for(visit, address, "formula") == ["book/playing.html"]
     assert found_for(visit, address, "sourceword") == []
+    assert found_for(visit, address, "sourceplace") == []
+
+
+def test_search_leads_to_the_section_and_to_the_term(visit, address):
+    assert found_for(visit, address, "barnacles") == ["book/another.html#which-networks", "book/another.html"]
+    assert found_for(visit, address, "cctm")[0] == "book/glossary.html#term-CCTM"
 
 
 def test_search_finds_first_the_page_whose_title_is_asked_for(visit, address):
-    assert found_for(visit, address, "own network")[:2] == ["book/yours.html", "book/another.html"]
+    assert found_for(visit, address, "own network")[:2] == ["book/yours.html", "book/another.html#which-networks"]
 
 
 def test_search_finds_first_the_section_whose_title_is_asked_for(visit, address):
@@ -715,7 +723,7 @@ def test_where_all_are_called_one_name_no_class_is_singled_out(visit, tmp_path):
     )
     plane = figure(visit(f"file://{tmp_path}/out.html"), "plane")
     assert "Most: 8 classes called truck, 100.0%." in plane.locator("output").inner_text()
-    assert "the white line: 5% above the network's own rate" in plane.inner_text()
+    assert "the white line: 5 percentage points above the network's own rate" in plane.inner_text()
 
 
 def test_names_and_large_losses_are_not_cut_on_a_phone(visit, tmp_path):
