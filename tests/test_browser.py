@@ -224,8 +224,8 @@ def assert_told(found, artifact):
 def aimed(found, part, across, up):
     """A place in a part of the figure from its left top corner; given as shares of the map from its left bottom one."""
     box = found.locator(f"[data-part={part}]").bounding_box()
-    scale = box["width"] / 360
-    return {"x": scale * (58 + 296 * across), "y": scale * (12 + 296 * (1 - up))}
+    scale = box["width"] / 370
+    return {"x": scale * (68 + 296 * across), "y": scale * (12 + 296 * (1 - up))}
 
 
 def test_a_page_is_quiet_and_loads_the_data_that_are_chosen(visit, address):
@@ -710,6 +710,19 @@ def test_a_notebook_holds_all_that_its_figures_need(visit, tmp_path):
     page = visit(f"file://{tmp_path}/out.html")
     assert figure(page, "plane").locator("output").inner_text().startswith("10.0% of ")
     assert "recall of a 80.0%" in figure(page, "dance").locator("output").inner_text()  # of the last epoch
+
+
+def test_ticks_of_a_small_plane_keep_clear_of_the_name_of_their_axis(visit, tmp_path):
+    small = FROZEN.assign_coords({axis: FROZEN[axis] * 1e-4 for axis in ("theta1", "theta2")})
+    (tmp_path / "out.html").write_text(
+        f"<!doctype html><meta charset=utf-8>{explorer.planes({('net', 'big-lr', 'cat-dog'): small}).data}",
+        encoding="utf-8",
+    )
+    texts = figure(visit(f"file://{tmp_path}/out.html"), "plane").locator("[data-part=map] text")
+    boxes = {each.text_content(): each.bounding_box() for each in texts.all()}
+    (name,) = (box for text, box in boxes.items() if text.startswith("harms dog"))
+    (tick,) = (box for text, box in boxes.items() if re.fullmatch(r"−\d\.\de−6", text))  # of both axes: the last drawn
+    assert tick["x"] > name["x"] + name["width"]
 
 
 def test_where_all_are_called_one_name_no_class_is_singled_out(visit, tmp_path):

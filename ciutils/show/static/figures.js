@@ -25,7 +25,8 @@
   const html = element("http://www.w3.org/1999/xhtml");
   const svg = element("http://www.w3.org/2000/svg");
 
-  const signed = (value) => (value ? value.toPrecision(3).replace("-", "−") : "0");
+  const signed = (value, digits = 3) => (value
+    ? (Math.abs(value) < 1e-3 ? value.toExponential(digits - 1) : value.toPrecision(digits)).replaceAll("-", "−") : "0");
   const share = (rate, digits = 1) => (Number.isFinite(rate) ? `${(100 * rate).toFixed(digits)}%` : "undefined");
   const loss = (value) => { // in four characters, which is what a cell on a phone has room for
     if (!Number.isFinite(value)) return "undefined";
@@ -136,7 +137,7 @@
 
   // --- a plane to walk in
 
-  const MAP = { width: 360, height: 350, left: 212, top: 160, half: 142 }; // left, top: of the middle
+  const MAP = { width: 370, height: 350, left: 222, top: 160, half: 142 }; // left, top: of the middle
   const CUT = { width: 360, height: 190, left: 40, right: 350, top: 10, bottom: 142 };
 
   class Plane extends Figure {
@@ -302,7 +303,7 @@
         const [x, y] = axis ? this.project(edge, along) : this.project(along, edge);
         const value = along * (far ? this.data.distance[axis] : 1);
         return svg("text", axis ? { x: x - 5, y: y + 4, "text-anchor": "end" } : { x, y: y + 15,
-          "text-anchor": ["start", "middle", "end"][end + 1] }, signed(value));
+          "text-anchor": ["start", "middle", "end"][end + 1] }, signed(value, Math.abs(value) < 1e-3 ? 2 : 3)); // as there is room for
       }));
       const title = (k) => `${brief(this.end(k, -1), 16)} ← ${unit} → ${brief(this.end(k, 1), 16)}`;
       return [...ticks, svg("text", { x: MAP.left, y: MAP.height - 8, "text-anchor": "middle" }, title(0)),
