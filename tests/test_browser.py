@@ -666,7 +666,8 @@ def test_a_page_shows_the_pictures_of_its_mode_and_paper_the_light_ones(visit, b
     root = page.locator("html")
     ground = "each => getComputedStyle(each).getPropertyValue('--pst-color-background')"
     assert (root.evaluate(ground), root.evaluate("each => getComputedStyle(each).colorScheme")) == ("#fff", "light")
-    assert page.locator("main p").first.evaluate("each => getComputedStyle(each).color") == "rgb(34, 40, 50)"
+    inks = "all => all.map(each => getComputedStyle(each).color)"
+    assert set(page.locator("main section p, .highlight pre").evaluate_all(inks)) == {"rgb(34, 40, 50)"}
 
 
 def test_a_wide_table_scrolls_in_its_place_and_shows_that_it_does(visit, book):
