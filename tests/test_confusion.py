@@ -243,6 +243,30 @@ def test_interferers_take_more_than_the_threshold():
     np.testing.assert_allclose(table["recall"], [0.7, 0.8, 0.75])
 
 
+# --- classes that have each other's names
+
+rounds = st.lists(st.integers(2, 4), min_size=1, max_size=3)
+
+
+@given(rounds, st.integers(0, 4))
+def test_names_that_are_turned_round_are_found(lengths, errors):
+    """In rounds of so many classes each, of nine objects."""
+    names = [f"{place}{step}" for place, length in enumerate(lengths) for step in range(length)]
+    cycles = [tuple(name for name in names if name[0] == str(place)) for place in range(len(lengths))]
+    following = {name: [*cycle[1:], cycle[0]][place] for cycle in cycles for place, name in enumerate(cycle)}
+    values = np.zeros((len(names), len(names)), int)
+    for row, name in enumerate(names):
+        values[row, names.index(following[name])] += 9 - errors
+        values[row, row] += errors
+    assert confusion.exchanged(matrix(values, names)) == cycles
+
+
+def test_classes_that_one_name_takes_are_not_exchanged():
+    assert confusion.exchanged(HAND) == []
+    assert confusion.exchanged(matrix([[0, 9, 0], [0, 9, 0], [0, 5, 4]])) == []
+    assert confusion.exchanged(matrix([[5, 5], [5, 5]])) == []  # half is not most
+
+
 # --- symmetry
 
 

@@ -76,6 +76,10 @@ class Called(Pictures):
 def fewer():
     return Called("ant", "bee", "wasp"), Called("ant", "wasp")
 
+def synonyms():
+    named = Called(("ant", "emmet"), ("bee",))
+    return named, torch.utils.data.Subset(named, [1])
+
 def turned():
     return Called("ant", "bee", "wasp"), torch.utils.data.Subset(Called("wasp", "ant", "bee"), [2, 0, 1])
 
@@ -238,6 +242,11 @@ def test_labels_of_a_test_set_with_classes_of_its_own_are_those_of_the_same_name
     assert (found.train.labels.tolist(), found.test.labels.tolist()) == ([0, 1, 2], labels)
 
 
+def test_synonyms_are_one_name(mine):
+    """As torchvision's ImageNet has them."""
+    assert data.load(f"{mine}:synonyms").classes == ("ant, emmet", "bee")
+
+
 def test_names_of_a_set_whose_labels_are_changed_are_those_given(mine):
     assert data.load(f"{mine}:relabelled").classes == ("wasp", "bee", "ant")
 
@@ -379,9 +388,9 @@ def test_weights_of_a_file_are_put_in(mine, tmp_path, file):
     assert torch.equal(models.load(f"{mine}:network", digits(), weights=path)[1].weight, expected)
 
 
-@pytest.mark.parametrize("named", ["module.1.", "_orig_mod.1.", "_orig_mod.module.1.", "1._orig_mod."])
+@pytest.mark.parametrize("named", ["module.1.", "_orig_mod.1.", "_orig_mod.module.1.", "1._orig_mod.", "model.1."])
 def test_weights_of_a_wrapped_network_are_put_into_the_network(mine, tmp_path, named):
-    """As DataParallel and torch.compile name them, of the whole or of a part."""
+    """As DataParallel and torch.compile name them, of the whole or of a part, and a module that holds the network."""
     layer = nn.Linear(36, 2)
     state = {f"{named}{name}": value for name, value in layer.state_dict().items()}
     found = models.load(f"{mine}:network", digits(), weights=saved(tmp_path / "w.pt", state))[1]
@@ -402,7 +411,16 @@ def test_weights_of_a_wrapped_network_are_put_into_the_network(mine, tmp_path, n
             {"module.1.weight": torch.zeros(2, 36), "module.1.more": torch.zeros(2)},
             "of 2, 2 are missing, such as 1.bias; 2 are not of this network, such as module.1.more$",
         ),
-        ({"1.weight": 3}, "holds a dict: give one of torch.save"),
+        ({"1.weight": 3}, "holds 1.weight: give one of torch.save"),
+        (
+            {"model": {"1.bias": torch.zeros(2)}, "ema": {"1.bias": torch.zeros(2)}, "epoch": 3},
+            "holds ema, epoch, model, of which ema and model hold weights: give one of torch.save",
+        ),
+        (
+            {"1.weight": torch.zeros(2, 36, dtype=torch.int8), "1.bias": torch.zeros(2)},
+            r"1.weight is torch.int8, here torch.float32$",
+        ),
+        ([torch.zeros(2)], "holds a list: give one of torch.save"),
         (nn.Linear(2, 2), "holds more than weights: give one of torch.save"),
     ],
 )
@@ -412,6 +430,22 @@ def test_weights_that_do_not_match_are_named_in_one_line(mine, tmp_path, state, 
     with pytest.raises(ValueError, match=message) as raised:
         models.load(f"{mine}:network", digits(), weights=path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["model", "model_state_dict", "state_dict"])
+def test_weights_are_found_in_a_checkpoint(mine, tmp_path, name):
+    layer = nn.Linear(36, 2)
+    state = {f"1.{each}": value for each, value in layer.state_dict().items()}
+    torch.save({name: state, "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}, "epoch": 3}, tmp_path / "w.pt")
+    assert torch.equal(models.load(f"{mine}:network", digits(), weights=tmp_path / "w.pt")[1].weight, layer.weight)
+
+
+def test_the_seed_decides_the_weights_that_a_function_draws(mine):
+    before = torch.get_rng_state()
+    one, same, other = (models.load(f"{mine}:network", digits(), seed=seed)[1].weight for seed in (1, 1, 2))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("file", ["w.pt", "w.safetensors"])

@@ -10,11 +10,12 @@ import nbformat
 import numpy as np
 import papermill
 import pytest
+import torch
 from myst_nb.core.variables import format_plain_text
 from PIL import Image
 from test_names import Elements
 
-from ciutils import measure
+from ciutils import measure, models, show
 from reproduction import chapters, parameters
 from reproduction.results import REPOSITORY, Results
 
@@ -389,7 +390,8 @@ def test_names_that_differ_in_case_and_rare_classes_stay_apart(tmp_path, monkeyp
     given["saved"] = str(tmp_path / "kept")
     executed = execute(REPOSITORY / "notebooks" / "your_network.ipynb", tmp_path, given)
     told = kept(executed)
-    assert (told["top_pair"], told["pairs"]) == ("'c and rare'", "'c-C and c-o o'")
+    assert "pair with the most errors is c and rare, with" in told["most"]
+    assert told["pairs"] == "'c-C and c-o o'"
     assert told["egos"] == "'3 of 4 classes'"  # the rare one has no gradient
     said = [each for cell in executed.cells for each in cell.get("outputs", []) if each.get("name") == "stdout"]
     assert re.search(
@@ -452,6 +454,56 @@ def test_a_network_with_all_parameters_frozen_is_refused_before_anything_is_meas
     monkeypatch.setattr(measure, "of_test", None)
     with pytest.raises(ValueError, match="no trainable parameters: set requires_grad"):
         begin("your_network", {"dataset": "frozen.py:pictures", "network": "frozen.py:frozen"})
+
+
+OF_ONES_OWN = f"""{UNEVEN}
+
+def right():
+    train, _, names = pictures()
+    return train, torch.utils.data.Subset(train, range(0, 600, 6)), names
+
+
+def turned():
+    model = network()
+    model[1].weight.data = model[1].weight.data[[1, 2, 0, 3]]
+    return model
+
+
+def fixed():
+    model = torch.nn.Sequential(*network(), torch.nn.Linear(4, 4))
+    model[1].requires_grad_(False)
+    return model
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"dataset": "own.py:right", "network": "own.py:turned"},
+            "Most images of c are called o o, of o o are called C, of C are called c: are the classes, by",
+        ),
+        ({"dataset": "own.py:right", "network": "own.py:fixed"}, "20 of its parameters require no gradient, so that"),
+        ({"dataset": "own.py:right", "network": "own.py:network"}, "No test image is called by a wrong name."),
+        (
+            {"network": "resnet18", "weights": "w.pt", "arguments": {"width": 0.02}},
+            "images' own mean and deviation: if",
+        ),
+        (
+            {"network": "resnet18", "weights": "w.pt", "arguments": {"width": 0.02}, "mean": [0.0], "std": [1.0]},
+            "that gets its images otherwise than in its training.",
+        ),
+    ],
+)
+def test_what_a_page_of_ones_own_cannot_know_is_said(tmp_path, monkeypatch, given, said):
+    (tmp_path / "own.py").write_text(OF_ONES_OWN)
+    monkeypatch.chdir(tmp_path)
+    torch.save(models.build("resnet18", 10, 1, 0.02, seed=0).state_dict(), "w.pt")
+    told = {}
+    monkeypatch.setattr(show, "tell", lambda **sentences: told.update(sentences))
+    begin("your_network", given, lambda cells: cells.__delitem__(slice(7, None)))
+    assert said in told["caution"] + told["most"] + told["takes"]
+    assert "images' own mean" not in told["caution"] or not given.get("mean")
 
 
 def test_claims_are_judged_on_few_networks_and_one_seed(tmp_path):

@@ -113,6 +113,26 @@ class Symmetry:
     pairs: pd.DataFrame
 
 
+def exchanged(counts: xr.DataArray) -> list[tuple[str, ...]]:
+    """Classes that seem to have each other's names: each is mostly, that is for more than half of its objects, called
+    the next, and the last the first. So it is where a network was trained with its classes in another order.
+
+    counts: (true, predicted). Example: of three classes whose outputs were turned round, [("a", "b", "c")]. Book: *Your
+    own network*.
+    """
+    values = one_matrix(counts).values
+    names = [str(name) for name in counts["true"].values]
+    mostly = {row: int(cells.argmax()) for row, cells in enumerate(values) if 2 * cells.max() > cells.sum()}
+    found = []
+    for first in mostly:
+        cycle = [first]
+        while (following := mostly.get(cycle[-1])) is not None and following not in cycle:
+            cycle.append(following)
+        if len(cycle) > 1 and following == first == min(cycle):
+            found.append(tuple(names[each] for each in cycle))
+    return found
+
+
 def symmetry(counts: xr.DataArray) -> Symmetry:
     """Test whether c1 is taken for c2 as often as c2 for c1.
 

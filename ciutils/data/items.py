@@ -27,7 +27,11 @@ def names(dataset: Any) -> Names | None:  # noqa: ANN401, whatever a data set is
     while not hasattr(dataset, "classes") and isinstance(dataset, Subset | DataLoader):
         dataset = dataset.dataset
     found = getattr(dataset, "classes", None) if getattr(dataset, "target_transform", None) is None else None
-    return found if isinstance(found, Sequence | np.ndarray) else None
+    if not isinstance(found, Sequence | np.ndarray):
+        return None
+    if len(found) and all(isinstance(each, tuple) for each in found):  # of synonyms, as of torchvision's ImageNet
+        return [", ".join(map(str, each)) for each in found]
+    return found
 
 
 def agree(given: Sequence[str | int] | np.ndarray, own: Names | None, what: str) -> None:

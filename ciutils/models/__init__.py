@@ -47,14 +47,18 @@ def build(
 
 
 def load(
-    network: str, images: ImageData, arguments: Mapping[str, object] | None = None, weights: str | Path = ""
+    network: str,
+    images: ImageData,
+    arguments: Mapping[str, object] | None = None,
+    weights: str | Path = "",
+    seed: int = 0,
 ) -> nn.Module:
     """The module that `network` names: one of `NETWORKS`, made for the classes and channels of `images`, or what a
     function gives, see `lookup.function`; in
     evaluation mode.
 
-    arguments: of the function, or width and seed of one of `NETWORKS`. weights: a file that `load_weights` reads; ""
-    leaves those that the module has.
+    arguments: of the function, or width of one of `NETWORKS`. weights: a file that `load_weights` reads; ""
+    leaves those that the module has. seed: of what is drawn for it from PyTorch's generator, which stays as it was.
 
     Raises ValueError for a name that means none, arguments that the function does not take, what is no module, and as
     `load_weights` does. Book: *Your own network*.
@@ -63,8 +67,10 @@ def load(
         make = lookup.function(network)
     else:
         checks.one_of(network, (*NETWORKS, *lookup.WAYS), "network")
-        make = partial(build, network, len(images.classes), images.train.images.shape[1])
-    model = lookup.outcome(network, make, arguments or {})
+        make = partial(build, network, len(images.classes), images.train.images.shape[1], seed=seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = lookup.outcome(network, make, arguments or {})
     if not isinstance(model, nn.Module):
         raise ValueError(f"{network} gives a {type(model).__name__}: let it give a torch.nn.Module")
     if weights:

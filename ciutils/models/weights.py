@@ -19,7 +19,8 @@ _WRAPPED = r"^(module\.|_orig_mod\.)+|_orig_mod\."
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
     """Put the weights of a file into `model`: .safetensors, or a state_dict that torch.save wrote, also one that stands
-    under "state_dict" among other things, or of the network in a DataParallel or torch.compile. Nothing in it is run.
+    under one name among other things of a checkpoint, or of the network in a DataParallel, torch.compile or one module
+    more. Nothing in it is run.
 
     Raises FileNotFoundError if there is none, ValueError if it is no such file, or names what does not match `model`.
     """
@@ -36,6 +37,8 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         if names
     ]
     faults += [f"{each} is {list(found[each].shape)}, here {list(own[each].shape)}" for each in sorted(others)[:1]]
+    typed = [name for name in own.keys() & found.keys() if _is_float(own[name]) != _is_float(found[name])]
+    faults += [f"{each} is {found[each].dtype}, here {own[each].dtype}" for each in sorted(typed)[:1]]
     if faults:
         raise ValueError(
             f"the weights in {path} do not match {type(model).__name__}: of {len(own)}, {'; '.join(faults)}"
@@ -46,7 +49,19 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
 def _unwrapped(found: dict[str, torch.Tensor], own: Mapping[str, object]) -> dict[str, torch.Tensor]:
     """The weights under the names that they have within what wrapped the network, if these are those of `own`."""
     plain = {re.sub(_WRAPPED, "", name): value for name, value in found.items()}
-    return plain if plain.keys() == own.keys() else found
+    within = {name.partition(".")[2]: value for name, value in plain.items()}
+    one = len({name.partition(".")[0] for name in plain}) == 1  # such as "model." of a Lightning module
+    return next((each for each in (found, plain, within if one else plain) if each.keys() == own.keys()), found)
+
+
+def _is_float(tensor: torch.Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
+
+
+def _is_state(found: object) -> bool:
+    return (
+        isinstance(found, Mapping) and len(found) > 0 and all(isinstance(each, torch.Tensor) for each in found.values())
+    )
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
@@ -58,7 +73,12 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         raise ValueError(f"{path} holds more than weights: give one of torch.save(model.state_dict(), ...)") from error
     except Exception as error:  # what is raised on a damaged or foreign file is of many types
         raise ValueError(f"{path} cannot be read as weights ({type(error).__name__}): {error}") from error
-    found = found.get("state_dict", found) if isinstance(found, Mapping) else found
-    if not isinstance(found, Mapping) or not all(isinstance(each, torch.Tensor) for each in found.values()):
-        raise ValueError(f"{path} holds a {type(found).__name__}: give one of torch.save(model.state_dict(), ...)")
-    return dict(found)
+    if _is_state(found):
+        return dict(found)
+    parts = {str(name): each for name, each in found.items()} if isinstance(found, Mapping) else {}
+    states = {name: each for name, each in parts.items() if _is_state(each)}
+    if "state_dict" in states or len(states) == 1:
+        return dict(states.get("state_dict") or next(iter(states.values())))
+    several = f", of which {' and '.join(sorted(states))} hold weights" if states else ""
+    told = f"{', '.join(sorted(parts)[:5])}{several}" if parts else f"a {type(found).__name__}"
+    raise ValueError(f"{path} holds {told}: give one of torch.save(model.state_dict(), ...)")
