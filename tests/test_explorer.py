@@ -34,6 +34,12 @@ def whole(text):
     return [int(each or 0) for each in text.split(",")]
 
 
+@pytest.mark.parametrize("key", ["mine", ("mine", "3-8")])
+def test_planes_have_three_names_each(key):
+    with pytest.raises(ValueError, match=r"spaces has the key .*mine.*: give \(network, setup, plane\), three texts"):
+        explorer.planes({key: SLOPED})
+
+
 def test_a_plane_holds_the_counts_of_its_space():
     shown = explorer.planes({("net", "big-lr", "sloped"): SLOPED})
     (data,) = files(shown).values()

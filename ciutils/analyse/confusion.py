@@ -117,8 +117,8 @@ def exchanged(counts: xr.DataArray) -> list[tuple[str, ...]]:
     """Classes that seem to have each other's names: each is mostly, that is for more than half of its objects, called
     the next, and the last the first. So it is where a network was trained with its classes in another order.
 
-    counts: (true, predicted). Example: of three classes whose outputs were turned round, [("a", "b", "c")]. Book: *Your
-    own network*.
+    counts: (true, predicted). Example: of three classes whose outputs were turned round, [("a", "b", "c")].
+    Book: *Your own network*.
     """
     values = one_matrix(counts).values
     names = [str(name) for name in counts["true"].values]

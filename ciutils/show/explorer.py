@@ -55,10 +55,13 @@ def planes(
     Source: arXiv:2211.01370, Figures 2 to 5. Book: *Sharpness*, *Class-wise losses*.
     """
     files: dict[str, str] = {}
+    for key in checks.by_name(spaces, "spaces"):
+        if not isinstance(key, tuple) or len(key) != 3:
+            raise ValueError(f"spaces has the key {key!r}: give (network, setup, plane), three texts")
     offered = [
         dict(zip(("network", "setup", "plane"), key, strict=True), frozen=_kept(_plane(space), files))
         | ({"recalibrated": _kept(_plane(recalibrated[key]), files)} if recalibrated and key in recalibrated else {})
-        for key, space in checks.by_name(spaces, "spaces").items()
+        for key, space in spaces.items()
     ]
     choices = "".join(
         _select(name, {each: each for each in dict.fromkeys(space[name] for space in offered)})
