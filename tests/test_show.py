@@ -327,6 +327,12 @@ def test_a_table_of_numbers_is_coloured_and_its_ink_is_readable():
     assert all(f"&lt;{name}&gt;" in shown and f"<{name}>" not in shown for name in "ayc")
 
 
+def test_an_artifact_is_no_figure(artifact, displayed):
+    with pytest.raises(ValueError, match="shown is a Dataset: give figures, a DataFrame or HTML, artifacts after them"):
+        show.display(artifact)
+    assert displayed == []
+
+
 def test_a_shown_table_is_whole_and_hides_an_index_that_only_counts(artifact, displayed):
     long = "x" * 300
     for table in (

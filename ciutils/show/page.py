@@ -50,14 +50,19 @@ def display(
     name: with one, `tell` keeps what was displayed, so that another page can show the same. fold: a line below which
     all of it is folded; in print it is open. A table's entries are text, whatever is in them; its index is shown unless
     it only counts rows; one that is wider than the page scrolls. Nothing is returned, which a notebook would show once
-    more. Book: every chapter.
+    more. Raises ValueError for what is none of these. Book: every chapter.
     """
     if isinstance(shown, HTML):
         rendered = shown
     elif isinstance(shown, pd.DataFrame):
         rendered = _table(shown)
     else:
-        rendered = pictures([shown] if isinstance(shown, Figure) else shown, alt)
+        figures = [shown] if isinstance(shown, Figure) else list(shown)
+        if not figures or not all(isinstance(each, Figure) for each in figures):
+            raise ValueError(
+                f"shown is a {type(shown).__name__}: give figures, a DataFrame or HTML, artifacts after them"
+            )
+        rendered = pictures(figures, alt)
     told = source(*artifacts)
     if fold:
         inside = f"<summary>{html.escape(fold)}</summary>{rendered.data}{told.data}"
