@@ -76,7 +76,7 @@ TEXT_PAGES = {
     "glossary": "# Glossary\n\n```{glossary}\nCCTM\n  A matrix of classes $c_1$.\n```\n",
     "another": "# Another page\n\n## Which networks\n\nYour own, of barnacles.\n\n## What batch-norm does\n\nMuch.\n",
     "stale": "# Stale\n\nBatch-norm, batch-norm.\n\n## Batch-norm, frozen or recalibrated, and more\n\nBatch-norm.\n",
-    "yours": "# Your own network\n\nAs the other.\n",
+    "your-network": "# Your own network\n\nAs the other.\n",
     "functions": "# Functions\n\n```{eval-rst}\n.. automodule:: ciutils.analyse.confusion\n   :members:\n```\n",
 }
 EXTENSIONS = sorted(REPOSITORY.glob("book/*.py"))
@@ -498,7 +498,12 @@ def test_on_paper_folded_text_is_open(visit, book):
     page = visit(f"file://{book}/book/playing.html")
     folded = page.get_by_text("what is folded")
     assert not folded.evaluate("each => each.checkVisibility()")
+    plane = figure(page, "plane")
+    plane.locator("[name=recalibrated]").check()
     page.emulate_media(media="print")
+    assert plane.get_by_text("batch-norm recalibrated").is_visible()  # what was chosen, and nothing else
+    assert not plane.get_by_text("drawn by weight distance").is_visible()
+    assert plane.get_by_text("angle of the cut, 135°").is_visible()
     assert folded.evaluate("each => each.checkVisibility()")
     assert not page.locator("[name=play]").is_visible()
     assert page.locator("[data-part=map] svg").is_visible()
@@ -589,7 +594,8 @@ def test_search_leads_to_the_section_and_to_the_term(visit, address):
 
 
 def test_search_finds_first_the_page_whose_title_is_asked_for(visit, address):
-    assert found_for(visit, address, "own network")[:2] == ["book/yours.html", "book/another.html#which-networks"]
+    first = found_for(visit, address, "own network")[:2]
+    assert first == ["book/your-network.html", "book/another.html#which-networks"]
 
 
 def test_search_finds_first_the_section_whose_title_is_asked_for(visit, address):
@@ -676,12 +682,13 @@ def test_a_wide_table_scrolls_in_its_place_and_shows_that_it_does(visit, book):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     mask = "each => getComputedStyle(each).maskImage"
     assert "gradient" in table.evaluate(mask)
-    heads = table.locator("tbody th").first
+    heads, corner = table.locator("tbody th").first, table.locator("thead th").first
     before = heads.bounding_box()["x"]
     table.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.querySelector('.wide').scrollLeft > 10")
     assert heads.bounding_box()["x"] == pytest.approx(before, abs=1)
+    assert corner.bounding_box()["x"] == pytest.approx(before, abs=1)
     table.evaluate("each => each.scrollTo(each.scrollWidth, 0)")
     page.wait_for_function(f"({mask})(document.querySelector('.wide')) === 'none'")
 
