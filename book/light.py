@@ -68,7 +68,7 @@ def search_sections_of_text(app: Sphinx) -> None:
     `search.js` leads to; leave out code, where figures come from, and copies of chapters that run on digits."""
     index_page = app.builder.index_page
 
-    def without_code(page: str, doctree: nodes.document, title: str) -> None:
+    def by_section(page: str, doctree: nodes.document, title: str) -> None:
         app.builder.indexer.prune = lambda _: None  # it would take sections out, which are no pages
         if page.endswith("-digits"):
             return
@@ -85,7 +85,7 @@ def search_sections_of_text(app: Sphinx) -> None:
                 inner.parent.remove(inner)
             index_page(f"{page}#{section['ids'][0]}", own, section.next_node(nodes.title).astext())
 
-    app.builder.index_page = without_code
+    app.builder.index_page = by_section
 
 
 def drop_thebe(_: Sphinx, __: str, ___: str, context: dict[str, Any], ____: nodes.document | None) -> None:

@@ -67,7 +67,7 @@ def load(
         make = lookup.function(network)
     else:
         checks.one_of(network, (*NETWORKS, *lookup.WAYS), "network")
-        make = partial(build, network, len(images.classes), images.train.images.shape[1], seed=seed)
+        make = partial(build, network, len(images.classes), images.train.images.shape[1])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = lookup.outcome(network, make, arguments or {})
