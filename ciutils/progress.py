@@ -13,9 +13,12 @@ _SECONDS_BETWEEN_LINES = 30.0
 
 
 class Progress:
-    """Counts steps of work: `with Progress(30, "training") as progress: progress.step("accuracy 0.91")`."""
+    """Counts steps of work: `with Progress(30, "training") as progress: progress.step("accuracy 0.91")`.
 
-    def __init__(self, total: int, label: str, done: int = 0) -> None:
+    total: None where nobody knows how many steps it takes.
+    """
+
+    def __init__(self, total: int | None, label: str, done: int = 0) -> None:
         self.total, self.label, self.done = total, label, done
         self.first, self.started, self.last_line = done, time.monotonic(), time.monotonic()
         self.bar = tqdm(total=total, initial=done, desc=label, delay=2) if _somebody_watches() else None
@@ -28,9 +31,13 @@ class Progress:
             self.bar.update()
         elif time.monotonic() - self.last_line > _SECONDS_BETWEEN_LINES:
             self.last_line = time.monotonic()
-            left = (self.last_line - self.started) / (self.done - self.first) * (self.total - self.done)
-            parts = [f"{self.label}: {self.done} of {self.total}", note, f"about {left:.0f} s left"]
-            say(", ".join(filter(None, parts)))
+            say(", ".join(filter(None, self._told(note))))
+
+    def _told(self, note: str) -> list[str]:
+        if self.total is None:
+            return [f"{self.label}: {self.done} done", note]
+        left = (time.monotonic() - self.started) / (self.done - self.first) * (self.total - self.done)
+        return [f"{self.label}: {self.done} of {self.total}", note, f"about {left:.0f} s left"]
 
     def __enter__(self) -> Progress:
         return self

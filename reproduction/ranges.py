@@ -61,6 +61,18 @@ def _unless_empty(rule: Rule) -> Rule:
     return lambda value, what: rule(value, what) if value else None
 
 
+def _or_zero(rule: Rule) -> Rule:
+    """For numbers, as `_unless_empty`; says that 0 may be given too."""
+
+    def check(value: float, what: str) -> None:
+        try:
+            _unless_empty(rule)(value, what)
+        except ValueError as error:
+            raise ValueError(f"{error}, or 0") from error
+
+    return check
+
+
 def _data(value: str, what: str) -> None:
     if ":" not in value:
         checks.one_of(value, (*choices.DATASETS, "folder:PATH", *lookup.WAYS), what)
@@ -144,11 +156,11 @@ RULES: dict[str, Rule] = {
     "repeats": checks.whole,
     "rates": _each(checks.share),
     "early": _each(checks.whole),
-    "epochs": _unless_empty(checks.whole),
+    "epochs": _or_zero(checks.whole),
     "points": _unless_empty(checks.odd),
-    "images": _unless_empty(checks.whole),
-    "sigma": _unless_empty(checks.half_side),
-    "level": _unless_empty(checks.share),
+    "images": _or_zero(checks.whole),
+    "sigma": _or_zero(checks.half_side),
+    "level": _or_zero(checks.share),
     "scale": _one_of(OPTIONS["scale"]),
     "precision": _one_of(OPTIONS["precision"]),
     "counts": _one_of(choices.COUNTS),

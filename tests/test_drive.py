@@ -186,12 +186,13 @@ def test_how_far_a_notebook_is_is_told_while_it_runs(tmp_path):
         "progress._SECONDS_BETWEEN_LINES = 0",
         "counted = progress.Progress(3, 'x')",
     ]
-    toy(tmp_path, *cells, "for _ in range(3):\n    counted.step('note')")
+    search = "progress.Progress(None, 'search').step('note')"
+    toy(tmp_path, *cells, "for _ in range(3):\n    counted.step('note')", search)
     variables = environment(tmp_path) | {"PYTHONPATH": str(REPOSITORY)}
     words = ["bash", SCRIPTS / "execute.sh", "notebooks/toy.ipynb", "log.ipynb", "run-a.ipynb", "{}"]
     done = subprocess.run(words, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    told = [f"run-a, x: {k} of 3, note, about 0 s left" for k in (1, 2, 3)]
+    told = [f"run-a, x: {k} of 3, note, about 0 s left" for k in (1, 2, 3)] + ["run-a, search: 1 done, note"]
     assert done.stdout.splitlines() == told
     assert all(map(drive.PROGRESS.match, told))
 

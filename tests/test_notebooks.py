@@ -406,6 +406,24 @@ def test_names_that_differ_in_case_and_rare_classes_stay_apart(tmp_path, monkeyp
     assert all(f"<b>{cell}</b>" in tables(executed) for cell in ("rare called c", "c called C", "C called c"))
 
 
+def test_gradients_of_zero_leave_a_page_without_planes(tmp_path):
+    """As a network has that is certain of every training image: the CCTM and the images are worth a page."""
+    certain = UNEVEN.replace("torch.nn.Sequential(torch.nn.Flatten(), layer)", "Certain(layer)")
+    certain += """
+class Certain(torch.nn.Sequential):
+    def forward(self, images):
+        return 1e4 * super().forward(images.flatten(1).round())
+"""
+    (tmp_path / "certain.py").write_text(certain)
+    given = {"dataset": "certain.py:pictures", "network": "certain.py:network", "points": 3, "images": 20}
+    executed = execute(REPOSITORY / "notebooks" / "your_network.ipynb", tmp_path, given)
+    told = kept(executed)
+    assert "Planes of c, C, o o are left out: their images are given so surely" in told["reach"]
+    assert told["pairs"] == "'no pair'"
+    assert "unknown" in told["conflict"]
+    assert all("unknown, without a plane" in told[name] for name in ("rises_frozen", "rises_recalibrated", "third"))
+
+
 def test_pairs_whose_names_are_the_same_text_stay_apart(tmp_path):
     (tmp_path / "named.py").write_text(UNEVEN.replace('["c", "C", "o o", "rare"]', '["a", "b-c", "a-b", "c"]'))
     given = {"dataset": "named.py:pictures", "network": "named.py:network", "points": 3, "images": 0}

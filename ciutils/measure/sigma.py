@@ -19,6 +19,7 @@ from ciutils.measure.evaluator import Evaluator, Plane
 from ciutils.measure.spaces import rate_at
 from ciutils.models.classifier import Reading
 from ciutils.models.gradients import Directions
+from ciutils.progress import Progress
 
 
 def find_sigma(
@@ -66,20 +67,22 @@ def find_sigma(
                 f"the network's outputs are not finite at theta ({theta1:.3g}, {theta2:.3g}) of a plane: no mistake "
                 "rate is known there; give a lower level, or choose sigma by hand"
             )
+        progress.step(f"mistake rate {measured.mistakes / measured.seen:.2f}")
         return measured.mistakes / measured.seen
 
     def passes(sigma: float) -> bool:  # the first plane that does not spares the others
         return all(np.mean([rate(plane, a * sigma, b * sigma) for a, b in border]) >= level for plane in planes)
 
     sigma, limit = 1e-3 * directions.weight_norm / norms.max(), 1e2 * directions.weight_norm / norms.min()
-    while not passes(sigma):
-        sigma *= 2
-        if sigma > limit:
-            raise ValueError(f"level = {level}: the mistake rate stays below it at any distance; give a lower one")
-    low, high = sigma / 2, sigma
-    while high / low > 1.1:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if passes(middle) else (middle, high)
+    with Progress(None, "points on the way to a half side") as progress:
+        while not passes(sigma):
+            sigma *= 2
+            if sigma > limit:
+                raise ValueError(f"level = {level}: the mistake rate stays below it at any distance; give a lower one")
+        low, high = sigma / 2, sigma
+        while high / low > 1.1:
+            middle = math.sqrt(low * high)
+            low, high = (low, middle) if passes(middle) else (middle, high)
     return high
 
 

@@ -25,7 +25,7 @@ TROUBLE = re.compile(
     r"|\d+ of \d+ runs have no result)"
 )
 STEPS = ("begin  ", "end    ")
-PROGRESS = re.compile(r"^.+: \d+ of \d+, .* s left$")  # as ciutils/progress.py writes it
+PROGRESS = re.compile(r"^.+: \d+ (of \d+, .* s left|done\b.*)$")  # as ciutils/progress.py writes it
 
 
 def told(lines: Iterator[str]) -> Iterator[str]:

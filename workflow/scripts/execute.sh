@@ -9,7 +9,7 @@ trap 'rm -f "$output.part"' EXIT
 papermill "$notebook" "$log" -y "$parameters" --log-output --log-level INFO --no-progress-bar 2>&1 | {
   last=
   while IFS= read -r line; do
-    case $line in *': '*' of '*' s left') echo "$name, $line" ;; esac
+    case $line in *': '*' of '*' s left' | *': '*' done, '*) echo "$name, $line" ;; esac
     [ -z "$line" ] || last=$line
   done
   printf '%s' "$last" > "$output.part"
