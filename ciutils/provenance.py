@@ -62,9 +62,10 @@ def _yours(own: Sequence[Mapping]) -> str:
 
 
 def _recorded(made: Sequence[dict]) -> str:
-    """What artifacts of these provenances share and differ in."""
+    """What artifacts of these provenances share and differ in; one that is shown twice took its time once."""
     if not made:
         return ""
+    made = [*{json.dumps(one, sort_keys=True): one for one in made}.values()]
 
     def each(show: Callable[[dict, dict], str]) -> str:
         return ", ".join(dict.fromkeys(show(one, one["configuration"]) for one in made))

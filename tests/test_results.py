@@ -226,6 +226,8 @@ def test_provenance_line_names_what_made_a_figure(trained):
     ):
         assert part in line
     assert "\n" not in line
+    took = provenance.duration(provenance.of(trained.history())["seconds"])
+    assert f"; {took} in all; " in line  # the same artifact twice
 
 
 def test_an_artifact_without_provenance_is_refused():
