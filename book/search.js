@@ -4,6 +4,15 @@
 const words = (text) => text.toLowerCase().match(/[\p{L}\p{N}-]+/gu) || [];
 const asked = words(new URLSearchParams(window.location.search).get("q") || "");
 
+// What every object of JavaScript has, such as a "constructor", is no word of the index; Sphinx 8.2 knows that itself.
+queueMicrotask(() => {
+  const { setIndex } = Search, { hasOwnProperty } = Object.prototype;
+  Search.setIndex = (index) => {
+    for (const words of [index.terms, index.titleterms]) Object.setPrototypeOf(words, { __proto__: null, hasOwnProperty });
+    setIndex(index);
+  };
+});
+
 var Scorer = {
   /** The points of a hit [page, title, anchor, description, points, file], which is made to lead to its section. */
   score: (hit) => {

@@ -588,6 +588,11 @@ def test_search_finds_text_and_neither_code_nor_where_figures_are_from(visit, ad
     assert found_for(visit, address, "sourceplace") == []
 
 
+@pytest.mark.parametrize("words", ["constructor", "__proto__"])
+def test_a_word_that_every_object_of_javascript_has_is_searched_like_any_other(visit, address, words):
+    assert found_for(visit, address, words) == []
+
+
 def test_search_leads_to_the_section_and_to_the_term(visit, address):
     assert found_for(visit, address, "barnacles") == ["book/another.html#which-networks", "book/another.html"]
     assert found_for(visit, address, "cctm")[0] == "book/glossary.html#term-CCTM"

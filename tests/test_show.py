@@ -389,6 +389,12 @@ def test_on_a_phone_entries_of_a_table_of_long_text_tell_their_heads(artifact, d
     assert 'aria-label="table: &lt;claim&gt;, rule"' in displayed[0].data
 
 
+def test_on_a_phone_numbers_beside_long_names_stay_a_table(artifact, displayed):
+    plane = "ResNet18, anneal-lr, horse-ship, recalibrated"
+    show.display(pd.DataFrame({"plane": [plane], "area": ["140 (43 to 320)"]}), artifact)
+    assert not re.search('class="[^"]*(long|whole)-entries"', displayed[0].data)
+
+
 def rate(values, first="cat", second="dog"):
     points = {"theta1": np.linspace(-1, 1, len(values)), "theta2": np.linspace(-2, 2, len(values[0]))}
     return xr.DataArray(

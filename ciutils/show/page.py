@@ -33,7 +33,8 @@ _GLUED = "application/papermill.record/"
 
 LONGEST_WHOLE, LONGEST_NAME, LONGEST_SHORT = 16, 24, 30
 """Characters of a table's longest entry up to which no entry is broken into lines; of an entry with a hyphen, or of a
-number and its uncertainty, up to which it is not; of a table's longest entry beyond which a phone shows a list."""
+number and its uncertainty, up to which it is not; of the longest entry beside the names of a table's rows beyond which
+a phone shows a list."""
 
 
 def display(
@@ -90,9 +91,11 @@ def heat_table(values: pd.DataFrame, form: str, caption: str) -> HTML:
 
 
 def _table(table: pd.DataFrame) -> HTML:
-    longest = table.astype(str).map(len).to_numpy().max(initial=0)
-    kind = "whole-entries" if longest <= LONGEST_WHOLE else "long-entries" if longest > LONGEST_SHORT else None
+    lengths = table.astype(str).map(len).to_numpy()
     index = not isinstance(table.index, pd.RangeIndex)
+    told = lengths if index else lengths[:, 1:]  # beside the names of rows, which may be long above short entries
+    whole = lengths.max(initial=0) <= LONGEST_WHOLE
+    kind = "whole-entries" if whole else "long-entries" if told.max(initial=0) > LONGEST_SHORT else None
     with pd.option_context("display.max_colwidth", None, "display.html.use_mathjax", False):
         drawn = table.to_html(index=index, border=0, index_names=False, classes=kind)
     if kind == "long-entries":

@@ -157,7 +157,8 @@ def table(jobs: Mapping[str, Sequence[float]], cpu: Mapping[str, Sequence[float]
 
 
 def _hours(seconds: float, largest: bool) -> str:
-    text = f"{seconds / 3600:.2g} h" if seconds < 3600 * 99 else f"{seconds / 3600:,.0f} h"
+    hours = f"{seconds / 3600:.2g}" if seconds < 3600 * 99 else f"{seconds / 3600:,.0f}"
+    text = f"{hours}\N{NO-BREAK SPACE}h"
     return f"**{text}**" if largest else text
 
 

@@ -371,6 +371,7 @@
         "aria-label": said }, ...grid, svg("path", { class: "grid", d: `M${x(0)} ${CUT.top}V${CUT.bottom}` }),
       svg("path", { class: "line", d: path(positions.map((each, k) => [x(each), y(values[k])])) }), ...labels));
       this.line.setAttribute("d", path([-1, 1].map((position) => this.project(...at(position)))));
+      this.form.elements.angle.setAttribute("aria-valuetext", `${angle} degrees`);
       this.part("angle").textContent = `angle of the cut, ${angle}°`;
     }
 
