@@ -53,10 +53,10 @@ def line(*shown: xr.Dataset | xr.DataArray) -> str:
 
 
 def _yours(own: Sequence[Mapping]) -> str:
-    """What artifacts with these attributes tell of themselves."""
+    """What artifacts with these attributes tell of themselves; one that is shown twice took its time once."""
     told = [json.loads(attributes.get("configuration", "{}")) for attributes in own]
     parts = {what: dict.fromkeys(one[what][:8] for one in told if what in one) for what in ("network", "images")}
-    seconds = sum(attributes.get("seconds", 0) for attributes in own)
+    seconds = sum(dict.fromkeys(attributes.get("seconds", 0) for attributes in own))
     digests = [f"{what} {', '.join(found)}" for what, found in parts.items() if found]
     return "; ".join(["yours", *digests, *[duration(seconds)] * bool(seconds)]) if own else ""
 

@@ -472,6 +472,7 @@ def test_ones_own_artifacts_say_so(tiny_model, tiny_data):
     directions = measure.ego_directions(tiny_model, tiny_data.train)
     space = measure.interference_space(tiny_model, tiny_data.train, directions, "a-b", 0.1, 3)
     told = json.loads(space.attrs["configuration"])
-    line = provenance.line(space.assign_attrs(seconds=3.0), directions.cosine)
+    timed = space.assign_attrs(seconds=3.0)
+    line = provenance.line(timed, directions.cosine, timed)  # one artifact twice
     assert line == f"yours; network {told['network'][:8]}; images {tiny_data.train.sha256[:8]}; 3 s"
     assert provenance.line(measure.counts(tiny_model, tiny_data.test)) == "yours"

@@ -519,7 +519,7 @@ def test_what_a_page_of_ones_own_cannot_know_is_said(tmp_path, monkeypatch, give
     torch.save(models.build("resnet18", 10, 1, 0.02, seed=0).state_dict(), "w.pt")
     told = {}
     monkeypatch.setattr(show, "tell", lambda **sentences: told.update(sentences))
-    begin("your_network", given, lambda cells: cells.__delitem__(slice(7, None)))
+    begin("your_network", given, lambda cells: cells.__delitem__(slice(8, None)))
     assert said in told["caution"] + told["most"] + told["takes"]
     assert "images' own mean" not in told["caution"] or not given.get("mean")
 

@@ -381,18 +381,19 @@ def test_no_line_ends_within_a_name_or_a_number(artifact, displayed):
 
 
 def test_on_a_phone_entries_of_a_table_of_long_text_tell_their_heads(artifact, displayed):
-    table = pd.DataFrame({"<claim>": ["C1", "C2"], "rule": ["a " * 40, "short"]})
+    table = pd.DataFrame({"<claim>": ["C1", "C2"], "rule": ["a " * 40, "short"], "answer": ["yes", "no"]})
     show.display(table, artifact)
     assert re.search('class="[^"]*long-entries"', displayed[0].data)
     heads = re.findall('<td data-head="(.*?)">', displayed[0].data)
-    assert heads == ["&lt;claim&gt;", "rule"] * 2
-    assert 'aria-label="table: &lt;claim&gt;, rule"' in displayed[0].data
+    assert heads == ["&lt;claim&gt;", "rule", "answer"] * 2
+    assert 'aria-label="table: &lt;claim&gt;, rule, answer"' in displayed[0].data
 
 
 def test_on_a_phone_numbers_beside_long_names_stay_a_table(artifact, displayed):
     plane = "ResNet18, anneal-lr, horse-ship, recalibrated"
-    show.display(pd.DataFrame({"plane": [plane], "area": ["140 (43 to 320)"]}), artifact)
-    assert not re.search('class="[^"]*(long|whole)-entries"', displayed[0].data)
+    show.display(pd.DataFrame({"plane": [plane], "area": ["140 (43 to 320)"], "its angle": ["93"]}), artifact)
+    show.display(pd.DataFrame({"value": ["a " * 40]}, index=["the only column"]), artifact)
+    assert not re.search('class="[^"]*(long|whole)-entries"', displayed[0].data + displayed[2].data)
 
 
 def rate(values, first="cat", second="dog"):

@@ -95,7 +95,8 @@ def _table(table: pd.DataFrame) -> HTML:
     index = not isinstance(table.index, pd.RangeIndex)
     told = lengths if index else lengths[:, 1:]  # beside the names of rows, which may be long above short entries
     whole = lengths.max(initial=0) <= LONGEST_WHOLE
-    kind = "whole-entries" if whole else "long-entries" if told.max(initial=0) > LONGEST_SHORT else None
+    listed = told.shape[1] > 1 and told.max(initial=0) > LONGEST_SHORT  # one column has room to break lines
+    kind = "whole-entries" if whole else "long-entries" if listed else None
     with pd.option_context("display.max_colwidth", None, "display.html.use_mathjax", False):
         drawn = table.to_html(index=index, border=0, index_names=False, classes=kind)
     if kind == "long-entries":
