@@ -23,7 +23,8 @@ var Scorer = {
     hit[5] = page; // by which Sphinx tells equal hits
     if (description) return points; // a function
     const share = named.filter((word) => asked.includes(word)).length / (named.length || 1);
-    const before = (section && !share ? 2 : 0) + (page.includes("/chapters/") ? 1 : 0) - (title === "Exercises" ? 2 : 0);
+    const behind = page.endsWith("/functions") ? 3 : title === "Exercises" ? 2 : 0;
+    const before = (section && !share ? 2 : 0) + (page.includes("/chapters/") ? 1 : 0) - behind;
     return points + 90 * share + before;
   },
   objNameMatch: 11,
