@@ -293,7 +293,8 @@ def one_claim(monkeypatch):
         def rule(world, reading):
             effect = {"+": Estimate(5, 4, 6), "-": Estimate(0, -0.1, 0.1), "?": Estimate(1, -9, 9), " ": None}
             found = world.histories.get("answers") or table[reading.batch_norm, reading.unit]
-            return [Part(str(place), "rate", effect[each]) for place, each in enumerate(found)]
+            effect |= {"=": effect["-"]}  # contradicted, by what is the same in every reading
+            return [Part(str(place), "rate", effect[each], everywhere=each == "=") for place, each in enumerate(found)]
 
         concerned = ("batch_norm", "unit")
         found = judging.Claim("C00", "a statement", "", "a rule", "cctm#the-matrix", concerned, rule)
@@ -320,6 +321,10 @@ def one_claim(monkeypatch):
         # a part that falls does not make a claim depend, where the claim comes to the same
         ("+++-", "+++-", "++++", "++++", "mostly supported", "holds in every reading measured"),
         ("  ", "  ", "  ", "  ", "not there", None),
+        # what is the same in every reading counts once, in each of them, and no claim depends by it
+        ("++=", "++=", "  =", "  =", "mostly supported", "holds in every reading measured"),
+        ("++=", "++=", "--=", "--=", "depends on batch-norm", "depends on batch-norm"),
+        ("  =", "  =", "  =", "  =", "contradicted", "falls in every reading measured"),
     ],
 )
 def test_readings_add_up(one_claim, frozen, frozen_far, recalibrated, recalibrated_far, comes_to, over):
@@ -375,6 +380,16 @@ def test_what_only_one_reading_of_batch_norm_judges_cannot_depend_on_it(one_clai
     assert judging.judged_in_both(judging.judged({"200": Evidence()})) == []
     one_claim({("frozen", "theta"): "+?", ("recalibrated", "theta"): " ?"} | far)
     assert judging.judged_in_both(judging.judged({"200": Evidence()})) == ["C00"]
+
+
+def test_a_part_that_no_reading_concerns_is_judged_once(one_claim):
+    readings = [(a, b) for a in ("frozen", "recalibrated") for b in ("theta", "distance")]
+    one_claim(dict.fromkeys(readings, "+="))
+    table = judging.judged({"200": Evidence()})
+    assert list(table["what"].value_counts()[["0", "1"]]) == [4, 1]
+    assert list(judging.primary(table)["what"].value_counts()[["0", "1"]]) == [2, 1]
+    one_claim(dict.fromkeys(readings, " ="))
+    assert judging.judged_in_both(judging.judged({"200": Evidence()})) == []
 
 
 def test_the_primary_number_of_epochs_comes_first_where_it_is_there(one_claim):

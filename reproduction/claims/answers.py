@@ -46,7 +46,8 @@ class Part:
 
     effect: signed so that the claim is that it exceeds, or stays within, the smallest one that would matter, which
     `smallest` names in `SMALLEST`; None if artifacts are missing. comparable: whether the size of our experiment lets
-    it be held against the paper's. note: numbers beside it.
+    it be held against the paper's. note: numbers beside it. everywhere: whether it is the same in all readings of the
+    choices that concern its claim, as what rests on no plane is; it counts once.
     """
 
     what: str
@@ -54,6 +55,7 @@ class Part:
     effect: Estimate | Bounds | None = None
     comparable: bool = True
     note: str = ""
+    everywhere: bool = False
 
     @property
     def answer(self) -> str:
@@ -69,13 +71,14 @@ def part(
     effect: Callable[..., Estimate | Bounds | tuple[Estimate, str]],
     *artifacts: object,
     comparable: bool = True,
+    everywhere: bool = False,
 ) -> Part:
     """The part whose effect, and perhaps note, are those of the artifacts, unless one of them is missing (None)."""
     if any(artifact is None for artifact in artifacts):
-        return Part(what, smallest)
+        return Part(what, smallest, everywhere=everywhere)
     found = effect(*artifacts)
     value, note = found if isinstance(found, tuple) else (found, "")
-    return Part(what, smallest, value, comparable, note)
+    return Part(what, smallest, value, comparable, note, everywhere)
 
 
 def answer(effect: Estimate | Bounds, smallest: str) -> str:

@@ -69,23 +69,26 @@ def judged(
 
     shown: evidence by the number of epochs, as text. seeded: the same trainings with several seeds; a part that three
     of them or more can judge is judged on their mean. Columns: claim, what, epochs and the other choices ("" where they
-    do not concern the claim), answer, value, low, high (NaN where artifacts are missing), smallest, note, seeds.
+    do not concern the claim, or the part), answer, value, low, high (NaN where artifacts are missing), smallest, note, seeds.
     """
     rows = []
     for epochs, evidence in shown.items():
         several = (seeded or {}).get(epochs, ())
         for id in ids or sorted(CLAIMS):
             each = CLAIMS[id]
-            for reading in over(each.concerned):
+            for number, reading in enumerate(over(each.concerned)):
                 chosen = {name: value if name in each.concerned else "" for name, value in asdict(reading).items()}
                 again = [each.parts(trained, reading) for trained in several]
                 for place, part in enumerate(each.parts(evidence, reading)):
+                    if part.everywhere and number:  # judged in the first
+                        continue
                     effects = [found[place].effect for found in again]
                     known = [effect for effect in effects if effect is not None]
                     seeds = len(known) if len(known) >= FEWEST_SEEDS else 1
                     final = replace(part, effect=over_seeds(known), note="") if seeds > 1 else part
                     told = {"what": part.what, "answer": final.answer, "smallest": part.smallest, "note": final.note}
-                    row = {"claim": id, "epochs": epochs} | chosen | told | asdict(final.effect or UNKNOWN)
+                    named = dict.fromkeys(chosen, "") if part.everywhere else chosen
+                    row = {"claim": id, "epochs": epochs} | named | told | asdict(final.effect or UNKNOWN)
                     rows.append(row | {"seeds": seeds})
     return pd.DataFrame(rows)
 
@@ -169,8 +172,15 @@ HOLDS_IN_SOME, NEVER_HOLDS = "holds in some readings measured", "holds in no rea
 
 
 def _answers(rows: pd.DataFrame, choices: list[str]) -> dict[tuple[str, ...], pd.Series]:
-    """The answers to each part, by what it says, in each reading of `choices`."""
-    return {key: each.set_index("what")["answer"] for key, each in rows.groupby(choices)}
+    """The answers to each part, by what it says, in each reading of `choices`: with those of the same trainings that
+    none of these concerns, unless that is all of them."""
+    apart = (rows[[name for name in choices if name != "epochs"]] != "").any(axis=1)
+    apart |= not apart.any()
+    found = {}
+    for key, each in rows[apart].groupby(choices):
+        everywhere = rows[~apart & rows["epochs"].isin(each["epochs"])]
+        found[key] = pd.concat([each, everywhere]).set_index("what")["answer"]
+    return found
 
 
 def _disagree(one: pd.Series, other: pd.Series) -> bool:

@@ -168,7 +168,7 @@ def _small_sharp(evidence: Evidence, reading: Reading) -> list[Part]:
     accuracies = [evidence.rates(network, "small-lr") for network in ("resnet18", "vgg19")]
     return [
         *(part(pair, "factor", times(reading.unit), spaces("vgg19", pair), spaces("resnet18", pair)) for pair in PAIRS),
-        part("test accuracy", "rate", more_accurate, *accuracies),
+        part("test accuracy", "rate", more_accurate, *accuracies, everywhere=True),
     ]
 
 
