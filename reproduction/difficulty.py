@@ -100,7 +100,8 @@ QUESTIONS = {
         "network groups hold more of the errors than drawn ones; the lower the cosine of two class gradients, the more "
         "the classes are confused; the recalls of the pair with the most errors dance; networks miss the same images, "
         "more than their classes explain. The last by its interval, those between by p-values below 0.05. Yes if all "
-        "six hold, no if none does.",
+        "six hold, no if none does. (Added when the answers were known: where a training has too few epochs for a "
+        "p-value of a dance below 0.05, that cannot be told, and the others decide.)",
     ),
     "same_dancers": Question(
         "Are the images of one class that are given another's name the same in every epoch, or new ones each time?",
@@ -111,6 +112,9 @@ QUESTIONS = {
 }
 """By name. Intervals are of 95%, over images drawn anew within their classes (humans' tables: rows drawn anew, each
 image counted as one choice, since choices of one image are alike)."""
+
+
+UNTOLD = "cannot be told"
 
 
 def table(answers: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
@@ -138,10 +142,18 @@ def told(estimate: Estimate, unit: str = "") -> str:
 
 def beyond(low: float, high: float, reference: float = 0.0) -> str:
     """What the interval from `low` to `high` says: "yes" above `reference`, "no" below, else "cannot be told"."""
-    return "yes" if low > reference else "no" if high < reference else "cannot be told"
+    return "yes" if low > reference else "no" if high < reference else UNTOLD
 
 
 def agreed(verdicts: Iterable[str]) -> str:
     """The verdict that all share, else "cannot be told"."""
     first, *others = set(verdicts)
-    return "cannot be told" if others else first
+    return UNTOLD if others else first
+
+
+def of_all(verdicts: Iterable[str]) -> str:
+    """ "yes" or "no" if all verdicts are, else "in part"; what cannot be told decides nothing, and is said."""
+    known = set(found := list(verdicts)) - {UNTOLD}
+    if not known:
+        return UNTOLD
+    return ("in part" if len(known) > 1 else known.pop()) + ", as far as it can be told" * (UNTOLD in found)

@@ -191,6 +191,7 @@ def test_exactly_opposed_recalls_score_one():
     rows = [[50 + each, 50 - each, 0] for each in wave]
     dance = dancing.dance_score(of_rows(*rows, b=[50 - each for each in wave]), "a", "b")
     assert dance.score == pytest.approx(1)
+    assert dancing.least_p_value(30) == 1 / 64
     assert dance.p_value == pytest.approx(1 / 64, abs=0.01)  # of 2^6 equally likely signs of blocks, one is as high
 
 

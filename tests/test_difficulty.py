@@ -22,6 +22,21 @@ def test_an_interval_answers_only_beyond_its_reference(low, high, expected):
     assert difficulty.beyond(low, high, 0.5) == expected
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "answer"),
+    [
+        (["yes", "yes"], "yes"),
+        (["no"], "no"),
+        (["yes", "no"], "in part"),
+        (["yes", "cannot be told"], "yes, as far as it can be told"),
+        (["yes", "no", "cannot be told"], "in part, as far as it can be told"),
+        (["cannot be told"], "cannot be told"),
+    ],
+)
+def test_what_cannot_be_told_decides_nothing(verdicts, answer):
+    assert difficulty.of_all(verdicts) == answer
+
+
 def test_what_groups_disagree_on_cannot_be_told():
     assert difficulty.agreed(["yes", "yes"]) == "yes"
     assert difficulty.agreed(["no", "no"]) == "no"

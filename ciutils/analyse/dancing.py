@@ -100,8 +100,8 @@ def dance_score(
     and to what all other classes do (the part of the residual that the mean of theirs explains). Under the null
     hypothesis the two residuals are independent and each is as likely up as down, so the signs of blocks of
     `BLOCK` epochs of one are drawn at random, `draws` times: unlike a permutation of blocks this keeps the large
-    movements at the start of training where they are. The p-value is at least 2^-blocks, so a short history cannot
-    give a small one. NaN for fewer than 5 epochs, an absent class, or a recall that does not move.
+    movements at the start of training where they are. A short history cannot give a small p-value; see
+    `least_p_value`. NaN for fewer than 5 epochs, an absent class, or a recall that does not move.
 
     Source: this book; the claim is arXiv:2211.01370, Section 4.2. Book: *Label dancing*.
     """
@@ -110,6 +110,17 @@ def dance_score(
     signs = _signs(recall.sizes["epoch"], draws, seed)
     (score,), (p_value,) = _danced(_residuals(recall.values), first, np.array([second]), *signs)
     return Dance(float(score), float(p_value))
+
+
+def least_p_value(epochs: int) -> float:
+    """The smallest p-value that `dance_score` can give after so many epochs: one order of signs among all, 2^-blocks.
+
+    >>> least_p_value(15)
+    0.125
+
+    Book: *Does it hold elsewhere?*
+    """
+    return 0.5 ** -(-checks.whole(epochs, "epochs") // BLOCK)
 
 
 def opposed(history: xr.Dataset, a: str | int, b: str | int, counts: str = "end_counts") -> np.ndarray:

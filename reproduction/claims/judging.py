@@ -69,7 +69,8 @@ def judged(
 
     shown: evidence by the number of epochs, as text. seeded: the same trainings with several seeds; a part that three
     of them or more can judge is judged on their mean. Columns: claim, what, epochs and the other choices ("" where they
-    do not concern the claim, or the part), answer, value, low, high (NaN where artifacts are missing), smallest, note, seeds.
+    do not concern the claim, or the part), answer, value, low, high (NaN where artifacts are missing), smallest, note,
+    seeds.
     """
     rows = []
     for epochs, evidence in shown.items():
