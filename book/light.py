@@ -76,7 +76,8 @@ def search_sections_of_text(app: Sphinx) -> None:
         for block in list(text.findall(nodes.literal_block)):
             block.parent.remove(block)
         for output in text.findall(nodes.raw):
-            output.children = [nodes.Text(_SOURCE.sub("", output.astext()))]
+            apart = _SOURCE.sub("", output.astext()).replace("<", " <")  # Sphinx joins words that tags part
+            output.children = [nodes.Text(apart)]
         index_page(page, text, title)
         for section in list(text.findall(nodes.section))[1:]:  # the first is the page
             own = new_document("")

@@ -1,6 +1,6 @@
 // Sphinx gives a page the same points whether a word is its title or one of its many. Here a hit counts for more the
 // more of its title is what was asked for, a section before its page, a chapter before the reference, and text before
-// functions. The points that are not explained are Sphinx's own.
+// functions; and a claim's number leads to the claim. The points that are not explained are Sphinx's own.
 const words = (text) => text.toLowerCase().match(/[\p{L}\p{N}-]+/gu) || [];
 const asked = words(new URLSearchParams(window.location.search).get("q") || "");
 
@@ -23,9 +23,11 @@ var Scorer = {
     hit[5] = page; // by which Sphinx tells equal hits
     if (description) return points; // a function
     const share = named.filter((word) => asked.includes(word)).length / (named.length || 1);
+    const claim = section === "claim-by-claim" && asked.find((word) => /^c\d\d$/.test(word));
+    if (claim) hit[2] = `#${claim.toUpperCase()}`;
     const behind = page.endsWith("/functions") ? 3 : title === "Exercises" ? 2 : 0;
     const before = (section && !share ? 2 : 0) + (page.includes("/chapters/") ? 1 : 0) - behind;
-    return points + 90 * share + before;
+    return points + 90 * share + (claim ? 9 : 0) + before;
   },
   objNameMatch: 11,
   objPartialMatch: 6,

@@ -68,6 +68,8 @@ $$
 <details><summary>the rule</summary><p>what is folded</p></details>
 
 <details class="source"><summary>where from</summary>sourceplace</details>
+
+<table><tr><th>lefthand</th><td>righthand</td></tr></table>
 """
 
 
@@ -75,6 +77,7 @@ TEXT_PAGES = {
     "chapters/cctm-cifar10": "# Confused\n\nA {term}`CCTM`, as {cite:t}`diao2022` call it; on phones, {term}`CCTM`.\n",
     "glossary": "# Glossary\n\n```{glossary}\nCCTM\n  A matrix of classes $c_1$.\n```\n",
     "another": "# Another page\n\n## Which networks\n\nYour own, of barnacles.\n\n## What batch-norm does\n\nMuch.\n",
+    "claims": "# Claims\n\nC07, C07.\n\n## Claim by claim\n\nC07 says so.\n",
     "stale": "# Stale\n\nBatch-norm, batch-norm.\n\n## Batch-norm, frozen or recalibrated, and more\n\nBatch-norm.\n",
     "your-network": "# Your own network\n\nAs the other.\n",
     "functions": "# Functions\n\n```{eval-rst}\n.. automodule:: ciutils.analyse.confusion\n   :members:\n```\n",
@@ -584,6 +587,7 @@ def found_for(visit, address, words):
 
 def test_search_finds_text_and_neither_code_nor_where_figures_are_from(visit, address):
     assert found_for(visit, address, "formula") == ["book/playing.html"]
+    assert found_for(visit, address, "righthand") == ["book/playing.html"]  # in a table
     assert found_for(visit, address, "sourceword") == []
     assert found_for(visit, address, "sourceplace") == []
 
@@ -596,6 +600,10 @@ def test_a_word_that_every_object_of_javascript_has_is_searched_like_any_other(v
 def test_search_leads_to_the_section_and_to_the_term(visit, address):
     assert found_for(visit, address, "barnacles") == ["book/another.html#which-networks", "book/another.html"]
     assert found_for(visit, address, "cctm")[0] == "book/glossary.html#term-CCTM"
+
+
+def test_a_claims_number_leads_to_the_claim(visit, address):
+    assert found_for(visit, address, "C07")[0] == "book/claims.html#C07"
 
 
 def test_search_finds_first_the_page_whose_title_is_asked_for(visit, address):

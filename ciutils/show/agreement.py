@@ -74,7 +74,7 @@ def strips(
         told = textwrap.fill(f"{title}: {shown.shape[1]:,} of {mine.shape[1]:,} images", 48)
         ax.set_title(told, fontsize=10, loc="left", parse_math=False)
         met |= set(np.unique(shown).tolist()) - {true}
-    axes[-1, 0].set_xlabel("images missed in at least one row; first those missed in most rows")
+    axes[-1, 0].set_xlabel("missed images, those that most rows miss first")
     wrong = [Patch(color=colours[label], label=names[label]) for label in sorted(met)]
     legend = [Patch(color=RIGHT, label="right"), *wrong]
     figure.legend(handles=legend, loc="outside lower center", ncols=5, frameon=False, fontsize=SMALLEST)
