@@ -293,7 +293,7 @@
         html("span", { class: "bar", style: `background: linear-gradient(to right, ${bar})` }),
         html("span", {}, `${told(top, 0)} and more`), html("span", { class: "lines" }, this.value("shown") === ""
           ? `thin lines: 10, 20, ... 80%; the white line: ${Number((100 * this.given.tolerance).toPrecision(3))} percentage points above the network's own rate`
-          : `thin lines: ${levels.length} levels, equally far apart`));
+          : `in nats; thin lines: ${levels.length} levels, equally far apart`));
     }
 
     axisTexts(halves) {
