@@ -76,9 +76,9 @@ def wants(chapter: str, given: Mapping[str, object]) -> list[Want]:
     """
     source = _parameters_of(chapter)
     values = parameters.verify(parameters.defaults(source) | dict(given), parameters.declared(source))
+    ranges.check(values)
     if chapter not in CHAPTERS:
         return []
-    ranges.check(values)
     listed = [dataclasses.replace(want, given=values) for want in CHAPTERS[chapter](values)]
     return sorted(listed, key=lambda want: STEPS.index(want.step))
 

@@ -69,6 +69,8 @@ def test_a_size_wants_its_own_data_alone(size):
 
 def test_a_notebook_that_declares_nothing_wants_nothing():
     assert chapters.wants("machines", {}) == []
+    with pytest.raises(ValueError, match="points = 4"):  # looked at though there is nothing to make
+        chapters.wants("your_network", {"points": 4})
 
 
 def test_a_misspelt_parameter_is_found_before_anything_runs():

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save_file, save_model
 from torch import nn
 
 from ciutils import data, lookup, measure, models, provenance
@@ -100,6 +100,10 @@ def same():
 def scaled():
     one, other = torch.rand(6, 1, 2, 2), 255 * torch.rand(4, 1, 2, 2)
     return [[(image, 0) for image in part] for part in (one, other)]
+
+def dim():
+    one, other = torch.randint(0, 256, (6, 1, 2, 2)), torch.randint(0, 16, (4, 1, 2, 2))
+    return [[(image.to(torch.uint8), 0) for image in part] for part in (one, other)]
 
 class Noisy(Pictures):
     def __getitem__(self, place):
@@ -276,6 +280,7 @@ def test_tensors_are_taken_as_they_are(mine, name, classes):
             "scaled",
             "scaled: pixels of training and test images are .* and deviate by 0.* and .*: give both on one scale",
         ),
+        ("dim", "dim: pixels of training and test images are .* and deviate by .*: give both on one scale"),
         ("typed", "types are torch.float32 in the training split, torch.uint8 in the test split: give both the same"),
         ("same_splits", "same_splits: the test images are the training images: give others to test on"),
         ("half", "half, train is a Split: give a data set of at least one"),
@@ -430,6 +435,30 @@ def test_weights_that_do_not_match_are_named_in_one_line(mine, tmp_path, state, 
     with pytest.raises(ValueError, match=message) as raised:
         models.load(f"{mine}:network", digits(), weights=path)
     assert "\n" not in str(raised.value)
+
+
+TIED = """
+from torch import nn
+
+def network():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 36), nn.ReLU(), nn.Linear(36, 36), nn.Linear(36, 2))
+    net[3].weight = net[1].weight
+    return net
+"""
+
+
+def test_weights_with_two_names_may_stand_under_one_but_not_differ(tmp_path):
+    (tmp_path / "tied.py").write_text(TIED)
+    name, own = f"{tmp_path / 'tied.py'}:network", digits()
+    model = models.load(name, own, seed=1)
+    save_model(model, tmp_path / "w.safetensors")  # leaves one of the two names out
+    found = models.load(name, own, weights=tmp_path / "w.safetensors")
+    assert torch.equal(found[1].weight, model[1].weight)
+    assert found[3].weight is found[1].weight
+    state = model.state_dict() | {"3.weight": torch.zeros(36, 36)}
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(ValueError, match=r"differ in 1.weight and 3.weight, which are one in this network"):
+        models.load(name, own, weights=tmp_path / "w.pt")
 
 
 @pytest.mark.parametrize("name", ["model", "model_state_dict", "state_dict"])

@@ -630,6 +630,21 @@ def test_probabilities_are_not_taken_for_logits(temperature, split):
     np.testing.assert_array_equal(measure.counts(scaled(nn.LogSoftmax(1)), split, **CPU), expected)
 
 
+class Percent(nn.Module):
+    def forward(self, x):
+        return 100 * x.softmax(1)
+
+
+def test_of_probabilities_in_percent_it_is_warned_and_of_centred_logits_not(split, recwarn):
+    torch.manual_seed(0)
+    layer = nn.Linear(64, 3)
+    with pytest.warns(UserWarning, match="have the sum 100 for every image, as probabilities times a number do"):
+        measure.counts(nn.Sequential(nn.Flatten(), layer, Percent()), split, **CPU)
+    recwarn.clear()
+    measure.counts(nn.Sequential(nn.Flatten(), layer, nn.LayerNorm(3, elementwise_affine=False)), split, **CPU)
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("end", [nn.Sigmoid(), nn.Hardsigmoid(), nn.Sequential(nn.Sigmoid(), nn.Hardtanh())])
 def test_outputs_of_a_sigmoid_are_not_taken_for_logits(end, split, recwarn):
     torch.manual_seed(0)

@@ -13,6 +13,8 @@ from ciutils.data.split import ImageData, Split
 
 _READ_AGAIN = 8
 """Items that are read twice: a flip of every other is missed once in 256 sets."""
+_PART = 500
+"""Images that are looked at together, so that bytes do not all become floats at once."""
 _LARGE_RATIO, _LARGEST_RATIO = 2, 10
 """Of the deviations of pixels in training and test images: seldom a matter of what they show, and never."""
 _LARGE_SHIFT = 1 / 3
@@ -67,20 +69,22 @@ def _check_parts(train: Split, test: Split, name: str) -> None:
             f"{train.classes[0]!r} has no images",
             stacklevel=2,
         )
-    if len(train) and len(test) and train.images.is_floating_point():
+    if len(train) and len(test):
         _check_scales(train.images, test.images, name)
 
 
 def _check_scales(train: torch.Tensor, test: torch.Tensor, name: str) -> None:
-    if _bytes(train):
+    if train.is_floating_point() and _bytes(train):
         warnings.warn(
             f"{name}: pixels are whole numbers up to {float(train.max()):g} as floats, which are taken as they are: "
             "give uint8, or divide them by 255, unless the network was trained on such",
             stacklevel=3,
         )
-    means, spreads = ([float(each) for each in (find(train), find(test))] for find in (torch.mean, torch.std))
+    by_image = [torch.cat([part.flatten(1).double().mean(1) for part in of.split(_PART)]) for of in (train, test)]
+    means = [float(each.mean()) for each in by_image]
+    spreads = [_deviation(*each) for each in zip((train, test), means, strict=True)]
     ratio = max(spreads) / min(spreads) if min(spreads) > 0 else 1.0
-    shift, chance = abs(means[0] - means[1]), 3 * _deviation_of_means(train, test)
+    shift, chance = abs(means[0] - means[1]), 3 * _deviation_of_means(*by_image)
     if ratio > _LARGE_RATIO or shift > max(_LARGE_SHIFT * max(spreads), chance) > 0:
         told = (
             f"{name}: pixels of training and test images are {means[0]:.3g} and {means[1]:.3g} on average, and deviate "
@@ -91,16 +95,23 @@ def _check_scales(train: torch.Tensor, test: torch.Tensor, name: str) -> None:
         warnings.warn(f"{told}: are both on one scale?", stacklevel=3)
 
 
+def _deviation(images: torch.Tensor, mean: float) -> float:
+    """The standard deviation of all pixels around their mean."""
+    parts = [(part.flatten(1).double() - mean).square().mean(1) for part in images.split(_PART)]
+    return float(torch.cat(parts).mean()) ** 0.5
+
+
 def _deviation_of_means(train: torch.Tensor, test: torch.Tensor) -> float:
-    """By how much the means of two splits differ if only chance makes them differ: a few images may all be dark."""
-    means = [part.flatten(1).mean(1) for part in (train, test)]
-    within = sum(float((each - each.mean()).square().sum()) for each in means) / max(len(train) + len(test) - 2, 1)
+    """By how much the means of two splits differ if only chance makes them differ: a few images may all be dark. train,
+    test: the mean of each image."""
+    within = sum(float((each - each.mean()).square().sum()) for each in (train, test))
+    within /= max(len(train) + len(test) - 2, 1)
     return (within * (1 / len(train) + 1 / len(test))) ** 0.5
 
 
 def _bytes(images: torch.Tensor) -> bool:
     """Whether floats are whole numbers from 0 to 255, as of images that nobody has scaled."""
-    if not all(torch.equal(part, part.round()) for part in images.split(500)):
+    if not all(torch.equal(part, part.round()) for part in images.split(_PART)):
         return False
     low, high = images.aminmax()
     return bool(low >= 0 and 1 < high <= 255)

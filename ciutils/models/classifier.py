@@ -6,6 +6,7 @@ Before anything is measured, the network proves itself on some images of the spl
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Integral
@@ -373,10 +374,12 @@ def _check_no_probabilities(outputs: torch.Tensor, sigmoid: Callable[[], bool]) 
     """Raise ValueError for outputs of a softmax, or of a sigmoid for each class: all are from 0 to 1, and not all
     certain, as those of a network of one-hot logits are. sigmoid: whether one ends the network.
 
-    Logits of a network that was hardly trained may lie there too.
+    Logits of a network that was hardly trained may lie there too. Of outputs whose sum is the same for every image, as
+    of probabilities in percent, it is only warned: a network may end in a normalisation.
     """
     uncertain = ((outputs > 0) & (outputs < 1)).any()
     if outputs.shape[1] < 2 or not uncertain or (outputs < 0).any() or (outputs > 1).any():
+        _warn_of_one_sum(outputs)
         return
     if ((outputs.double().sum(1) - 1).abs() < 0.01).all():
         raise ValueError(
@@ -387,6 +390,18 @@ def _check_no_probabilities(outputs: torch.Tensor, sigmoid: Callable[[], bool]) 
         raise ValueError(
             "the network's outputs are those of a sigmoid, a probability for each class: give its logits, without the "
             "sigmoid at its end"
+        )
+
+
+def _warn_of_one_sum(outputs: torch.Tensor) -> None:
+    """Logits may be centred, so that their sum is 0; no other is to be expected of outputs that differ."""
+    sums, size = outputs.double().sum(1), float(outputs.abs().max())
+    differ = len(outputs) > 1 and bool((outputs != outputs[0]).any())
+    if differ and float(sums.max() - sums.min()) < 1e-4 * size < 1e-1 * abs(float(sums.mean())):
+        warnings.warn(
+            f"the network's outputs have the sum {float(sums.mean()):.4g} for every image, as probabilities times a "
+            "number do: losses and gradients are right for logits alone",
+            stacklevel=4,
         )
 
 

@@ -22,13 +22,15 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     under one name among other things of a checkpoint, or of the network in a DataParallel, torch.compile or one module
     more. Nothing in it is run.
 
-    Raises FileNotFoundError if there is none, ValueError if it is no such file, or names what does not match `model`.
+    A weight that the network has under several names may stand under one of them, as safetensors saves it.
+    Raises FileNotFoundError if there is none, ValueError if it is no such file, names what does not match `model`, or
+    differs under the names of one weight.
     """
     path = files.expanded(path)
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}")
     own = model.state_dict()
-    found = _unwrapped(_read(path), own)
+    found = _tied(_unwrapped(_read(path), own), own, path)
     lacking, foreign = sorted(own.keys() - found.keys()), sorted(found.keys() - own.keys())
     others = [name for name in own.keys() & found.keys() if own[name].shape != found[name].shape]
     faults = [
@@ -52,6 +54,25 @@ def _unwrapped(found: dict[str, torch.Tensor], own: Mapping[str, object]) -> dic
     within = {name.partition(".")[2]: value for name, value in plain.items()}
     one = len({name.partition(".")[0] for name in plain}) == 1  # such as "model." of a Lightning module
     return next((each for each in (found, plain, within if one else plain) if each.keys() == own.keys()), found)
+
+
+def _tied(found: dict[str, torch.Tensor], own: Mapping[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
+    """The weights, each under all names that the network has for it."""
+    names: dict[tuple, list[str]] = {}
+    for name, tensor in own.items():
+        if tensor.numel():
+            names.setdefault((tensor.data_ptr(), tensor.shape, tensor.stride()), []).append(name)
+    found = dict(found)
+    for several in names.values():
+        there = [name for name in several if name in found]
+        for name in there[1:]:
+            if not torch.equal(found[name], found[there[0]]):
+                raise ValueError(
+                    f"the weights in {path} differ in {there[0]} and {name}, which are one in this network: give those "
+                    "of a network with the same ties"
+                )
+        found |= dict.fromkeys(several, found[there[0]]) if there else {}
+    return found
 
 
 def _is_float(tensor: torch.Tensor) -> bool:
