@@ -24,6 +24,7 @@ PAGES = {
     "Look at them": "book/chapters/images-cifar10",
     "The same images?": "book/chapters/agreement-cifar10",
     "Humans": "book/chapters/humans-cifar10",
+    "Does it hold elsewhere?": "book/chapters/elsewhere-fashion_mnist",
     "Dose and response": "book/chapters/doses-cifar10",
     "Which claims hold?": "book/chapters/claims-cifar10",
     "Machines and times": "book/chapters/machines-cifar10",
