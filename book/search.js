@@ -8,7 +8,7 @@ const asked = words(new URLSearchParams(window.location.search).get("q") || "");
 queueMicrotask(() => {
   const { setIndex } = Search, { hasOwnProperty } = Object.prototype;
   Search.setIndex = (index) => {
-    for (const words of [index.terms, index.titleterms]) Object.setPrototypeOf(words, { __proto__: null, hasOwnProperty });
+    for (const terms of [index.terms, index.titleterms]) Object.setPrototypeOf(terms, { __proto__: null, hasOwnProperty });
     setIndex(index);
   };
 });

@@ -13,8 +13,8 @@ from ciutils.data.split import ImageData, Split
 
 _READ_AGAIN = 8
 """Items that are read twice: a flip of every other is missed once in 256 sets."""
-_PART = 500
-"""Images that are looked at together, so that bytes do not all become floats at once."""
+_PART = 50
+"""Images that are looked at together: large ones take 60 MB as numbers of double precision."""
 _LARGE_RATIO, _LARGEST_RATIO = 2, 10
 """Of the deviations of pixels in training and test images: seldom a matter of what they show, and never."""
 _LARGE_SHIFT = 1 / 3
