@@ -645,13 +645,34 @@ def test_of_probabilities_in_percent_it_is_warned_and_of_centred_logits_not(spli
     assert not recwarn.list
 
 
-@pytest.mark.parametrize("end", [nn.Sigmoid(), nn.Hardsigmoid(), nn.Sequential(nn.Sigmoid(), nn.Hardtanh())])
-def test_outputs_of_a_sigmoid_are_not_taken_for_logits(end, split, recwarn):
+class Ending(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        nn.Sigmoid(),
+        nn.Hardsigmoid(),
+        nn.Sequential(nn.Sigmoid(), nn.Hardtanh()),
+        Ending(lambda x: 1 / (1 + torch.exp(-x))),
+        Ending(lambda x: x.softmax(1).sqrt()),
+        Ending(lambda x: torch.cat([x, x[:, :1]], 1).softmax(1)[:, :3]),
+    ],
+)
+def test_outputs_of_a_sigmoid_or_a_part_of_a_softmax_are_not_taken_for_logits(end, split, recwarn):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), end)
     for scale in (10, 1, 0.001):  # what it says is certain, or all about a half
         model[1].weight.data *= scale
-        with pytest.raises(ValueError, match="outputs are those of a sigmoid, .* without the sigmoid at its end"):
+        with pytest.raises(ValueError, match="are all from 0 to 1 and those of a sigmoid or of a part of a soft"):
             measure.counts(model, split, **CPU)
     assert not recwarn.list
 

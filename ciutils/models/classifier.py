@@ -32,8 +32,11 @@ COMPANY = 10.0
 """How many times that they may lie apart where products may be computed otherwise, as in batches of another size."""
 
 
-_LAST_STEPS = 3
-"""Of a network, in which its sigmoid is looked for: a change of shape or a clamp may come after it."""
+_LAST_STEPS = 4
+"""Of a network, in which its sigmoid or softmax is looked for: a change of shape or a clamp may come after it."""
+
+_TO_PROBABILITIES = ("sigmoidbackward", "softmaxbackward", "expbackward")
+"""How autograd's names of such steps end; the last is of one that is written out."""
 
 
 _WRAPPERS = (torch.jit.ScriptModule, nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -182,7 +185,7 @@ def proven(
                 f"the network says something else of the same images the second time, first in "
                 f"{_first_unsteady(classify, images)}: switch off what is random or kept there in evaluation mode"
             )
-        _check_no_probabilities(first, lambda: _ends_in_sigmoid(classify, images[:1]))
+        _check_no_probabilities(first, lambda: _ends_in_probabilities(classify, images[:1]))
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))  # which no grouping outlives
         parts = order.tensor_split([len(order) // 3 or 1]) if len(order) > 1 else [order]
         if not agree(first[order], torch.cat([classify(images[part]) for part in parts]), slack=COMPANY):
@@ -370,9 +373,9 @@ def _described(part: object) -> str:
     return str(list(part.shape)) if isinstance(part, torch.Tensor) else type(part).__name__
 
 
-def _check_no_probabilities(outputs: torch.Tensor, sigmoid: Callable[[], bool]) -> None:
+def _check_no_probabilities(outputs: torch.Tensor, ending: Callable[[], bool]) -> None:
     """Raise ValueError for outputs of a softmax, or of a sigmoid for each class: all are from 0 to 1, and not all
-    certain, as those of a network of one-hot logits are. sigmoid: whether one ends the network.
+    certain, as those of a network of one-hot logits are. ending: whether such a step ends the network.
 
     Logits of a network that was hardly trained may lie there too. Of outputs whose sum is the same for every image, as
     of probabilities in percent, it is only warned: a network may end in a normalisation.
@@ -386,10 +389,10 @@ def _check_no_probabilities(outputs: torch.Tensor, sigmoid: Callable[[], bool]) 
             "the network's outputs are probabilities, whose sum is 1 for every image: give its logits, without the "
             "softmax at its end"
         )
-    if sigmoid():
+    if ending():
         raise ValueError(
-            "the network's outputs are those of a sigmoid, a probability for each class: give its logits, without the "
-            "sigmoid at its end"
+            "the network's outputs are all from 0 to 1 and those of a sigmoid or of a part of a softmax, a probability "
+            "for each class: give its logits, without that step at its end"
         )
 
 
@@ -405,12 +408,12 @@ def _warn_of_one_sum(outputs: torch.Tensor) -> None:
         )
 
 
-def _ends_in_sigmoid(classify: Classifier, image: torch.Tensor) -> bool:
-    """Whether a sigmoid is among the last steps of the network, as autograd notes them."""
+def _ends_in_probabilities(classify: Classifier, image: torch.Tensor) -> bool:
+    """Whether a sigmoid or a softmax is among the last steps of the network, as autograd notes them."""
     with torch.enable_grad(), classify.evaluating():
         step = classify.forward(image.clone().requires_grad_()).grad_fn
     for _ in range(_LAST_STEPS):
-        if step is None or "sigmoid" in step.name().lower():
+        if step is None or step.name().lower().rstrip("0123456789").endswith(_TO_PROBABILITIES):
             return step is not None
         step = step.next_functions[0][0] if step.next_functions else None
     return False
