@@ -7,6 +7,7 @@ import importlib
 import importlib.machinery
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -41,12 +42,19 @@ def function(name: str) -> Callable[..., Any]:
 
 
 def outcome(name: str, make: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401, whatever it is
-    """What the function `make`, called `name`, gives. Raises ValueError, with its error, if it fails."""
+    """What the function `make`, called `name`, gives. Raises ValueError, with its error and where, if it fails."""
     try:
         return make(**arguments)
     except Exception as error:  # somebody's code may raise anything
         given, why = f" with {dict(arguments)}" if arguments else "", " ".join(str(error).split())
-        raise ValueError(f"{name}{given} fails ({type(error).__name__}: {why})") from error
+        raise ValueError(f"{name}{given} fails{_place(error, name)} ({type(error).__name__}: {why})") from error
+
+
+def _place(error: Exception, name: str) -> str:
+    """The line of the file in `name` where an error arose, or the call that ended in it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(file(name))]
+    return f" in line {lines[-1]}" if lines else ""
 
 
 def _module(where: str, path: Path | None) -> ModuleType:

@@ -66,6 +66,11 @@ def fails():
 def asks(root):
     return pictures()
 
+def unknown():
+    train, test = [[(torch.rand(1, 2, 2), 0) for _ in range(4)] for _ in range(2)]
+    test[2][0][0, 0, 0] = torch.nan
+    return train, test
+
 class Called(Pictures):
     def __init__(self, *classes):
         super().__init__([(4, 3)] * len(classes))
@@ -271,7 +276,7 @@ def test_tensors_are_taken_as_they_are(mine, name, classes):
         ),
         ("one", r"gives a Pictures: let it give \(train, test\) or \(train, test, classes\)"),
         ("no_network", r"gives a int: let it give \(train, test\)"),
-        ("fails", r"mine.py:fails fails \(KeyError: 'train'\)$"),
+        ("fails", r"mine.py:fails fails in line \d+ \(KeyError: 'train'\)$"),
         ("asks", r"mine.py:asks fails \(TypeError: asks\(\) missing 1 required positional argument: 'root'\)$"),
         ("foreign", "mine.py:foreign: the training set has no class 'wasp', the test set has: give both the same"),
         ("misnamed", "misnamed: class 0 is given the name 'bee', by which the data set knows class 1: give names in"),
@@ -283,6 +288,7 @@ def test_tensors_are_taken_as_they_are(mine, name, classes):
         ("dim", "dim: pixels of training and test images are .* and deviate by .*: give both on one scale"),
         ("typed", "types are torch.float32 in the training split, torch.uint8 in the test split: give both the same"),
         ("same_splits", "same_splits: the test images are the training images: give others to test on"),
+        ("unknown", "mine.py:unknown, test: image 2 holds NaN or infinity: replace or remove it"),
         ("half", "half, train is a Split: give a data set of at least one"),
     ],
 )

@@ -53,8 +53,18 @@ def _image_data(given: object, name: str) -> ImageData:
     test_images, test_labels = _read(test, f"{name}, test")
     test_labels = test_labels if places is None else places[test_labels]
     known: Any = ours if ours is not None else range(1 + int(torch.cat((labels, test_labels)).max()))
-    names = classes[0] if classes else known
-    return ImageData(name, Split(images, labels, names), Split(test_images, test_labels, names))
+    names = checks.class_names(classes[0] if classes else known)
+    return ImageData(
+        name, _split(images, labels, names, f"{name}, train"), _split(test_images, test_labels, names, f"{name}, test")
+    )
+
+
+def _split(images: torch.Tensor, labels: torch.Tensor, names: tuple[str, ...], what: str) -> Split:
+    """A split, or the reason why there is none after `what` it would be of."""
+    try:
+        return Split(images, labels, names)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
 
 
 def _check_parts(train: Split, test: Split, name: str) -> None:
