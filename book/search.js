@@ -4,6 +4,9 @@
 const words = (text) => text.toLowerCase().match(/[\p{L}\p{N}-]+/gu) || [];
 const asked = words(new URLSearchParams(window.location.search).get("q") || "");
 
+// A page is found if it has all words that are asked for, but for these.
+stopwords.push("can", "do", "does", "how", "i", "what", "when", "where", "which", "who", "why");
+
 // What every object of JavaScript has, such as a "constructor", is no word of the index; Sphinx 8.2 knows that itself.
 queueMicrotask(() => {
   const { setIndex } = Search, { hasOwnProperty } = Object.prototype;

@@ -602,6 +602,11 @@ def test_search_leads_to_the_section_and_to_the_term(visit, address):
     assert found_for(visit, address, "cctm")[0] == "book/glossary.html#term-CCTM"
 
 
+def test_a_question_is_searched_by_its_other_words(visit, address):
+    assert found_for(visit, address, "why do I, and who does, have barnacles") == []  # no page has "have"
+    assert found_for(visit, address, "why do I, and who, barnacles")[0] == "book/another.html#which-networks"
+
+
 def test_a_claims_number_leads_to_the_claim(visit, address):
     assert found_for(visit, address, "C07")[0] == "book/claims.html#C07"
 

@@ -52,6 +52,14 @@ def test_heat_map_puts_true_classes_on_rows_and_leaves_the_diagonal_out():
     assert written == {(0, 1): "20.0", (0, 2): "10.0", (1, 2): "20.0", (2, 0): "25.0"}
 
 
+@pytest.mark.parametrize(("names", "written"), [("abc", {"0.1"}), ("abcdefghijklmn", {"1"})])
+def test_a_cell_that_rounds_to_zero_is_empty_as_one_of_no_errors(names, written):
+    shares = np.eye(len(names), dtype=int) * 10_000
+    shares[0, 1], shares[1, 2] = (60, 40) if len(names) > 12 else (6, 4)
+    _, ax = show.cctm_heatmap(cctm(shares, list(names)))
+    assert {text.get_text() for text in ax.texts} == written
+
+
 def test_text_is_legible_on_its_cell():
     """WCAG 2: a contrast of at least 4.5 between text and background."""
 

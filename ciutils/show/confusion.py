@@ -38,8 +38,9 @@ _ROOMY = 12
 def cctm_heatmap(cctm: xr.DataArray, title: str = "") -> tuple[Figure, Axes]:
     """Heat map of a CCTM (true, predicted) in percent, its diagonal left out; of the rest the largest is the darkest.
 
-    The text turns white on dark cells. Rows without test objects (NaN) stay empty. Of more than `axes.READABLE` classes
-    those of the largest cells are shown, grouped by clustering. Raises ValueError for what is no rates, such as counts.
+    The text turns white on dark cells; what rounds to zero is left out. Rows without test objects (NaN) stay empty.
+    Of more than `axes.READABLE` classes those of the largest cells are shown, grouped by clustering.
+    Raises ValueError for what is no rates, such as counts.
 
     Source: arXiv:2211.01370, Figures 1 and 8. Book: *CCTM*.
     """
@@ -143,10 +144,9 @@ def _draw_cctm(ax: Axes, cctm: xr.DataArray, chosen: np.ndarray, highest: float)
     classes = cctm["true"].values
     rates = 100 * off_diagonal(cctm.values)[chosen][:, chosen]
     image = ax.imshow(rates, cmap=cell_colours(), vmin=0, vmax=max(100 * highest, 1e-9))
-    if len(chosen) <= _ROOMY:
-        _write_cells(ax, image, np.where(rates > 0, rates, np.nan), lambda rate: number(rate, ".1f"))
-    else:
-        _write_cells(ax, image, np.where(rates >= 0.5, rates, np.nan), lambda rate: number(rate, ".0f"))
+    digits = 1 if len(chosen) <= _ROOMY else 0
+    written = np.where(rates.round(digits) > 0, rates, np.nan)
+    _write_cells(ax, image, written, lambda rate: number(rate, f".{digits}f"))
     name_cells(ax, classes[chosen])
     ax.set(xlabel=in_figure("predicted class" + out_of(chosen, classes, _LARGEST), 40), ylabel="true class")
     _unless_crowded(ax)
