@@ -100,7 +100,7 @@ def keep(values: Mapping[str, object]) -> None:
             f"saved = {values['saved']!r}: {folder.absolute()} holds what was measured with {name} = {before[name]!r}, "
             f"and {now[name]!r} is asked for; name another folder, or ask for {before[name]!r} again"
         )
-    files.save_text(json.dumps(now, indent=1), file)
+    files.save_text(json.dumps(before | now, indent=1), file)
 
 
 def verify(values: Mapping[str, object], types: Mapping[str, str]) -> dict[str, object]:

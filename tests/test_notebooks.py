@@ -403,6 +403,12 @@ def test_names_that_differ_in_case_and_rare_classes_stay_apart(tmp_path, monkeyp
         ValueError, match="saved = .* holds what was measured with points = 3, and 5 is asked for; name"
     ):
         begin("your_network", given | {"points": 5})
+    (tmp_path / "uneven.py").write_text(UNEVEN.replace("eye_", "ones_"))
+    with pytest.raises(ValueError, match="holds what was measured with network, sha256 = '[0-9a-f]{16}', and"):
+        begin("your_network", given)
+    (tmp_path / "uneven.py").write_text(UNEVEN.replace('rare"]', 'few"]'))
+    with pytest.raises(ValueError, match="holds what was measured with images, sha256 = '[0-9a-f]{16}', and"):
+        begin("your_network", given)
     assert all(f"<b>{cell}</b>" in tables(executed) for cell in ("rare called c", "c called C", "C called c"))
 
 
