@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.machinery
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -75,10 +76,16 @@ def file(name: str) -> Path | None:
 
 
 def check(name: str) -> None:
-    """Raise FileNotFoundError for a file, ValueError for a package that is not there. Nothing of either is run."""
-    package = name.rpartition(":")[0].split(".")[0]
+    """Raise FileNotFoundError for a file, ValueError for a package that is not there, or for a function that is not
+    mentioned in its file. Nothing of either is run."""
+    where, _, what = name.rpartition(":")
+    if path := file(name):
+        text, sought = path.read_text(encoding="utf-8", errors="replace"), what.partition(".")[0]
+        if not re.search(rf"\b{re.escape(sought)}\b|\bimport \*", text):
+            checks.one_of(sought, re.findall(r"^(?:def|class) ([^\W_]\w*)", text, re.MULTILINE), f"function of {where}")
+    package = where.split(".")[0]
     here = importlib.machinery.PathFinder.find_spec(package, [str(Path.cwd())])  # where notebooks are executed
-    if file(name) is None and package.isidentifier() and not (here or importlib.util.find_spec(package)):
+    if path is None and package.isidentifier() and not (here or importlib.util.find_spec(package)):
         raise ValueError(f"{name!r}: no package {package} is installed: mend the name, or install it")
 
 

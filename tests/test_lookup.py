@@ -297,6 +297,29 @@ def test_what_is_no_data_is_one_line(mine, name, message):
         data.load(f"{mine}:{name}")
 
 
+NEVER_RUN = """raise SystemExit
+def shells(): ...
+async def _hidden(): ...
+class Stones:
+    def of(self): ...
+pebbles = [shells]
+"""
+
+
+@pytest.mark.parametrize("name", ["shells", "Stones.of", "Stones.not_looked_at", "pebbles"])
+def test_a_function_that_its_file_mentions_is_looked_up_where_it_is_called(name, tmp_path):
+    (tmp_path / "own.py").write_text(NEVER_RUN)
+    lookup.check(f"{tmp_path}/own.py:{name}")
+
+
+def test_a_function_that_its_file_does_not_mention_is_refused_before_the_file_is_run(tmp_path):
+    (tmp_path / "own.py").write_text(NEVER_RUN)
+    with pytest.raises(ValueError, match=r"unknown function of .*own.py 'shell': choose from shells, Stones; did you"):
+        lookup.check(f"{tmp_path}/own.py:shell")
+    (tmp_path / "own.py").write_text("from shore import *\n" + NEVER_RUN)
+    lookup.check(f"{tmp_path}/own.py:shell")
+
+
 def test_images_that_are_drawn_anew_are_told(mine, recwarn):
     with pytest.warns(UserWarning, match=r"noisy, train: image \d is another when it is read again; all are taken as"):
         data.load(f"{mine}:noisy")
