@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ def left_as_it_was(model: nn.Module) -> Iterator[None]:
     scripted = {module: module.training for module in model.modules() if isinstance(module, torch.jit.ScriptModule)}
     held = [(vars(module), dict(vars(module))) for module in model.modules() if module not in scripted]
     found = reached(model)
-    containers = [(each, copy.copy(each)) for each in found if _holds(each)]
+    containers = [(each, dict(each) if isinstance(each, dict) else list(each)) for each in found if _holds(each)]
     arrays = [(each, each.copy()) for each in found if isinstance(each, np.ndarray)]
     numbers = [(each, each.detach().clone(), _writes(each)) for each in found if isinstance(each, torch.Tensor)]
     try:
@@ -68,20 +67,21 @@ def held_by(model: nn.Module) -> list[object]:
 def reached(model: nn.Module) -> list[object]:
     """What stands in the modules beside parameters and buffers, and what lists, tuples, sets and dicts in it hold."""
     found: dict[int, object] = {}
-
-    def add(value: object) -> None:
-        if id(value) not in found:
-            found[id(value)] = value
-            if isinstance(value, tuple) or _holds(value):
-                for each in list(value.values() if isinstance(value, dict) else value):
-                    add(each)
-
+    pending: list[object] = []
     for module in model.modules():
         for key, value in vars(module).items() if not isinstance(module, torch.jit.ScriptModule) else ():
             if key in ("_parameters", "_buffers", "_modules"):
                 found[id(value)] = value
             else:
-                add(value)
+                pending.append(value)
+    while pending:
+        value = pending.pop()
+        if id(value) not in found:
+            found[id(value)] = value
+            if isinstance(value, dict):
+                pending.extend(value.values())
+            elif isinstance(value, tuple | list | set | deque):
+                pending.extend(value)
     return list(found.values())
 
 
@@ -100,6 +100,6 @@ def _holds(value: object) -> TypeGuard[dict | list | set | deque]:
     return isinstance(value, dict | list | set | deque)
 
 
-def _refill(container: dict | list | set | deque, content: dict | list | set | deque) -> None:
+def _refill(container: dict | list | set | deque, content: dict | list) -> None:
     container.clear()
     (container.extend if isinstance(container, list | deque) else container.update)(content)
