@@ -5,6 +5,7 @@ A truncated, edited or foreign file is named and refused. Nothing here ever dele
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +46,18 @@ def load_dataset(path: str | Path) -> xr.Dataset:
     if dataset.attrs.pop(_DIGEST, None) != _dataset_digest(dataset):
         raise _refused(path, "its contents do not match its digest")
     return dataset
+
+
+def read_once(path: Path) -> xr.Dataset:
+    """What `load_dataset` gives, as a copy. A file is read once by a process, while it is the same: chapters ask for
+    the history of a training again and again."""
+    return _read(_existing(path), files.version(path)).copy(deep=True)
+
+
+@functools.lru_cache(maxsize=32)
+def _read(path: Path, version: tuple[int, ...]) -> xr.Dataset:
+    """`version`: what changes when the file does."""
+    return load_dataset(path)
 
 
 def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, metadata: Mapping[str, str]) -> None:

@@ -148,6 +148,12 @@ def folder_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def version(path: Path) -> tuple[int, ...]:
+    """What changes when the file at `path` does."""
+    now = path.stat()
+    return now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
+
+
 def flush(path: Path) -> None:
     """Ask the system to put a file, or a folder's list of names, on the disk."""
     handle = os.open(path, os.O_RDONLY)

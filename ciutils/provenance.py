@@ -10,7 +10,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from ciutils import artifacts, code
+from ciutils import artifacts, code, files
 
 
 def of(artifact: xr.Dataset | xr.DataArray) -> dict:
@@ -25,15 +25,14 @@ def of_file(path: Path) -> dict:
 
     A file is read once by a process, while it is the same: whether artifacts are fresh is asked again and again.
     """
-    now = path.stat()
-    return copy.deepcopy(_read(path, (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)))
+    return copy.deepcopy(_read(path, files.version(path)))
 
 
 @functools.lru_cache(maxsize=1024)
 def _read(path: Path, version: tuple[int, ...]) -> dict:
     """`version`: what changes when the file does."""
     if path.suffix == ".nc":
-        return of(artifacts.load_dataset(path))
+        return of(artifacts.read_once(path))
     if path.suffix == ".safetensors":
         found = json.loads(artifacts.load_tensors(path)[1].get("provenance", "{}"))
     elif path.suffix == ".json":

@@ -122,7 +122,7 @@ def _locked(folder: Path, name: str) -> Iterator[None]:
 
 def loaded(path: Path, configuration: Mapping[str, object]) -> xr.Dataset:
     """The artifact at `path`. Raises ValueError, naming the first difference, if it says another `configuration`."""
-    artifact = artifacts.load_dataset(path)
+    artifact = artifacts.read_once(path)
     check_configuration(path, provenance.of(artifact)["configuration"], configuration)
     return artifact
 

@@ -26,6 +26,16 @@ def test_dataset_comes_back_equal_with_nan_and_names(dataset, tmp_path):
     xr.testing.assert_identical(artifacts.load_dataset(tmp_path / "a.nc"), dataset)
 
 
+def test_what_is_read_once_is_the_callers_and_read_again_when_the_file_is_another(dataset, tmp_path):
+    artifacts.save_dataset(dataset, tmp_path / "a.nc")
+    artifacts.read_once(tmp_path / "a.nc")["counts"].values[:] = 9
+    xr.testing.assert_identical(artifacts.read_once(tmp_path / "a.nc"), dataset)
+    artifacts.save_dataset(dataset + 1, tmp_path / "a.nc")
+    xr.testing.assert_identical(artifacts.read_once(tmp_path / "a.nc"), dataset + 1)
+    with pytest.raises(FileNotFoundError, match="no artifact at"):
+        artifacts.read_once(tmp_path / "b.nc")
+
+
 def test_weights_come_back_equal_whatever_their_layout(tmp_path):
     weights = {
         "conv": torch.randn(4, 3, 2, 2).to(memory_format=torch.channels_last),
