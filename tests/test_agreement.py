@@ -235,12 +235,23 @@ def test_counts_drawn_anew_keep_each_class_and_scatter_as_a_multinomial():
     labels = np.repeat([0, 2], 400)
     answers = random.integers(0, 3, (1, 800))
     one = said_of(answers, labels, np.zeros((1, 800, 3)))[0]
-    drawn = agreement.counts_drawn_anew(agreement.joined({"one": one}), draws=2000)
+    (drawn,) = agreement.counts_drawn_anew(agreement.joined({"one": one}), draws=2000)
     assert (drawn.sum("predicted") == [400, 0, 400]).all()
     counts = [[np.sum((labels == row) & (answers[0] == column)) for column in range(3)] for row in range(3)]
     np.testing.assert_array_equal(drawn[0], counts)
     shares = np.array(counts) / 400
     np.testing.assert_allclose(drawn[1:].std("draw"), np.sqrt(400 * shares * (1 - shares)), rtol=0.1)
+
+
+def test_all_networks_are_given_the_same_images_drawn_anew():
+    """One is right where the other is wrong, so their numbers of right answers have one sum in every draw."""
+    labels, wrong = np.zeros(60, int), np.arange(60) % 3 == 0
+    one, other = said_of(np.stack([wrong, ~wrong]).astype(int), labels, np.zeros((2, 60, 2)), "ab")
+    drawn = agreement.counts_drawn_anew(agreement.joined({"one": one, "other": other}), draws=50)
+    assert drawn.dims == ("network", "draw", "true", "predicted")
+    right = drawn.sel(true="a", predicted="a")
+    assert (right.sum("network") == 60).all()
+    assert right.sel(network="one").values.std() > 0
 
 
 @pytest.mark.parametrize(

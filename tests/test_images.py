@@ -143,7 +143,7 @@ def test_a_guess_hides_its_answer_until_it_is_opened(channels):
 
 
 def rates():
-    return confusion.cctm(agreement.counts_drawn_anew(said(), draws=1)[0])
+    return confusion.cctm(agreement.counts_drawn_anew(said(), draws=1).sum("network")[0])
 
 
 def of_cells():
@@ -190,7 +190,7 @@ def test_names_of_classes_are_text_and_neither_markup_nor_formulas():
     heard = said(classes)
     table = agreement.behind(heard, 0, 1)
     page = pictures.quiz(table, pixels()).data
-    cctm = confusion.cctm(agreement.counts_drawn_anew(heard, draws=1)[0])
+    cctm = confusion.cctm(agreement.counts_drawn_anew(heard, draws=1).sum("network")[0])
     page += pictures.cells(cctm, {classes[:2]: table}, pixels()).data
     assert "<b>'" not in page
     assert {image["alt"] for image in Tags(page).named("img")} == {"<B>'CAT'?", "<B>'CAT' called D\"O&G"}

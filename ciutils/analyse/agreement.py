@@ -175,16 +175,17 @@ def dealt_anew(predictions: xr.DataArray, labels: xr.DataArray, seed: int = 0) -
 
 
 def counts_drawn_anew(said: xr.Dataset, draws: int = 1000, seed: int = 0) -> xr.DataArray:
-    """Confusion counts of all networks together, as they are and with images drawn anew: (draw, true, predicted), of
-    1 + `draws`, the first as they are. said: as from `joined`. Book: *Humans*."""
+    """Confusion counts of each network, as they are and with images drawn anew, the same for all: (network, draw, true,
+    predicted), of 1 + `draws`, the first as they are. said: as from `joined`. Book: *Humans*."""
     checks.dataset(said, "said", "agreement.joined", "network", "predicted", "test_labels", "test_predictions")
-    names = said["predicted"].values
-    called = (said["test_predictions"].values[:, None] == np.arange(len(names))[:, None]).sum(0)
+    names, networks = said["predicted"].values, said.sizes["network"]
+    called = said["test_predictions"].values[:, None] == np.arange(len(names))[:, None]  # (network, name, image)
     labels = said["test_labels"].values
-    totals, _ = resampled(called, labels, draws, seed)
-    found = np.zeros((1 + draws, len(names), len(names)), np.int64)
-    found[:, np.unique(labels)] = totals
-    return xr.DataArray(found, dims=("draw", "true", "predicted"), coords={"true": names, "predicted": names})
+    totals, _ = resampled(called.reshape(-1, len(labels)), labels, draws, seed)
+    found = np.zeros((1 + draws, len(names), networks, len(names)), np.int64)
+    found[:, np.unique(labels)] = totals.reshape(1 + draws, -1, networks, len(names))
+    dims, coords = ("draw", "true", "network", "predicted"), {"true": names, "predicted": names}
+    return xr.DataArray(found, coords | {"network": said["network"]}, dims).transpose("network", "draw", ...)
 
 
 def resampled(values: np.ndarray, labels: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

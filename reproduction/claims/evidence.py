@@ -12,8 +12,7 @@ from fractions import Fraction
 import xarray as xr
 
 from ciutils import checks, provenance
-from ciutils.analyse import confusion
-from ciutils.analyse.agreement import counts_drawn_anew
+from ciutils.analyse import agreement, confusion
 from ciutils.analyse.likeness import drawn_anew
 from ciutils.choices import OPTIONS
 from reproduction.readings import CHOICES, Reading
@@ -60,15 +59,19 @@ class Evidence:
         """
         key = (network, setup)
         if key in self.histories and key not in self._rates:
-            counts = self.histories[key]["test_counts"].isel(epoch=-1)
-            objects = int(counts.sum("predicted")[0])
             if key in self.said:
-                said = self.said[key].assign(test_predictions=self.said[key]["test_predictions"].expand_dims("network"))
-                rates = confusion.cctm(counts_drawn_anew(said, self.draws))
+                said = agreement.joined({" ".join(each): answers for each, answers in self.said.items()})
+                counts = agreement.counts_drawn_anew(said, self.draws).drop_vars("network")  # of all: draws take long
+                rates = dict(zip(self.said, confusion.cctm(counts), strict=True))
             else:
-                rates = drawn_anew(counts, objects, self.draws, seed=zlib.crc32(" ".join(key).encode()))
-            self._rates[key] = rates.assign_attrs(objects=objects)
+                counts, seed = self._counts(key), zlib.crc32(" ".join(key).encode())
+                rates = {key: drawn_anew(counts, _objects(counts), self.draws, seed=seed)}
+            for each, drawn in rates.items():
+                self._rates[each] = drawn.assign_attrs(objects=_objects(self._counts(each)))
         return self._rates.get(key)
+
+    def _counts(self, key: tuple[str, str]) -> xr.DataArray:
+        return self.histories[key]["test_counts"].isel(epoch=-1)
 
     def history(self, reading: Reading) -> xr.DataArray | None:
         """The annealed VGG19's counts of each epoch: (epoch, true, predicted)."""
@@ -89,6 +92,10 @@ class Evidence:
         """The spaces of a pair, of whatever range; None if there is none."""
         keys = [(network, setup, pair, reading.batch_norm, each) for each in CHOICES["range"].readings]
         return [self.spaces[key] for key in keys if key in self.spaces] or None
+
+
+def _objects(counts: xr.DataArray) -> int:
+    return int(counts.sum("predicted")[0])
 
 
 def gather(size: str, results: Results, images: int = 0, **changes: object) -> Evidence:
