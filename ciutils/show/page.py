@@ -153,8 +153,11 @@ def _picture(figure: Figure, alt: str, scale: int) -> str:
         'style="max-width: 100%; height: auto'
     )
     light = f'<img class="figure" {known}" src="{_drawn(figure, scale, "white")}">'
+    layout = figure.get_layout_engine()
+    figure.set_layout_engine("none")  # nothing moves for another colour; to find it again takes as long as to draw
     with in_the_dark(figure):
         dark = _drawn(figure, scale, DARK)
+    figure.set_layout_engine(layout)
     return f'{light}<img class="figure dark" loading="lazy" {known}; display: none" src="{dark}">'
 
 
