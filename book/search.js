@@ -28,7 +28,7 @@ var Scorer = {
     const share = named.filter((word) => asked.includes(word)).length / (named.length || 1);
     const claim = section === "claim-by-claim" && asked.find((word) => /^c\d\d$/.test(word));
     if (claim) hit[2] = `#${claim.toUpperCase()}`;
-    const behind = page.endsWith("/functions") ? 3 : title === "Exercises" ? 2 : 0;
+    const behind = /\/(functions$|machines-)/.test(page) ? 3 : title === "Exercises" ? 2 : 0;
     const before = (section && !share ? 2 : 0) + (page.includes("/chapters/") ? 1 : 0) - behind;
     return points + 90 * share + (claim ? 9 : 0) + before;
   },

@@ -116,7 +116,7 @@ def forgetting(events: Mapping[str, pd.Series]) -> tuple[Figure, Axes]:
     ax.set(xlabel="times that an image is forgotten", ylabel="images")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(alpha=0.3)
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="upper right")
     return figure, ax
 
 

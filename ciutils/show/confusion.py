@@ -108,7 +108,7 @@ def error_share(shares: Mapping[str, np.ndarray], even: float) -> tuple[Figure, 
     ax.plot(pairs, 100 * even * pairs, "--", color="gray", label="errors spread evenly")
     ax.set(xlabel="class pairs, most errors first", ylabel="share of all errors, percent", ylim=(0, 102))
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=SMALLEST)
+    ax.legend(fontsize=SMALLEST, loc="lower right")
     return figure, ax
 
 

@@ -57,8 +57,8 @@ def dance(
         )
     above.set_ylabel("percent")
     below.set(xlabel="epoch", ylabel=in_figure(f"percent of {a}"))
-    for ax in (above, below):
-        ax.legend(fontsize=SMALLEST)
+    for ax, place in ((above, "lower right"), (below, "upper right")):  # the best would be sought among all points
+        ax.legend(fontsize=SMALLEST, loc=place)
         ax.grid(alpha=0.3)
     return figure, np.array([above, below])
 

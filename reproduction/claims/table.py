@@ -134,14 +134,14 @@ def not_made(shown: Mapping[str, Evidence], sizes: Mapping[str, str]) -> list[st
         if trained:
             lines.append(
                 f"Of the planes that claims are judged on, around the {len(trained)} networks of {epochs} epochs, "
-                f"there are {' and '.join(known)}."
+                f"there are {' and '.join(known)}; the inner third of a plane counts as one of a third of its range."
             )
     return lines
 
 
 def batch_norm_table(parts: pd.DataFrame) -> pd.DataFrame:
-    """The two readings of batch-norm beside each other, for the claims of which they answer a part differently: a row
-    for each part that both can judge, in the primary readings, and below these what they add up to. parts: as from
+    """The two readings of batch-norm beside each other: a row for each part that both can judge, in the primary
+    readings, and answer differently, and below those of a claim what all its parts add up to. parts: as from
     `judged`."""
     rested = primary(parts)
     rested = rested[(rested["answer"] != NOT_THERE) & (rested["batch_norm"] != "")]
@@ -150,7 +150,8 @@ def batch_norm_table(parts: pd.DataFrame) -> pd.DataFrame:
         answers = mine.pivot(index="what", columns="batch_norm", values="answer").reindex(columns=names).dropna()
         if (answers[names[0]] == answers[names[1]]).all():
             continue
-        for what, each in mine[mine["what"].isin(answers.index)].groupby("what", sort=False):
+        differing = answers.index[answers[names[0]] != answers[names[1]]]
+        for what, each in mine[mine["what"].isin(differing)].groupby("what", sort=False):
             said = each.set_index("batch_norm").loc[list(names)]
             rows.append([id, in_words(what), *(f"{row['answer']}; {_effect(row)}" for _, row in said.iterrows())])
         rows.append([id, "together", *(summary(answers[name]) for name in names)])
