@@ -94,7 +94,7 @@
         const rate = rates[row][column];
         const colour = mix(this.colours, Math.sqrt(rate || 0)); // small rates are what there is to see
         const plain = row === column || !Number.isFinite(rate);
-        cell.textContent = rate ? (100 * rate).toFixed(rate < 0.9995 ? 1 : 0) : "";
+        cell.textContent = rate >= 0.0005 ? (100 * rate).toFixed(rate < 0.9995 ? 1 : 0) : "";
         cell.style.background = plain ? "#80808040" : css(colour);
         cell.style.color = plain ? "" : ink(colour);
       }));
