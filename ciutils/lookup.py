@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ciutils import checks, files
+from ciutils import checks, code, files
 
 WAYS = ("package.module:function", "file.py:function")
 """How a function is named."""
@@ -46,12 +46,12 @@ def outcome(name: str, make: Callable[..., Any], arguments: Mapping[str, Any]) -
     """What the function `make`, called `name`, gives. Raises ValueError, with its error and where, if it fails."""
     try:
         return make(**arguments)
-    except Exception as error:  # somebody's code may raise anything
+    except (Exception, SystemExit) as error:  # somebody's code may raise anything
         given, why = f" with {dict(arguments)}" if arguments else "", " ".join(str(error).split())
         raise ValueError(f"{name}{given} fails{_place(error, name)} ({type(error).__name__}: {why})") from error
 
 
-def _place(error: Exception, name: str) -> str:
+def _place(error: BaseException, name: str) -> str:
     """The line of the file in `name` where an error arose, or the call that ended in it."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == str(file(name))]
@@ -61,7 +61,7 @@ def _place(error: Exception, name: str) -> str:
 def _module(where: str, path: Path | None) -> ModuleType:
     try:
         return _of_file(path) if path else importlib.import_module(where)
-    except Exception as error:  # importing runs somebody's code
+    except (Exception, SystemExit) as error:  # importing runs somebody's code
         raise ValueError(f"{where} cannot be imported ({type(error).__name__}: {error}): mend or install it") from error
 
 
@@ -73,6 +73,12 @@ def file(name: str) -> Path | None:
     if not (path := files.expanded(where)).is_file():
         raise FileNotFoundError(f"no file {path}: give {' or '.join(WAYS)}")
     return path.resolve()
+
+
+def digest(name: str) -> str:
+    """SHA-256 of the code in the file of "file.py:function", whatever its comments and layout; "" for other names."""
+    path = file(name)
+    return hashlib.sha256(code.bare(path.read_text(encoding="utf-8")).encode()).hexdigest() if path else ""
 
 
 def check(name: str) -> None:

@@ -139,6 +139,9 @@ def _page(commands: argparse._SubParsersAction) -> None:
         from reproduction.results import NOTEBOOKS
 
         path, file, given = parameters.notebook(NOTEBOOKS, chosen.notebook), files.expanded(chosen.file), dict(chosen.p)
+        names = [name for name, _ in chosen.p]
+        for name in (name for name in names if names.count(name) > 1):
+            raise ValueError(f"parameter {name} is given twice; give it once")
         if file.is_dir() or not os.access(file.parent, os.W_OK):
             raise ValueError(f"{file} cannot be written: name a file in a folder that you can write to")
         ranges.check(parameters.verify(given, parameters.declared(parameters.of_notebook(path))))

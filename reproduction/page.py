@@ -98,7 +98,7 @@ def rendered(executed: nbformat.NotebookNode) -> str:
     def value(role: re.Match) -> str:
         (plain,) = (text for kind, text in told[role[1]].items() if kind.endswith("text/plain"))
         text = format_plain_text(plain, role[2] or "s")
-        return re.sub(r"[^\w\s]", lambda letter: f"&#{ord(letter[0])};", text)  # text, and no markup
+        return re.sub(r"[^\w\s]|_", lambda letter: f"&#{ord(letter[0])};", text)  # text, and no markup
 
     for cell in executed.cells:
         if cell.cell_type == "markdown":

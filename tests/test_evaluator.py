@@ -208,6 +208,13 @@ def test_batch_norms_are_those_that_keep_statistics():
     assert measure.batch_norms(nn.ModuleDict({"a": layers})) == {"a.0": layers[0]}
 
 
+def test_positions_of_very_many_classes_are_whole():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 40_000)).eval()
+    model[1].bias.data[39_000] = 100
+    images = data.Split(torch.rand(2, 1, 2, 2), torch.tensor([0, 39_999]), tuple(map(str, range(40_000))))
+    assert measure.of_test(model, images, device="cpu")["test_predictions"].values.tolist() == [39_000] * 2
+
+
 def test_what_is_said_of_test_images_is_what_the_module_says(tiny_model, tiny_data):
     said = measure.of_test(tiny_model, tiny_data.test)
     with torch.no_grad():

@@ -63,6 +63,9 @@ def no_network():
 def fails():
     return {}["train"]
 
+def leaves():
+    raise SystemExit(3)
+
 def asks(root):
     return pictures()
 
@@ -277,6 +280,7 @@ def test_tensors_are_taken_as_they_are(mine, name, classes):
         ("one", r"gives a Pictures: let it give \(train, test\) or \(train, test, classes\)"),
         ("no_network", r"gives a int: let it give \(train, test\)"),
         ("fails", r"mine.py:fails fails in line \d+ \(KeyError: 'train'\)$"),
+        ("leaves", r"mine.py:leaves fails in line \d+ \(SystemExit: 3\)$"),
         ("asks", r"mine.py:asks fails \(TypeError: asks\(\) missing 1 required positional argument: 'root'\)$"),
         ("foreign", "mine.py:foreign: the training set has no class 'wasp', the test set has: give both the same"),
         ("misnamed", "misnamed: class 0 is given the name 'bee', by which the data set knows class 1: give names in"),
@@ -318,6 +322,17 @@ def test_a_function_that_its_file_does_not_mention_is_refused_before_the_file_is
         lookup.check(f"{tmp_path}/own.py:shell")
     (tmp_path / "own.py").write_text("from shore import *\n" + NEVER_RUN)
     lookup.check(f"{tmp_path}/own.py:shell")
+
+
+def test_the_digest_of_a_function_is_of_the_code_in_its_file(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(NEVER_RUN)
+    before = lookup.digest(f"{path}:shells")
+    path.write_text(f"# a comment\n{NEVER_RUN}")
+    assert lookup.digest(f"{path}:shells") == before
+    path.write_text(NEVER_RUN.replace("pebbles", "boulders"))
+    assert lookup.digest(f"{path}:shells") != before
+    assert lookup.digest("torchvision.models:resnet18") == ""
 
 
 def test_images_that_are_drawn_anew_are_told(mine, recwarn):
@@ -506,10 +521,12 @@ def test_the_seed_decides_the_weights_that_a_function_draws(mine):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("file", ["w.pt", "w.safetensors"])
+@pytest.mark.parametrize("file", ["w.pt", "w.safetensors", "empty.pt"])
 def test_a_file_of_something_else_is_one_line(mine, tmp_path, file):
-    (tmp_path / file).write_text("something else")
-    with pytest.raises(ValueError, match=f"{file} (cannot be read as|holds more than) weights"):
+    (tmp_path / file).write_text("" if file == "empty.pt" else "something else")
+    with pytest.raises(
+        ValueError, match=rf"{file} (cannot be read as|holds more than) weights.*: give .*state_dict\(\)"
+    ):
         models.load(f"{mine}:network", digits(), weights=tmp_path / file)
     with pytest.raises(FileNotFoundError, match=r"no weights at .*no.pt"):
         models.load(f"{mine}:network", digits(), weights=tmp_path / "no.pt")

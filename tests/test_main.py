@@ -55,6 +55,7 @@ WRONG = [
     (["page", "your_network", "/nowhere/x.html"], "/nowhere/x.html cannot be written: name a file in a folder"),
     (["page", "your_network", "x.html", "-p", "netwrk", "a"], "unknown parameter 'netwrk'.*did you mean 'network'"),
     (["page", "your_network", "x.html", "-p", "points", "many"], "parameter points = 'many': give int"),
+    (["page", "your_network", "x.html", *2 * ["-p", "points", "5"]], "parameter points is given twice; give it once"),
     (["page", "your_network", "x.html", "-p", "points", "4"], "points = 4: give an odd number"),
     (["page", "your_network", "x.html", "-p", "level", "5"], "level = 5.0: give a number above 0 and below 1"),
     (["page", "your_network", "x.html", "-p", "arguments", "[1]"], """give dict, such as '{"width": 16}'"""),

@@ -406,8 +406,11 @@ def test_names_that_differ_in_case_and_rare_classes_stay_apart(tmp_path, monkeyp
     (tmp_path / "uneven.py").write_text(UNEVEN.replace("eye_", "ones_"))
     with pytest.raises(ValueError, match="holds what was measured with network, sha256 = '[0-9a-f]{16}', and"):
         begin("your_network", given)
+    (tmp_path / "uneven.py").write_text(UNEVEN.replace("Flatten()", "Flatten(1)"))
+    with pytest.raises(ValueError, match="measured with network's code, sha256 = '[0-9a-f]{16}', and"):
+        begin("your_network", given)
     (tmp_path / "uneven.py").write_text(UNEVEN.replace('rare"]', 'few"]'))
-    with pytest.raises(ValueError, match="holds what was measured with images, sha256 = '[0-9a-f]{16}', and"):
+    with pytest.raises(ValueError, match="measured with (network's code|images), sha256 = '[0-9a-f]{16}', and"):
         begin("your_network", given)
     assert all(f"<b>{cell}</b>" in tables(executed) for cell in ("rare called c", "c called C", "C called c"))
 
@@ -428,6 +431,20 @@ class Certain(torch.nn.Sequential):
     assert told["pairs"] == "'no pair'"
     assert "unknown" in told["conflict"]
     assert all("unknown, without a plane" in told[name] for name in ("rises_frozen", "rises_recalibrated", "third"))
+
+
+def test_batch_norm_that_was_frozen_for_good_leaves_a_page_without_recalibrated_planes(tmp_path):
+    frozen = UNEVEN.replace("torch.nn.Flatten(), layer", "Frozen(1), torch.nn.Flatten(), layer")
+    frozen += """
+class Frozen(torch.nn.BatchNorm2d):
+    def train(self, mode=True):
+        return super().train(False)
+"""
+    (tmp_path / "frozen.py").write_text(frozen)
+    given = {"dataset": "frozen.py:pictures", "network": "frozen.py:network", "points": 3, "images": 20}
+    told = kept(execute(REPOSITORY / "notebooks" / "your_network.ipynb", tmp_path, given))
+    assert "not measured (bn = " in told["rises_recalibrated"]
+    assert "in the plane of" in told["rises_frozen"]
 
 
 def test_pairs_whose_names_are_the_same_text_stay_apart(tmp_path):

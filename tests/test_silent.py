@@ -1,6 +1,8 @@
 """Networks and data that gave wrong numbers without a word."""
 
 import copy
+from collections import OrderedDict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -577,20 +579,26 @@ def test_numbers_of_an_epoch_come_as_schedulers_give_them():
 class Keeping(nn.Module):
     """Keeps what `make` gives of its head's weights from the first pass on, transposed."""
 
-    def __init__(self, make):
+    def __init__(self, make, kept):
         super().__init__()
-        self.head, self.make, self.kept = nn.Linear(64, 3), make, {}
+        self.head, self.make, self.kept = nn.Linear(64, 3), make, kept
 
     def forward(self, x):
-        if "head" not in self.kept:
-            self.kept["head"] = (self.make(self.head.weight.detach()).t().contiguous(),)
-        return x.flatten(1) @ self.kept["head"][0] + self.head.bias
+        kept = self.kept if isinstance(self.kept, dict) else vars(self.kept)
+        if "head" not in kept:
+            kept["head"] = (self.make(self.head.weight.detach()).t().contiguous(),)
+        return x.flatten(1) @ kept["head"][0] + self.head.bias
+
+
+class Store:
+    """What somebody keeps things in, in a file with the network."""
 
 
 @pytest.mark.parametrize("make", [torch.clone, functional.normalize])
 @pytest.mark.parametrize("measured", [measure.ego_directions, plane])
-def test_what_is_kept_of_weights_from_an_earlier_pass_is_named(measured, make, split):
-    model = Keeping(make)
+@pytest.mark.parametrize("kept", [dict, SimpleNamespace, Store])
+def test_what_is_kept_of_weights_from_an_earlier_pass_is_named(measured, make, kept, split):
+    model = Keeping(make, kept())
     measured(model, split, device="cpu")
     model(split.inputs())
     with pytest.raises(ValueError, match="computes with what it made of 'head.weight' before"):
@@ -643,6 +651,90 @@ def test_of_probabilities_in_percent_it_is_warned_and_of_centred_logits_not(spli
     recwarn.clear()
     measure.counts(nn.Sequential(nn.Flatten(), layer, nn.LayerNorm(3, elementwise_affine=False)), split, **CPU)
     assert not recwarn.list
+
+
+class Locked(dict):
+    """Of somebody's, which may not be written to."""
+
+    def clear(self):
+        raise TypeError("locked")
+
+    update = clear
+
+
+class Named(OrderedDict):
+    def __init__(self, name):
+        super().__init__(first=1)
+        self.name = name
+
+
+@pytest.mark.parametrize("held", [Locked(first=1), Named("name")])
+def test_a_container_that_cannot_be_copied_or_written_to_is_left_alone(held, split):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    model.held = held
+    assert measure.counts(model, split, **CPU).sum() == len(split)
+    assert dict(held) == {"first": 1}
+
+
+class Listed(nn.Module):
+    """Modules in a list, of which torch knows nothing."""
+
+    def __init__(self, of):
+        super().__init__()
+        self.body, self.head = of([nn.Linear(64, 16), nn.ReLU()]), nn.Linear(16, 3)
+
+    def forward(self, x):
+        return self.head(self.body[1](self.body[0](x.flatten(1))))
+
+
+def test_modules_in_a_list_are_told_of(split, recwarn):
+    torch.manual_seed(0)
+    with pytest.warns(UserWarning, match=r"parameters that are not registered, in a list or the like \(Linear\)"):
+        measure.ego_directions(Listed(list), split, device="cpu")
+    recwarn.clear()
+    measure.ego_directions(Listed(nn.ModuleList), split, device="cpu")
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_networks_of_any_type_of_number_are_recalibrated(dtype, precision, split):
+    torch.manual_seed(0)
+    space = plane(plain(nn.BatchNorm2d(4)).to(dtype), split, bn="recalibrated", precision=precision)
+    assert space["done"].all()
+
+
+def test_an_error_within_a_network_names_its_line_and_does_not_blame_the_images(split):
+    broken = Ending(lambda x: x + bias)  # noqa: F821, the fault
+    with pytest.raises(ValueError, match=r"in line \d+ of test_silent.py: NameError: name 'bias' is .*; mend it$"):
+        measure.counts(nn.Sequential(nn.Flatten(), nn.Linear(64, 3), broken), split, **CPU)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda z: torch.where(z >= 0, 1 / (1 + torch.exp(-z)), torch.exp(z) / (1 + torch.exp(z))),
+        lambda z: 1 - 1 / (1 + z.exp()),
+        lambda z: 0.5 * (1 + torch.tanh(z / 2)),
+    ],
+)
+def test_of_outputs_that_are_all_from_0_to_1_it_is_warned(end, split):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), Ending(end))
+    model[1].weight.data *= 10
+    with pytest.warns(UserWarning, match="all from 0 to 1, as probabilities are: losses and gradients are right for"):
+        measure.counts(model, split, **CPU)
+
+
+def test_an_output_is_chosen_by_a_key_that_is_a_number_or_by_its_position(split):
+    torch.manual_seed(0)
+    heads = nn.ModuleDict({"0": nn.Linear(64, 3), "1": nn.Linear(64, 3)})
+    keyed = Ending(lambda x: {name: head(x) for name, head in heads.items()})
+    placed = Ending(lambda x: tuple(head(x) for head in heads.values()))
+    expected = measure.counts(nn.Sequential(nn.Flatten(), heads["1"]), split, **CPU)
+    for end, which in ((keyed, "1"), (placed, "1"), (placed, 1)):
+        assert measure.counts(nn.Sequential(nn.Flatten(), end), split, logits=which, **CPU).equals(expected)
 
 
 class Ending(nn.Module):

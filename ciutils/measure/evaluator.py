@@ -129,7 +129,8 @@ class Evaluator:
         values = {name: _array(value) for name, value in self.classify.state.items()}
         self.sha256 = files.sha256_of({**values, "": told})
         self.network = _fastest(self.classify, proof_images(split, self.classify))
-        self.precision = self.classify.precision = self.network.precision
+        self.precision = self.network.precision
+        self.classify.precision = self.precision if self.classify.dtype == torch.float32 else "fp32"  # that is its own
         self.evaluated = "fast copy" if isinstance(self.network, Fast) else "module"
         size = batch_size or split.batch_size(BATCH[self.classify.device.type])
 
@@ -260,6 +261,7 @@ def _statistics(classify: Classifier, batches: Iterable[torch.Tensor]) -> dict[s
     hooks = [norm.register_forward_pre_hook(average) for norm in norms.values()]
     try:
         for inputs in batches:
+            inputs = inputs.to(classify.dtype)  # those of a fast copy may be of another type
             with in_one_line(inputs):
                 classify(inputs)
     finally:

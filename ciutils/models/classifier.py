@@ -6,10 +6,12 @@ Before anything is measured, the network proves itself on some images of the spl
 from __future__ import annotations
 
 import re
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Integral
+from pathlib import Path
 from typing import TypedDict
 
 import torch
@@ -34,6 +36,9 @@ COMPANY = 10.0
 
 _LAST_STEPS = 4
 """Of a network, in which its sigmoid or softmax is looked for: a change of shape or a clamp may come after it."""
+
+_WIDE = 0.5
+"""How far probabilities of one class lie apart; logits that are all from 0 to 1 hardly differ between images."""
 
 _TO_PROBABILITIES = ("sigmoidbackward", "softmaxbackward", "expbackward")
 """How autograd's names of such steps end; the last is of one that is written out."""
@@ -209,10 +214,18 @@ def in_one_line(images: torch.Tensor) -> Iterator[None]:
         raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or "no reason given"
+        cure = "give the images that it was made for" if isinstance(error, RuntimeError) else "mend it"
         raise ValueError(
-            f"the network does not run on images {list(images.shape[1:])} of {images.dtype}: {type(error).__name__}: "
-            f"{reason}; give the images that it was made for"
+            f"the network does not run on images {list(images.shape[1:])} of {images.dtype}{_place(error)}: "
+            f"{type(error).__name__}: {reason}; {cure}"
         ) from error
+
+
+def _place(error: Exception) -> str:
+    """The line of somebody's code, neither torch's nor this package's, where an error arose or that called for it."""
+    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(ours)]
+    return f", in line {frames[-1].lineno} of {Path(frames[-1].filename).name}" if frames else ""
 
 
 @torch.no_grad()
@@ -331,12 +344,15 @@ def picked(output: object, classes: int, which: str | int | None = None) -> torc
     tensor is the first, and the one called "logits". Raises ValueError if there is no such output, or none or several
     fit.
     """
+    parts = _parts(output)
+    if isinstance(which, str) and which not in parts and which.isdecimal():
+        which = int(which)  # a position, as text
     if isinstance(output, torch.Tensor):
         if which not in (None, 0, "logits"):
             raise ValueError(f"logits = {which!r}: the network has one output, {list(output.shape)}; leave logits out")
         if output.ndim != 2 or output.shape[1] != classes:
             alone = ", of one image too, whose dimension squeeze() without a number drops" * (output.ndim == 1)
-            first = ", or labels that begin at 0" * (output.shape[1:] == (classes - 1,))
+            first = f", or labels from 0 to {classes - 2} alone" * (output.shape[1:] == (classes - 1,))
             raise ValueError(
                 f"the network's outputs have shape {tuple(output.shape)}: the split's {classes} classes need "
                 f"[images, {classes}]{alone}{first}"
@@ -345,7 +361,6 @@ def picked(output: object, classes: int, which: str | int | None = None) -> torc
             kind = f"{output.dtype}, {output.layout}"
             raise ValueError(f"the network's outputs are {kind}: give logits, floating-point numbers in a dense tensor")
         return output
-    parts = _parts(output)
     if which is None:
         fitting = [key for key, part in parts.items() if _fits(part, classes)]
         which = "logits" if "logits" in parts else fitting[0] if len(fitting) == 1 else None
@@ -377,8 +392,9 @@ def _check_no_probabilities(outputs: torch.Tensor, ending: Callable[[], bool]) -
     """Raise ValueError for outputs of a softmax, or of a sigmoid for each class: all are from 0 to 1, and not all
     certain, as those of a network of one-hot logits are. ending: whether such a step ends the network.
 
-    Logits of a network that was hardly trained may lie there too. Of outputs whose sum is the same for every image, as
-    of probabilities in percent, it is only warned: a network may end in a normalisation.
+    Logits of a network that was hardly trained may lie there too, close together, so of others it is only warned; so it
+    is of outputs whose sum is the same for every image, as of probabilities in percent: a network may end in a
+    normalisation.
     """
     uncertain = ((outputs > 0) & (outputs < 1)).any()
     if outputs.shape[1] < 2 or not uncertain or (outputs < 0).any() or (outputs > 1).any():
@@ -393,6 +409,12 @@ def _check_no_probabilities(outputs: torch.Tensor, ending: Callable[[], bool]) -
         raise ValueError(
             "the network's outputs are all from 0 to 1 and those of a sigmoid or of a part of a softmax, a probability "
             "for each class: give its logits, without that step at its end"
+        )
+    if (outputs.amax(0) - outputs.amin(0)).max() > _WIDE:
+        warnings.warn(
+            "the network's outputs are all from 0 to 1, as probabilities are: losses and gradients are right for "
+            "logits alone",
+            stacklevel=3,
         )
 
 

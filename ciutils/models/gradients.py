@@ -29,6 +29,7 @@ from ciutils.models.classifier import (
     proof_images,
     proven,
 )
+from ciutils.models.state import reached
 
 _COLUMNS = 100_000
 _SHOWN = 10  # names in a line
@@ -185,7 +186,21 @@ def trainable(model: nn.Module) -> dict[str, torch.Tensor]:
     broken = [key for key, value in parameters.items() if not torch.isfinite(value).all()]
     if broken:
         raise ValueError(f"the network's parameter {broken[0]} is not finite: train it again or load sound weights")
+    _tell_of_unregistered(model)
     return parameters
+
+
+def _tell_of_unregistered(model: nn.Module) -> None:
+    """Warn of parameters that stand in a list or the like, of which torch does not know that they are the network's."""
+    held, known = reached(model), {id(each) for each in (*model.modules(), *model.parameters())}
+    unknown = [each for each in held if isinstance(each, nn.Module | nn.Parameter) and id(each) not in known]
+    named = {type(each).__name__ for each in unknown if isinstance(each, nn.Parameter) or [*each.parameters()]}
+    if named:
+        warnings.warn(
+            f"the network has parameters that are not registered, in a list or the like ({', '.join(sorted(named))}): "
+            "they stand still and count in no gradient; hold modules in nn.ModuleList, parameters in nn.ParameterList",
+            stacklevel=3,
+        )
 
 
 def digest(model: nn.Module) -> str:

@@ -49,7 +49,8 @@ def each_image(
 
 
 def predicted(model: nn.Module, split: Split, **options: Unpack[Options]) -> torch.Tensor:
-    """The class that `model` predicts for each image, as its position: [images] uint8, int16 beyond 256 classes.
+    """The class that `model` predicts for each image, as its position: [images] uint8, int16 beyond 256 classes, int32
+    beyond 32,768.
 
     Options and errors as in `measure.counts`.
     """
@@ -100,7 +101,8 @@ def _softmax(logits: torch.Tensor) -> torch.Tensor:
 
 
 def _small(positions: torch.Tensor, split: Split) -> torch.Tensor:
-    return positions.to(torch.uint8 if len(split.classes) <= 256 else torch.int16)
+    count = len(split.classes)
+    return positions.to(torch.uint8 if count <= 256 else torch.int16 if count <= 32_768 else torch.int32)
 
 
 def count_into(counts: torch.Tensor, labels: torch.Tensor, logits: torch.Tensor) -> None:

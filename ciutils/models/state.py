@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TypeGuard
 
 import numpy as np
@@ -65,7 +68,9 @@ def held_by(model: nn.Module) -> list[object]:
 
 
 def reached(model: nn.Module) -> list[object]:
-    """What stands in the modules beside parameters and buffers, and what lists, tuples, sets and dicts in it hold."""
+    """What stands in the modules beside parameters and buffers, and what lists, tuples, sets, dicts and plain objects
+    in it hold: those of types that are written where the modules are."""
+    beside = {type(module).__module__ for module in model.modules()} | {SimpleNamespace.__module__}
     found: dict[int, object] = {}
     pending: list[object] = []
     for module in model.modules():
@@ -82,6 +87,8 @@ def reached(model: nn.Module) -> list[object]:
                 pending.extend(value.values())
             elif isinstance(value, tuple | list | set | deque):
                 pending.extend(value)
+            elif type(value).__module__ in beside and hasattr(value, "__dict__") and not isinstance(value, nn.Module):
+                pending.append(vars(value))
     return list(found.values())
 
 
@@ -100,6 +107,13 @@ def _holds(value: object) -> TypeGuard[dict | list | set | deque]:
     return isinstance(value, dict | list | set | deque)
 
 
+def _each(container: dict | list | set | deque) -> Iterator[object]:
+    return itertools.chain(container, container.values()) if isinstance(container, dict) else iter(container)
+
+
 def _refill(container: dict | list | set | deque, content: dict | list) -> None:
+    """Put `content` back if anything else stands there now: a container of somebody's may refuse to be written to."""
+    if len(container) == len(content) and all(map(operator.is_, _each(container), _each(content))):
+        return
     container.clear()
     (container.extend if isinstance(container, list | deque) else container.update)(content)

@@ -13,6 +13,7 @@ from torch import nn
 
 from ciutils import files
 
+_REASON = 120  # characters of what a library says: some of them go on to advise what runs the file
 _WRAPPED = r"^(module\.|_orig_mod\.)+|_orig_mod\."
 """In the names of weights: what DataParallel and torch.compile, of a part of the network too, put before them."""
 
@@ -93,7 +94,11 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     except pickle.UnpicklingError as error:
         raise ValueError(f"{path} holds more than weights: give one of torch.save(model.state_dict(), ...)") from error
     except Exception as error:  # what is raised on a damaged or foreign file is of many types
-        raise ValueError(f"{path} cannot be read as weights ({type(error).__name__}): {error}") from error
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0][:_REASON]
+        raise ValueError(
+            f"{path} cannot be read as weights ({reason}): give .safetensors, or one of torch.save(model.state_dict(), "
+            "...)"
+        ) from error
     if _is_state(found):
         return dict(found)
     parts = {str(name): each for name, each in found.items()} if isinstance(found, Mapping) else {}
