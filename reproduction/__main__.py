@@ -97,10 +97,15 @@ def _sharing(chosen: argparse.Namespace) -> dict[str, object]:
     return {} if chosen.shards is None else {"shards": checks.whole(chosen.shards, "shards")}
 
 
+def _repeated(pairs: Sequence[Sequence]) -> str:
+    """The first name that is given two values, of which a dict would keep the last; "" if there is none."""
+    names = [name for name, _ in pairs]
+    return next((name for name in names if names.count(name) > 1), "")
+
+
 def _json_object(text: str) -> dict[str, object]:
     def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        names = [name for name, _ in pairs]
-        for name in (name for name in names if names.count(name) > 1):  # JSON would keep the last
+        if name := _repeated(pairs):
             raise argparse.ArgumentTypeError(f"{text!r}: {name} is given twice; give it once")
         return dict(pairs)
 
@@ -139,8 +144,7 @@ def _page(commands: argparse._SubParsersAction) -> None:
         from reproduction.results import NOTEBOOKS
 
         path, file, given = parameters.notebook(NOTEBOOKS, chosen.notebook), files.expanded(chosen.file), dict(chosen.p)
-        names = [name for name, _ in chosen.p]
-        for name in (name for name in names if names.count(name) > 1):
+        if name := _repeated(chosen.p):
             raise ValueError(f"parameter {name} is given twice; give it once")
         if file.is_dir() or not os.access(file.parent, os.W_OK):
             raise ValueError(f"{file} cannot be written: name a file in a folder that you can write to")
