@@ -190,6 +190,6 @@ def sensitivities(by_angle: Mapping[str, Mapping[str, xr.DataArray]]) -> tuple[l
             ax.axvline(angle, ls=":", color="gray", lw=1)
         ax.set(xlabel="angle of the cut, degrees", ylabel="sharpness, percent", xticks=range(0, 181, 45))
         ax.grid(axis="y", alpha=0.3)
-        ax.legend(fontsize=SMALLEST, loc="upper left")
+        ax.legend(fontsize=SMALLEST)
     one_height(axes)
     return figures, axes
